@@ -1,0 +1,64 @@
+# All set-up on a machine with Python 3.11 or later and make; `make` alone prints what there is.
+
+.DEFAULT_GOAL := help
+.PHONY: demo test check migrate format clean help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(shell command -v uv 2>/dev/null)
+PYTHON := $(shell for name in python3.11 python3.12 python3.13 python3; do \
+	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
+
+demo: $(VENV)/.installed
+	@$(BIN)/python server.py --demo
+
+migrate: $(VENV)/.installed
+	@$(BIN)/python server.py migrate
+
+test: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m schema.sdl --check
+	$(BIN)/python -m services.migrations --check
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -not -path './.data/*' -prune -exec rm -rf {} +
+
+# A stamp is newer than the requirements that it was made from, so that each set is installed once.
+$(VENV)/.installed: requirements.txt
+	$(install)
+
+$(VENV)/.installed-dev: requirements-dev.txt
+	$(install)
+
+define install
+	@test -n "$(PYTHON)" || { echo "This needs Python 3.11 or later; none was found as python3." >&2; exit 1; }
+	@echo "Installing $< into $(VENV)"
+	@if [ -n "$(UV)" ]; then \
+		"$(UV)" venv --quiet --allow-existing --python "$(PYTHON)" $(VENV) && \
+		"$(UV)" pip install --quiet --python $(BIN)/python --require-hashes -r $<; \
+	else \
+		$(PYTHON) -m venv $(VENV) && \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<; \
+	fi
+	@touch $@
+endef
+
+help:
+	@echo "make demo     a server with demo data on http://127.0.0.1:8000 (PORT=... for another port)"
+	@echo "make test     all tests, with a PostgreSQL of their own"
+	@echo "make check    format, lint, types, import rules, and whether SDL and migrations are up to date"
+	@echo "make migrate  brings the database (DATABASE_URL, or the embedded one) up to date"
+	@echo "make format   formats the code"
+	@echo "make clean    removes what was installed and cached; the data in .data stays"

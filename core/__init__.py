@@ -1,0 +1,1 @@
+"""What every other package stands on: settings, limits, errors, the viewer, the database."""

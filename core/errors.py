@@ -1,0 +1,87 @@
+"""The errors that a caller can cause, each with the code that clients switch on.
+
+Raised anywhere, rendered in two places: GraphQL (`extensions.code`) and plain HTTP (the status).
+Anything that is not a `ProductError` is our own fault and is shown as INTERNAL with an `errorId`.
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+
+class ProductError(Exception):
+    """A refusal that is told to the caller as it stands.
+
+    `code` is GraphQL's `extensions.code`, `status` the HTTP status where a whole request is refused.
+    """
+
+    code: ClassVar[str]
+    status: ClassVar[int]
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+    def extensions(self) -> dict[str, object]:
+        """What stands under `extensions` of the GraphQL error."""
+        return {"code": self.code}
+
+
+class UnauthenticatedError(ProductError):
+    """Nobody, or nobody whom we can accept, is asking."""
+
+    code = "UNAUTHENTICATED"
+    status = 401
+
+
+class ForbiddenError(ProductError):
+    """The viewer is known and may not do this."""
+
+    code = "FORBIDDEN"
+    status = 403
+
+
+class NotFoundError(ProductError):
+    """The row is not there, or is another tenant's: the two answer alike."""
+
+    code = "NOT_FOUND"
+    status = 404
+
+
+class BadUserInputError(ProductError):
+    """The request is malformed; `fields` gives a message for each bad field by its path."""
+
+    code = "BAD_USER_INPUT"
+    status = 400
+
+    def __init__(self, message: str, fields: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.fields = dict(fields or {})
+
+    def extensions(self) -> dict[str, object]:
+        """The code, and the bad fields where they are known."""
+        return {"code": self.code, "fields": self.fields} if self.fields else {"code": self.code}
+
+
+class ConflictError(ProductError):
+    """Somebody else was faster, or the value is taken."""
+
+    code = "CONFLICT"
+    status = 409
+
+
+class RateLimitedError(ProductError):
+    """Too many requests."""
+
+    code = "RATE_LIMITED"
+    status = 429
+
+
+class QueryTooComplexError(ProductError):
+    """The document exceeds a limit; the message names it, its value and what the query had."""
+
+    code = "QUERY_TOO_COMPLEX"
+    status = 400
+
+
+class StartupError(Exception):
+    """The server cannot start; the message is the one line that the operator reads."""

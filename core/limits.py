@@ -1,0 +1,84 @@
+"""Every limit of the product, each with its reason."""
+
+from typing import Final
+
+PAGE_DEFAULT: Final = 50
+"""Rows of a list when the caller says nothing: one screen of a table."""
+
+PAGE_MAX: Final = 1_000
+"""Rows of a list at most: an answer stays below a few hundred KiB."""
+
+STATEMENT_TIMEOUT_MS: Final = 10_000
+"""A read that takes longer holds a snapshot, and with it VACUUM, back."""
+
+BODY_MAX_BYTES: Final = 1 << 20
+"""A GraphQL request's body: documents are some KiB, variables of bulk writes some hundred."""
+
+FILTER_VALUES_MAX: Final = 1_000
+"""Values of one `in` list: as many as a page has rows."""
+
+FILTER_DEPTH_MAX: Final = 8
+"""Nesting of and, or, not and relations in one filter: each level of relation is a subquery."""
+
+ORDER_TERMS_MAX: Final = 8
+"""Terms of one `orderBy`: a keyset page compares every one of them."""
+
+TOKEN_MAX_BYTES: Final = 8 << 10
+"""A bearer token: the size at which common proxies refuse the header anyway."""
+
+TOKEN_LEEWAY_S: Final = 10
+"""How far the clocks of issuer and server may be apart; NTP keeps them within one second, and a Clerk token
+lives for 60, so that more would stretch its life noticeably."""
+
+TOKEN_MEMO_MAX: Final = 10_000
+"""Verified tokens remembered, the least recently used forgotten first: half a KiB each."""
+
+TOKEN_MEMO_S: Final = 60
+"""How long a verified token spares its signature check (about 100 µs): a key that the issuer has withdrawn
+works for this much longer. The user, role and tenant are looked up each time all the same."""
+
+SUBJECT_MAX_CHARS: Final = 255
+"""The longest `sub` that OpenID Connect Core allows an issuer (section 2)."""
+
+RSA_BITS_MIN: Final = 2_048
+"""RFC 7518 section 3.3: smaller keys must not be used with RS256."""
+
+RSA_BITS_MAX: Final = 8_192
+"""Verification grows with the square of the modulus; no provider signs tokens with more than 4,096."""
+
+JWKS_MAX_BYTES: Final = 256 << 10
+"""An issuer's key set: a key with its certificates is 3 KiB, the largest public sets have some dozen."""
+
+JWKS_TIMEOUT_S: Final = 5
+"""One fetch of the keys from connecting to the last byte: the callers of unknown keys wait for it."""
+
+JWKS_FRESH_S: Final = 600
+"""Keys older than this are fetched anew: a withdrawn key is taken for no longer while the issuer answers."""
+
+JWKS_STALE_S: Final = 3_600
+"""Keys are used for this long past their freshness while the issuer cannot be reached: an hour's outage there
+is none here, and someone who cuts the line cannot keep a withdrawn key alive."""
+
+JWKS_REFRESH_PAUSE_S: Final = 30
+"""After a fetch an unknown `kid` causes no other for this long: anyone can invent them."""
+
+JWKS_RETRY_PAUSE_S: Final = 5
+"""The same after a fetch that failed: the issuer's short hiccup must not last half a minute here."""
+
+ISSUED_TOKEN_LIFETIME_S: Final = 7 * 24 * 3600
+"""Tokens from the command line, platform and demo: a stolen one ends by itself within the week."""
+
+CURSOR_MAX_BYTES: Final = 16 << 10
+"""A cursor holds one row's order values: names and ids, not documents."""
+
+MIGRATION_LOCK_WAIT_S: Final = 300.0
+"""How long a starting server waits for another to migrate: longer than any migration so far, by far."""
+
+MIGRATION_LOCK_POLL_S: Final = 0.1
+"""How often it asks meanwhile: a start is not noticeably later for it."""
+
+DOCUMENT_TOKENS_MAX: Final = 10_000
+"""Tokens of a GraphQL document: the largest that dashboards send have some hundred."""
+
+DOCUMENTS_KEPT: Final = 1_000
+"""Documents kept parsed and validated: an application has some hundred distinct ones."""

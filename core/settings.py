@@ -1,0 +1,60 @@
+"""The settings, read from the environment once and frozen."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+def _split(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+"""A list that the environment gives with commas between."""
+
+
+class Settings(BaseSettings):
+    """What an operator may set. Each field is an environment variable of the same name in upper case."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True
+    )
+
+    database_url: SecretStr | None = Field(
+        default=None,
+        description="PostgreSQL 15 or later, as libpq takes it (postgresql://user:password@host/name, or "
+        "postgresql:///name?host=/run/postgresql); without it an embedded one is started in data_dir.",
+    )
+    data_dir: Path = Field(
+        default=Path(".data"), description="Where the embedded PostgreSQL and demo keys live."
+    )
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    demo: bool = Field(default=False, description="Load demo data and accept the demo issuer's tokens.")
+
+    request_role: str = Field(
+        default="msp_request",
+        pattern=r"^[a-z_][a-z0-9_]{0,62}$",
+        description="The PostgreSQL role under which requests run; row-level security applies to it.",
+    )
+    pool_size: int = Field(default=10, ge=1, description="Connections to PostgreSQL.")
+    statement_cache_size: int = Field(
+        default=1024,
+        ge=0,
+        description="Prepared statements kept a connection; 0 behind PgBouncer before 1.21.",
+    )
+
+    oidc_issuer: str | None = Field(default=None, description="The `iss` of the identity provider's tokens.")
+    oidc_jwks_url: str | None = Field(
+        default=None, description="Where its keys are; the issuer's /.well-known/jwks.json unless set."
+    )
+    oidc_audiences: Words = Field(default=(), description="Accepted `aud`; any of them, with commas between.")
+    oidc_authorized_parties: Words = Field(default=(), description="Accepted `azp`; any of them.")
+    oidc_algorithms: Words = ("RS256", "ES256")
+
+    signing_key: SecretStr | None = Field(
+        default=None, description="PEM of the EC P-256 private key that signs platform and agent tokens."
+    )
+    introspection: bool = Field(default=True, description="Answer introspection to anonymous callers.")

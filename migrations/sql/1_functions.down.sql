@@ -1,0 +1,4 @@
+DROP FUNCTION app.fold(text);
+DROP FUNCTION app.new_id();
+DROP FUNCTION app.now_ms();
+DROP SCHEMA app;

@@ -1,0 +1,72 @@
+"""Documents: parsed and validated once, remembered by their text."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from graphql import (
+    DocumentNode,
+    GraphQLError,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    OperationType,
+    parse,
+    validate,
+)
+from graphql.validation import NoSchemaIntrospectionCustomRule
+
+from core.limits import DOCUMENT_TOKENS_MAX, DOCUMENTS_KEPT
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document's syntax, or what is wrong with it."""
+
+    syntax: DocumentNode | None
+    errors: tuple[GraphQLError, ...]
+    introspects: bool
+
+    def operation(self, name: str | None) -> OperationDefinitionNode | None:
+        """The operation of this name, or the only one; None where there is no such one."""
+        operations = (
+            [d for d in self.syntax.definitions if isinstance(d, OperationDefinitionNode)]
+            if self.syntax
+            else []
+        )
+        if name is None:
+            return operations[0] if len(operations) == 1 else None
+        return next((o for o in operations if o.name and o.name.value == name), None)
+
+
+class Documents:
+    """The documents seen lately; the longest unused is forgotten first."""
+
+    def __init__(self, schema: GraphQLSchema) -> None:
+        self._schema = schema
+        self._kept: OrderedDict[str, Document] = OrderedDict()
+
+    def get(self, text: str) -> Document:
+        """Parse and validate a document, or remember it."""
+        document = self._kept.get(text)
+        if document is None:
+            document = self._kept[text] = self._read(text)
+            if len(self._kept) > DOCUMENTS_KEPT:
+                self._kept.popitem(last=False)
+        else:
+            self._kept.move_to_end(text)
+        return document
+
+    def _read(self, text: str) -> Document:
+        try:
+            syntax = parse(text, max_tokens=DOCUMENT_TOKENS_MAX, no_location=False)
+        except GraphQLError as error:
+            return Document(None, (error,), introspects=False)
+        except RecursionError:
+            return Document(None, (GraphQLError("The document nests too deep."),), introspects=False)
+        errors = validate(self._schema, syntax)
+        introspects = bool(validate(self._schema, syntax, [NoSchemaIntrospectionCustomRule]))
+        return Document(None if errors else syntax, tuple(errors), introspects)
+
+
+def is_query(operation: OperationDefinitionNode) -> bool:
+    """Whether the operation only reads."""
+    return operation.operation is OperationType.QUERY

@@ -1,0 +1,179 @@
+"""Lists: what resolves a connection, at the root and below parents."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from graphql import GraphQLResolveInfo
+from strawberry.dataloader import DataLoader
+from strawberry.utils.str_converters import to_camel_case
+
+from core.database import Record
+from core.errors import BadUserInputError
+from resolvers.cursors import Cursor, fingerprint, parse_cursor
+from resolvers.level import CURSOR, KEY, Level
+from resolvers.operation import Operation
+from resolvers.orders import order_of
+from resolvers.pages import Page, page_of
+from resolvers.rows import Rows
+from resolvers.selection import Document, ListSelection, list_selection
+from schema.table import Reference, Table
+
+Info = GraphQLResolveInfo[Operation]
+Resolver = Callable[..., Any]
+
+
+@dataclass(slots=True)
+class Slice:
+    """A page of a list, as the connection's fields see it.
+
+    Attributes:
+        rows: The rows in the list's order.
+        has_next: Whether rows follow.
+        has_previous: Whether rows precede.
+        count: Counts the rows on all pages.
+    """
+
+    rows: list[Record]
+    has_next: bool
+    has_previous: bool
+    count: Callable[[], Awaitable[int]]
+
+    def cursor(self, position: int) -> str | None:
+        """The cursor of the row at a position; None on an empty page."""
+        return self.rows[position][CURSOR] if self.rows else None
+
+
+@dataclass(frozen=True, slots=True)
+class ListPlan:
+    """How one list of the document is fetched: made once, used for every parent."""
+
+    level: Level
+    page: Page
+    selection: ListSelection
+    rows: DataLoader[str, list[Record]]
+    totals: DataLoader[str, int]
+
+    def check_parent(self, parent: str | None) -> None:
+        """Make sure that the cursors come from this parent's list.
+
+        Raises:
+            BadUserInputError: They come from another's.
+        """
+        for cursor in (self.level.after, self.level.before):
+            if cursor and cursor.parent != parent:
+                raise BadUserInputError("This cursor comes from the list of another parent")
+
+    def slice(self, fetched: list[Record], count: Callable[[], Awaitable[int]]) -> Slice:
+        """Cut the page out of what was fetched: one row more than asked for tells that there are more."""
+        more = len(fetched) > self.page.limit
+        rows = fetched[: self.page.limit]
+        if self.page.backward:
+            rows.reverse()
+            return Slice(rows, self.page.before is not None, more, count)
+        return Slice(rows, more, self.page.after is not None or self.page.offset > 0, count)
+
+
+def plan_list(
+    info: Info, rows: Rows, table: Table, arguments: Mapping[str, Any], reference: Reference | None
+) -> ListPlan:
+    """Read a list's arguments and selection.
+
+    Raises:
+        BadUserInputError: Arguments that cannot be.
+        ForbiddenError: The viewer may not read the list.
+    """
+    selection = list_selection(Document.of(info), info.field_nodes, table)
+    page = page_of(arguments)
+    level = _level(info, rows, table, arguments, reference, page, selection)
+    rows.authorise(level)
+
+    async def load_rows(keys: list[str]) -> list[list[Record]]:
+        found: dict[str, list[Record]] = {key: [] for key in keys}
+        for record in await rows.find(level, keys):
+            found[record[KEY]].append(record)
+        return [found[key] for key in keys]
+
+    async def load_totals(keys: list[str]) -> list[int]:
+        totals = {record[KEY]: record["total"] for record in await rows.count(_counted(level), keys)}
+        return [totals[key] for key in keys]
+
+    return ListPlan(level, page, selection, DataLoader(load_rows), DataLoader(load_totals))
+
+
+def _level(
+    info: Info,
+    rows: Rows,
+    table: Table,
+    arguments: Mapping[str, Any],
+    reference: Reference | None,
+    page: Page,
+    selection: ListSelection,
+) -> Level:
+    order = order_of(table, arguments.get("orderBy"))
+    list_name = f"{info.parent_type.name}.{info.field_name}"
+    print_ = fingerprint(list_name, rows.viewer.tenant_id, arguments, order)
+    after, before = (_cursor(text, print_, order) for text in (page.after, page.before))
+    return Level(
+        table,
+        selection.columns,
+        key=reference.column if reference else None,
+        where=arguments.get("where"),
+        equal=_equalities(reference, arguments),
+        search=arguments.get("search"),
+        include_deleted=bool(arguments.get("includeDeleted")),
+        order=order,
+        limit=page.limit,
+        offset=page.offset,
+        backward=page.backward,
+        after=after,
+        before=before,
+        fingerprint=print_ if selection.cursors else None,
+    )
+
+
+def _cursor(text: str | None, expected: str, order: Any) -> Cursor | None:
+    return None if text is None else parse_cursor(text, expected, order)
+
+
+def _equalities(reference: Reference | None, arguments: Mapping[str, Any]) -> tuple[tuple[str, object], ...]:
+    given = ((name, arguments.get(to_camel_case(name))) for name in (reference.by if reference else ()))
+    return tuple((name, value) for name, value in given if value is not None)
+
+
+def _counted(level: Level) -> Level:
+    """The same list without its page: what a total depends on."""
+    return replace(
+        level, limit=None, offset=0, after=None, before=None, fingerprint=None, columns=(), order=()
+    )
+
+
+def root_list(table: Table) -> Resolver:
+    """The resolver of a table's list at the root."""
+
+    async def resolve(_root: object, info: Info, **arguments: Any) -> Slice:
+        rows = info.context.door()
+        plan = plan_list(info, rows, table, arguments, None)
+        plan.check_parent(None)
+
+        async def count() -> int:
+            total: int = (await rows.count(_counted(plan.level)))[0]["total"]
+            return total
+
+        return plan.slice(await rows.find(plan.level) if plan.selection.rows else [], count)
+
+    return resolve
+
+
+def to_many(child: Table, reference: Reference) -> Resolver:
+    """The resolver of the rows of `child` that point at a row by `reference`."""
+
+    async def resolve(parent: Record, info: Info, **arguments: Any) -> Slice:
+        operation = info.context
+        plan = operation.once(info, lambda: plan_list(info, operation.door(), child, arguments, reference))
+        key: str = parent["id"]
+        plan.check_parent(key)
+        fetched = await plan.rows.load(key) if plan.selection.rows else []
+        return plan.slice(list(fetched), lambda: plan.totals.load(key))
+
+    return resolve

@@ -1,0 +1,48 @@
+"""What lives as long as one operation: the viewer, the door to rows, and the data loaders."""
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from graphql import GraphQLResolveInfo
+
+from core.viewer import Viewer
+from resolvers.access import require_viewer
+from resolvers.rows import Rows
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Operation:
+    """The context of one operation; new for each over a socket, too: no loader outlives its snapshot.
+
+    Attributes:
+        viewer: Who is asking; None for an anonymous caller, who has no door either.
+        rows: The door; None for an anonymous caller.
+    """
+
+    viewer: Viewer | None
+    rows: Rows | None
+    _made: dict[Hashable, Any] = field(default_factory=dict)
+
+    def door(self) -> Rows:
+        """The door to rows.
+
+        Raises:
+            UnauthenticatedError: Nobody is signed in.
+        """
+        require_viewer(self.viewer)
+        assert self.rows is not None  # noqa: S101 - whoever has a viewer has a door
+        return self.rows
+
+    def once(self, info: GraphQLResolveInfo["Operation"], make: Callable[[], T]) -> T:
+        """Make something once for a place in the document, however many rows come to it.
+
+        The place is told by its nodes: the same ones reach here for each parent, and the document outlives us.
+        """
+        place = (info.parent_type.name, *map(id, info.field_nodes))
+        made: T | None = self._made.get(place)
+        if made is None:
+            made = self._made[place] = make()
+        return made

@@ -1,0 +1,104 @@
+"""The one door to rows: every read of a request goes through here.
+
+Here stand, once: the right, the tenant (`access.scope`), soft deletes, the filter, the order with the id last, the
+limit, the columns that the selection needs (`level`), and the record of what was read.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from core.database import Record, Snapshot
+from core.errors import ForbiddenError
+from core.viewer import Viewer
+from resolvers.access import own_id, require_deleted, require_right
+from resolvers.level import KEY, Level, Statement, count_statement, rows_statement
+from schema.table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """One read, as a fact that answers depend on: a level, and the keys that it was asked for.
+
+    `keys` is None where the level stands at the root; an empty answer is as much a fact as a full one.
+    """
+
+    level: Level
+    keys: tuple[str, ...] | None
+
+
+@dataclass(slots=True)
+class Rows:
+    """What one viewer may read, in one snapshot.
+
+    Attributes:
+        viewer: Who is asking.
+        snapshot: The transaction that everything is read in.
+        reads: What was read so far.
+    """
+
+    viewer: Viewer
+    snapshot: Snapshot
+    reads: list[Read] = field(default_factory=list)
+
+    def authorise(self, level: Level) -> None:
+        """Make sure that the viewer may read this level.
+
+        Raises:
+            ForbiddenError: The viewer lacks the right.
+        """
+        require_right(self.viewer, level.table)
+        if level.include_deleted:
+            require_deleted(self.viewer, level.table)
+
+    def authorise_row(self, table: Table, row_id: str) -> None:
+        """Make sure that the viewer may read the row of this id, be it there or not: their own, or by right.
+
+        Raises:
+            ForbiddenError: The viewer lacks the right.
+        """
+        if row_id != own_id(self.viewer, table):
+            require_right(self.viewer, table)
+
+    async def find(self, level: Level, keys: Sequence[str] | None = None) -> list[Record]:
+        """The rows of a level; one more than its limit where there are more. With `keys`: of all these parents.
+
+        Raises:
+            ForbiddenError: The viewer lacks the right.
+        """
+        self.authorise(level)
+        return await self._fetch(level, rows_statement(level, self.viewer, keys), keys)
+
+    async def count(self, level: Level, keys: Sequence[str] | None = None) -> list[Record]:
+        """How many rows the level has on all pages, as `total`; with `keys` for each of these parents.
+
+        Raises:
+            ForbiddenError: The viewer lacks the right.
+        """
+        self.authorise(level)
+        return await self._fetch(level, count_statement(level, self.viewer, keys), keys)
+
+    async def by_key(self, level: Level, keys: Sequence[str]) -> Mapping[str, Record | ForbiddenError]:
+        """The row of each key, of a level with at most one a key; keys without one are absent.
+
+        A key that the viewer may not ask for has its refusal as value: the other keys are answered all the same.
+        """
+        refused = self._refused(level, keys)
+        allowed = [key for key in keys if key not in refused]
+        if not allowed:
+            return refused
+        records = await self._fetch(level, rows_statement(level, self.viewer, allowed), allowed)
+        return {**refused, **{record[KEY]: record for record in records}}
+
+    def _refused(self, level: Level, keys: Sequence[str]) -> dict[str, Record | ForbiddenError]:
+        try:
+            self.authorise(level)
+        except ForbiddenError as error:
+            own = (
+                own_id(self.viewer, level.table) if level.key == "id" and not level.include_deleted else None
+            )
+            return {key: error for key in keys if key != own}
+        return {}
+
+    async def _fetch(self, level: Level, statement: Statement, keys: Sequence[str] | None) -> list[Record]:
+        self.reads.append(Read(level, None if keys is None else tuple(keys)))
+        return await self.snapshot.fetch(statement.sql, statement.arguments)

@@ -1,0 +1,70 @@
+"""The root: who is asking, and a by-id field and a list for each table."""
+
+from typing import Any
+
+import strawberry
+from strawberry.tools import create_type
+from strawberry.types.field import StrawberryField
+
+from core.viewer import ViewerKind
+from schema.connections import (
+    CONNECTIONS,
+    argument,
+    deleted_argument,
+    id_argument,
+    list_arguments,
+    output_field,
+)
+from schema.core import Role, Tenant, User
+from schema.scalars import Timestamp
+from schema.table import Table, or_null
+from schema.tables import TABLES
+
+
+@strawberry.type(description="Who is asking.")
+class Viewer:
+    """The viewer as a client sees it; `core.viewer.Viewer` is what the server knows."""
+
+    kind: ViewerKind = strawberry.field(description="What kind of caller it is.")
+    user: User | None = strawberry.field(description="The user; null for the platform.")
+    tenant: Tenant | None = strawberry.field(
+        description="The tenant whose data this request sees; null for the platform while it names none."
+    )
+    role: Role | None = strawberry.field(description="The user's role; null for the platform.")
+    rights: list[str] = strawberry.field(
+        description="Every right that the viewer has, as `Module.Access`, sorted."
+    )
+    expires_at: Timestamp = strawberry.field(description="When the token that was sent ends.")
+
+
+def _root_fields(table: Table) -> list[StrawberryField]:
+    row: Any = or_null(table.type)
+    label = table.type_name
+    return [
+        output_field(
+            table.one, row, f"The {label} of this id; null where there is none for the viewer.", id_argument(table)
+        ),
+        *(_also_by(table, name, key) for name, key in table.also_by.items()),
+        output_field(
+            table.many, CONNECTIONS[table.name], f"A list: {table.type.__strawberry_definition__.description}",
+            list_arguments(table),
+        ),
+    ]  # fmt: skip
+
+
+def _also_by(table: Table, name: str, key: str) -> StrawberryField:
+    row: Any = or_null(table.type)
+    arguments = [argument(key, str, table.columns[key].description), *deleted_argument(table)]
+    return output_field(
+        name, row, f"The {table.type_name} of this {key}; null where there is none for the viewer.", arguments
+    )
+
+
+Query = create_type(
+    "Query",
+    [
+        output_field("viewer", Viewer | None, "Who is asking; null for a caller without a token."),
+        *(field for table in TABLES for field in _root_fields(table)),
+    ],
+    description="Everything that can be read.",
+)

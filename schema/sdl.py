@@ -1,0 +1,28 @@
+"""The schema in its own language, committed so that every change of our face is seen in review.
+
+`python -m schema.sdl` writes `schema/schema.graphql`; with `--check` it fails where that file is not the schema.
+"""
+
+import sys
+from pathlib import Path
+from typing import Final
+
+from schema.build import build_schema
+
+SDL: Final = Path(__file__).with_name("schema.graphql")
+
+
+def main(arguments: list[str]) -> int:
+    """Write the SDL, or compare it; returns the process's exit status."""
+    text = build_schema().as_str() + "\n"
+    if "--check" not in arguments:
+        SDL.write_text(text, encoding="utf-8")
+        return 0
+    if SDL.exists() and SDL.read_text(encoding="utf-8") == text:
+        return 0
+    sys.stderr.write(f"{SDL} is not the schema: run `python -m schema.sdl` and commit it.\n")
+    return 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,118 @@
+"""The server and its commands: where settings, database, keys, routes and HTTP are put together."""
+
+import asyncio
+import signal
+import socket
+import sys
+from collections.abc import Coroutine, Sequence
+from typing import Any, TypeVar
+
+import uvloop
+
+from api.app import build_app
+from api.demo_issuer import DemoIssuer
+from api.serving import HttpServer, bind, url
+from core.command_line import parsed, settings_from
+from core.errors import StartupError
+from core.issuer import IssuerConfig
+from core.logs import configure_logs
+from core.settings import Settings
+from core.signals import as_interrupt, handled_by
+from core.signing import SigningKey, issue_platform_token
+from core.tokens import TokenVerifier
+from services.demo import DemoViewer
+from services.startup import closed, located_database, migrated, opened, unready, with_demo_data
+
+Result = TypeVar("Result")
+
+
+def serve(settings: Settings) -> None:
+    """Serves until a signal; the quick reasons not to start come before the slow parts of starting."""
+    demo = DemoIssuer.load(settings.data_dir) if settings.demo else None
+    if demo is None:
+        IssuerConfig.from_settings(settings)
+    with bind(settings.host, settings.port) as listener, located_database(settings) as dsn:
+        _run(_serve(settings, listener, dsn, demo))
+
+
+async def _serve(settings: Settings, listener: socket.socket, dsn: str, demo: DemoIssuer | None) -> None:
+    host, port = listener.getsockname()[:2]
+    issuer = demo.config(host, port) if demo else IssuerConfig.from_settings(settings)
+    verifier = TokenVerifier(issuer, SigningKey.load(settings))
+    database = await opened(dsn, settings)
+    try:
+        lines = [f"Serving on {url(listener)}/graphql"]
+        if demo:
+            lines += _tokens(settings, demo, await with_demo_data(dsn))
+        app = build_app(database, verifier, settings, lambda: unready(dsn), [demo.route()] if demo else [])
+        await HttpServer(app, listener, lambda: _say(*lines)).serve_until_signal()
+    finally:
+        await verifier.close()
+        await closed(database)
+
+
+def _tokens(settings: Settings, demo: DemoIssuer, viewers: Sequence[DemoViewer]) -> list[str]:
+    """A line for each demo viewer and for the platform: what it is, and a token."""
+    lines = [f"{viewer.label}: {demo.issue(viewer.user_id)}" for viewer in viewers]
+    return [*lines, f"Platform: {issue_platform_token(_signing_key(settings))}"]
+
+
+def migrate(settings: Settings) -> None:
+    """Brings the database up to the code, and says what that took."""
+    with located_database(settings) as dsn:
+        versions = _run(migrated(dsn, settings))
+    _say(*[f"Applied {version}" for version in versions] or ["The database is up to date."])
+
+
+def token(settings: Settings, user_id: str | None, lifetime_s: int) -> None:
+    """Prints a token for a demo user, or for the platform where no user is named."""
+    demo = settings.demo or DemoIssuer.is_in(settings.data_dir)
+    if user_id is None:
+        _say(issue_platform_token(_signing_key(settings.model_copy(update={"demo": demo})), lifetime_s))
+    elif demo:
+        _say(DemoIssuer.load(settings.data_dir).issue(user_id, lifetime_s))
+    else:
+        raise StartupError(f"There is no demo in {settings.data_dir}: start one with --demo first.")
+
+
+def _signing_key(settings: Settings) -> SigningKey:
+    key = SigningKey.load(settings)
+    if key is None:
+        raise StartupError("Nothing to sign platform tokens with: set SIGNING_KEY, or start a demo first.")
+    return key
+
+
+def _run(task: Coroutine[Any, Any, Result]) -> Result:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(task)
+
+
+def _say(*lines: str) -> None:
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    sys.stdout.flush()
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Runs one command; returns the exit status: 1 after one line that says why, 130 when interrupted."""
+    arguments = parsed(words)
+    configure_logs()
+    try:
+        with handled_by(as_interrupt, (signal.SIGTERM, signal.SIGHUP)):
+            settings = settings_from(arguments)
+            match arguments.command:
+                case "migrate":
+                    migrate(settings)
+                case "token":
+                    token(settings, arguments.user_id, arguments.lifetime_s)
+                case _:
+                    serve(settings)
+    except StartupError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,83 @@
+"""Throw-away PostgreSQL clusters for the tests: the embedded 18, and Debian's 15."""
+
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import asyncpg
+
+from core.cluster import Cluster, dsn
+from core.embedded import binaries_of_wheel, roots_stand_in
+
+DEBIAN_15: Final = Path("/usr/lib/postgresql/15/bin")
+VERSIONS: Final = (18, 15)
+ROLE: Final = "msp"
+"""The role that tests connect as: no superuser, as a careful operator would have it."""
+
+_RECKLESS: Final = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "max_connections": "60",
+}
+
+
+def binaries(version: int) -> Path:
+    """Where the programs of that version are; Debian's 15 may be missing."""
+    return binaries_of_wheel() if version == 18 else DEBIAN_15
+
+
+class ThrowawayCluster:
+    """A running cluster; databases are made in it and dropped as tests come and go."""
+
+    def __init__(self, version: int, socket_dir: Path) -> None:
+        self.version = version
+        self.socket_dir = socket_dir
+        self._numbers = itertools.count(1)
+
+    def dsn(self, database: str, role: str = ROLE) -> str:
+        """The address of one of its databases, for the tests' role unless another is named."""
+        return dsn(self.socket_dir, database, role)
+
+    async def create(self, template: str = "template0") -> str:
+        """Makes a database, empty (UTF8, locale C) or a copy of the database `template`; returns its name."""
+        name = f"msp_{next(self._numbers)}"
+        options = "ENCODING 'UTF8' LOCALE 'C'" if template == "template0" else ""
+        await self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" {options}')
+        return name
+
+    async def drop(self, name: str) -> None:
+        """Drops a database, throwing out whoever is connected to it."""
+        await self._execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+    async def _execute(self, statement: str) -> None:
+        connection = await asyncpg.connect(self.dsn("postgres"))
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+
+@contextmanager
+def throwaway_cluster(version: int) -> Iterator[ThrowawayCluster]:
+    """A fresh cluster of that version in a directory of its own; nothing of it is left afterwards."""
+    home = Path(tempfile.mkdtemp(prefix=f"msp-test-{version}-", dir="/tmp"))
+    account = roots_stand_in() if os.geteuid() == 0 else None
+    try:
+        if account:
+            account.own(home)
+        cluster = Cluster(binaries(version), home / "data", account)
+        cluster.initialise()
+        server = cluster.start(home / "log", _RECKLESS)
+        try:
+            cluster.sql(server.socket_dir, f"CREATE ROLE {ROLE} LOGIN CREATEDB CREATEROLE")
+            yield ThrowawayCluster(version, server.socket_dir)
+        finally:
+            server.stop()
+    finally:
+        shutil.rmtree(home)

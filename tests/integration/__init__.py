@@ -1,0 +1,1 @@
+"""Tests against a real PostgreSQL, 18 and 15."""
