@@ -1,9 +1,10 @@
 """The errors that a caller can cause, each with the code that clients switch on.
 
 Raised anywhere, rendered in two places: GraphQL (`extensions.code`) and plain HTTP (the status).
-Anything that is not a `ProductError` is our own fault and is shown as INTERNAL with an `errorId`.
+Anything that is not a `ProductError` is our own fault and is shown as `InternalError`.
 """
 
+import uuid
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -81,6 +82,27 @@ class QueryTooComplexError(ProductError):
 
     code = "QUERY_TOO_COMPLEX"
     status = 400
+
+
+class InternalError(ProductError):
+    """Our own fault: told without detail, but with an id under which the log has the whole story."""
+
+    code = "INTERNAL"
+    status = 500
+
+    def __init__(self, message: str = "Something went wrong on our side.") -> None:
+        super().__init__(message)
+        self.error_id = str(uuid.uuid4())
+
+    def extensions(self) -> dict[str, object]:
+        """The code, and the id."""
+        return {"code": self.code, "errorId": self.error_id}
+
+
+class UnavailableError(InternalError):
+    """Something that we need, such as the database, does not answer; a later try may succeed."""
+
+    status = 503
 
 
 class StartupError(Exception):

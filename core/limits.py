@@ -20,6 +20,10 @@ FILTER_VALUES_MAX: Final = 1_000
 FILTER_DEPTH_MAX: Final = 8
 """Nesting of and, or, not and relations in one filter: each level of relation is a subquery."""
 
+FILTER_CONDITIONS_MAX: Final = 1_000
+"""Conditions of one statement's filters, groups included: dashboards send some dozen, a statement holds at most
+32,767 values, and PostgreSQL plans each condition anew."""
+
 ORDER_TERMS_MAX: Final = 8
 """Terms of one `orderBy`: a keyset page compares every one of them."""
 
@@ -68,9 +72,6 @@ JWKS_RETRY_PAUSE_S: Final = 5
 ISSUED_TOKEN_LIFETIME_S: Final = 7 * 24 * 3600
 """Tokens from the command line, platform and demo: a stolen one ends by itself within the week."""
 
-CURSOR_MAX_BYTES: Final = 16 << 10
-"""A cursor holds one row's order values: names and ids, not documents."""
-
 MIGRATION_LOCK_WAIT_S: Final = 300.0
 """How long a starting server waits for another to migrate: longer than any migration so far, by far."""
 
@@ -82,3 +83,22 @@ DOCUMENT_TOKENS_MAX: Final = 10_000
 
 DOCUMENTS_KEPT: Final = 1_000
 """Documents kept parsed and validated: an application has some hundred distinct ones."""
+
+POOL_WAIT_S: Final = 5.0
+"""How long a request waits for a connection to the database: half of a statement's time; longer queues only
+grow."""
+
+VARIABLES_DEPTH_MAX: Final = 64
+"""Nesting of JSON in variables: filters nest to a sixth of it, and Python's stack holds ten times as much."""
+
+COMPRESSED_FROM_BYTES: Final = 16 << 10
+"""Answers from this size on are compressed for clients that take gzip: less than a dozen packets are not worth it."""
+
+OPERATION_NAMES_MAX: Final = 200
+"""Operation names that metrics tell apart, each with some twenty series: an application has some dozens."""
+
+OPERATION_NAME_LOGGED_MAX: Final = 120
+"""Characters of an operation's name in logs and metrics: names in applications are shorter."""
+
+DEPARTURE_PATIENCE_S: Final = 0.1
+"""After this time we look whether the client of a request is still there: most requests have ended by then."""

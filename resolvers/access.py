@@ -68,7 +68,7 @@ def scope(viewer: Viewer, table: Table, alias: str, parameters: Parameters) -> l
         case Scope.ITSELF:
             if viewer.kind is ViewerKind.PLATFORM:
                 return []
-            return [f"{alias}.id = {parameters.add(viewer.tenant_id)}"]
+            return [f"{alias}.id = {parameters.share(viewer.tenant_id)}"]
         case _:
             return [_tenant(viewer, table, alias, parameters)]
 
@@ -78,5 +78,5 @@ def _tenant(viewer: Viewer, table: Table, alias: str, parameters: Parameters) ->
         if table.name in _TENANTLESS_ROWS:
             return f"{alias}.tenant_id IS NULL"
         raise BadUserInputError(f"`{table.many}` belong to a tenant: name one by the header X-Tenant-Id")
-    own = f"{alias}.tenant_id = {parameters.add(viewer.tenant_id)}"
+    own = f"{alias}.tenant_id = {parameters.share(viewer.tenant_id)}"
     return f"({own} OR {alias}.tenant_id IS NULL)" if table.scope is Scope.TENANT_OR_GLOBAL else own

@@ -15,14 +15,15 @@ from typing import Any, Final
 
 from core.clock import NEVER
 from core.errors import BadUserInputError
-from core.limits import CURSOR_MAX_BYTES
 from resolvers.orders import KeyValue, Order
 from resolvers.parameters import refuse_unstorable
 from schema.table import Kind
 
 _FINGERPRINT_BYTES: Final = 9
 _OF_THE_PAGE: Final = {"first", "after", "last", "before", "offset", "orderBy"}
-_DECIMAL_DIGITS_MAX: Final = 100
+_DECIMAL_DIGITS_MAX: Final = 131_072
+_DECIMAL_PLACES_MAX: Final = 16_383
+"""What PostgreSQL's NUMERIC holds ahead of the point and behind it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +35,17 @@ class Cursor:
 
 
 def fingerprint(list_name: str, tenant_id: str | None, arguments: Mapping[str, Any], order: Order) -> str:
-    """What tells one list from another: its field, tenant, filter, search and order; not the page."""
+    """What tells one list from another: its field, tenant, filter, search and order; not the page.
+
+    Raises:
+        BadUserInputError: The filter has a JSON value that nests too deep, or a number of thousands of digits.
+    """
     terms = [(term.column.name, term.descending, term.nulls_first) for term in order]
     kept = {name: value for name, value in arguments.items() if value and name not in _OF_THE_PAGE}
-    text = json.dumps([list_name, tenant_id, kept, terms], sort_keys=True, default=str)
+    try:
+        text = json.dumps([list_name, tenant_id, kept, terms], sort_keys=True, default=str)
+    except (ValueError, RecursionError) as error:
+        raise BadUserInputError("This filter has a JSON value that nests too deep or is too long") from error
     digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_FINGERPRINT_BYTES)
     return base64.urlsafe_b64encode(digest.digest()).decode()
 
@@ -76,12 +84,10 @@ _NO_CURSOR: Final = (
 
 
 def _decode(text: str) -> Sequence[Any]:
-    if len(text) > CURSOR_MAX_BYTES:
-        raise BadUserInputError(_NO_CURSOR)
     try:
         raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         parts = json.loads(raw.decode(), parse_float=Decimal)
-    except (binascii.Error, ValueError, RecursionError) as error:
+    except (binascii.Error, ValueError, ArithmeticError, RecursionError) as error:
         raise BadUserInputError(_NO_CURSOR) from error
     if not isinstance(parts, list):
         raise BadUserInputError(_NO_CURSOR)
@@ -95,8 +101,8 @@ def _fits(value: Any, kind: Kind, *, nullable: bool) -> bool:
         case Kind.BOOLEAN:
             return isinstance(value, bool)
         case Kind.TIMESTAMP | Kind.INT:
-            limit = NEVER if kind is Kind.TIMESTAMP else 2**31 - 1
-            return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= limit
+            most = NEVER if kind is Kind.TIMESTAMP else 2**31 - 1
+            return isinstance(value, int) and not isinstance(value, bool) and -most - 1 <= value <= most
         case Kind.DECIMAL:
             return _is_plain_number(value)
         case _:
@@ -106,4 +112,6 @@ def _fits(value: Any, kind: Kind, *, nullable: bool) -> bool:
 def _is_plain_number(value: Any) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         return False
-    return abs(Decimal(value).adjusted()) <= _DECIMAL_DIGITS_MAX
+    number = Decimal(value)
+    places = -int(number.as_tuple().exponent)
+    return number.adjusted() < _DECIMAL_DIGITS_MAX and places <= _DECIMAL_PLACES_MAX

@@ -8,7 +8,6 @@ from graphql import (
     GraphQLError,
     GraphQLSchema,
     OperationDefinitionNode,
-    OperationType,
     parse,
     validate,
 )
@@ -19,22 +18,25 @@ from core.limits import DOCUMENT_TOKENS_MAX, DOCUMENTS_KEPT
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A document's syntax, or what is wrong with it."""
+    """A document, and what is wrong with it.
+
+    Attributes:
+        syntax: What to execute; None where there are errors.
+        errors: Of syntax and of validation.
+        operations: Those that the document has, be they valid or not.
+        introspects: Whether it asks for the schema.
+    """
 
     syntax: DocumentNode | None
     errors: tuple[GraphQLError, ...]
-    introspects: bool
+    operations: tuple[OperationDefinitionNode, ...] = ()
+    introspects: bool = False
 
     def operation(self, name: str | None) -> OperationDefinitionNode | None:
         """The operation of this name, or the only one; None where there is no such one."""
-        operations = (
-            [d for d in self.syntax.definitions if isinstance(d, OperationDefinitionNode)]
-            if self.syntax
-            else []
-        )
         if name is None:
-            return operations[0] if len(operations) == 1 else None
-        return next((o for o in operations if o.name and o.name.value == name), None)
+            return self.operations[0] if len(self.operations) == 1 else None
+        return next((o for o in self.operations if o.name and o.name.value == name), None)
 
 
 class Documents:
@@ -57,16 +59,14 @@ class Documents:
 
     def _read(self, text: str) -> Document:
         try:
-            syntax = parse(text, max_tokens=DOCUMENT_TOKENS_MAX, no_location=False)
+            return self._validated(parse(text, max_tokens=DOCUMENT_TOKENS_MAX, no_location=False))
         except GraphQLError as error:
-            return Document(None, (error,), introspects=False)
+            return Document(None, (error,))
         except RecursionError:
-            return Document(None, (GraphQLError("The document nests too deep."),), introspects=False)
-        errors = validate(self._schema, syntax)
+            return Document(None, (GraphQLError("The document nests too deep."),))
+
+    def _validated(self, syntax: DocumentNode) -> Document:
+        errors = tuple(validate(self._schema, syntax))
         introspects = bool(validate(self._schema, syntax, [NoSchemaIntrospectionCustomRule]))
-        return Document(None if errors else syntax, tuple(errors), introspects)
-
-
-def is_query(operation: OperationDefinitionNode) -> bool:
-    """Whether the operation only reads."""
-    return operation.operation is OperationType.QUERY
+        operations = tuple(d for d in syntax.definitions if isinstance(d, OperationDefinitionNode))
+        return Document(None if errors else syntax, errors, operations, introspects)

@@ -1,17 +1,16 @@
 """Runs one operation for one viewer, and renders what went wrong."""
 
-import uuid
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
-import structlog
-from graphql import DocumentNode, ExecutionResult, GraphQLError, GraphQLSchema, execute
+from graphql import DocumentNode, ExecutionResult, GraphQLError, GraphQLSchema, get_operation_ast
 
-from core.errors import BadUserInputError, ProductError
+from core.errors import BadUserInputError, ProductError, QueryTooComplexError, UnavailableError
+from resolvers import ways
+from resolvers.faults import Faults
 from resolvers.operation import Operation
-
-_LOG: Final = structlog.get_logger("graphql")
+from resolvers.ways import Asked, Way
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,45 +23,48 @@ class Request:
 
 
 async def run(
-    schema: GraphQLSchema, syntax: DocumentNode, request: Request, operation: Operation
+    schema: GraphQLSchema,
+    syntax: DocumentNode,
+    request: Request,
+    operation: Operation,
+    way: Way = Way.AUTO,
 ) -> dict[str, Any]:
-    """Execute a validated operation; returns the response's map, its errors rendered."""
-    result = execute(
-        schema,
-        syntax,
-        context_value=operation,
-        variable_values=dict(request.variables),
-        operation_name=request.operation_name,
-    )
-    if isinstance(result, Awaitable):
-        result = await result
-    return _response(result)
+    """Run a validated operation; returns the response's map, its errors rendered."""
+    definition = get_operation_ast(syntax, request.operation_name)
+    if definition is None:
+        raise BadUserInputError("The document has no such operation")
+    asked = Asked(schema, syntax, definition, request.variables)
+    return _response(await ways.run(asked, operation, way), operation.faults)
 
 
-def _response(result: ExecutionResult) -> dict[str, Any]:
+def _response(result: ExecutionResult, faults: Faults) -> dict[str, Any]:
     response: dict[str, Any] = {}
     if result.errors:
-        response["errors"] = [render(error) for error in result.errors]
+        for error in result.errors:
+            if isinstance(error.original_error, UnavailableError):
+                raise error.original_error
+        response["errors"] = [render(error, faults) for error in result.errors]
     # A request that failed before its first field has no data at all (GraphQL specification, 7.1.1).
     if result.data is not None or not result.errors or any(error.path for error in result.errors):
         response["data"] = result.data
     return response
 
 
-def render(error: GraphQLError) -> dict[str, Any]:
-    """An error as clients see it: with a code; our own faults with an id that the log has, and no detail."""
-    formatted: dict[str, Any] = dict(error.formatted)
+def render(error: GraphQLError, faults: Faults | None = None) -> dict[str, Any]:
+    """An error as clients see it, with a code; our own faults, taken down in `faults`, with no detail."""
+    told = _told(error, faults or Faults())
+    return {**error.formatted, "message": told.message, "extensions": told.extensions()}
+
+
+def _told(error: GraphQLError, faults: Faults) -> ProductError:
     cause = error.original_error
     if isinstance(cause, ProductError):
-        formatted["extensions"] = cause.extensions()
-    elif cause is None or not error.path:
-        formatted["extensions"] = {"code": BadUserInputError.code}
-    else:
-        error_id = str(uuid.uuid4())
-        _LOG.error("operation failed", error_id=error_id, path=error.path, exc_info=cause)
-        formatted["message"] = "Something went wrong on our side"
-        formatted["extensions"] = {"code": "INTERNAL", "errorId": error_id}
-    return formatted
+        return cause
+    if isinstance(cause, RecursionError):
+        return QueryTooComplexError("The operation nests deeper than this server can follow")
+    if cause is None or not error.path or (isinstance(cause, GraphQLError) and cause.nodes):
+        return BadUserInputError(error.message)  # of the document: its syntax, its types, its values
+    return faults.note(cause, error.path)
 
 
 def refusal(error: ProductError) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from core.errors import BadUserInputError
-from core.limits import FILTER_DEPTH_MAX, FILTER_VALUES_MAX
+from core.limits import FILTER_CONDITIONS_MAX, FILTER_DEPTH_MAX, FILTER_VALUES_MAX
 from core.viewer import Viewer
 from resolvers.access import require_right, scope
 from resolvers.parameters import Parameters
@@ -35,21 +35,28 @@ class FilterCompiler:
         self._viewer = viewer
         self._parameters = parameters
         self._aliases = 0
+        self._conditions = 0
 
     def compile(self, table: Table, alias: str, where: Where | None, depth: int = 0) -> list[str]:
         """The conditions of `where` on the row `alias` of `table`; all must hold.
 
         Raises:
-            BadUserInputError: A value does not fit its operator, or the filter nests too deep.
+            BadUserInputError: A value does not fit its operator, or the filter is too large.
             ForbiddenError: It looks into a table that the viewer may not read.
         """
         if depth > FILTER_DEPTH_MAX:
             raise BadUserInputError(f"A filter nests at most {FILTER_DEPTH_MAX} levels deep")
+        self._count()
         conditions: list[str] = []
         for name, value in (where or {}).items():
             if value is not None:
                 conditions.extend(self._entry(table, alias, name, value, depth))
         return conditions
+
+    def _count(self) -> None:
+        self._conditions += 1
+        if self._conditions > FILTER_CONDITIONS_MAX:
+            raise BadUserInputError(f"A filter has at most {FILTER_CONDITIONS_MAX} conditions")
 
     def _entry(self, table: Table, alias: str, name: str, value: Any, depth: int) -> Iterator[str]:
         column = table.by_graphql_name.get(name)
@@ -86,6 +93,7 @@ class FilterCompiler:
             yield self._operator(column, column.sql(alias), operator, value)
 
     def _operator(self, column: Column, sql: str, operator: str, value: Any) -> str:
+        self._count()
         if operator == "isNull":
             return f"{sql} IS NULL" if value else f"{sql} IS NOT NULL"
         if operator in ("eq", "neq"):
@@ -121,13 +129,12 @@ class FilterCompiler:
         return f"{sql} @> {self._parameters.add(json_text(value), 'jsonb')}"
 
     def _at_json(self, sql: str, places: list[Where]) -> str:
-        return _all_of(
-            [
-                f"{sql} #> {self._parameters.add(list(place['path']), 'text[]')}"
-                f" = {self._parameters.add(json_text(place['eq']), 'jsonb')}"
-                for place in places
-            ]
-        )
+        return _all_of([self._place(sql, place["path"], place["eq"]) for place in places])
+
+    def _place(self, sql: str, path: list[str], value: Any) -> str:
+        self._count()
+        found = f"{sql} #> {self._parameters.add(list(path), 'text[]')}"
+        return f"{found} = {self._parameters.add(json_text(value), 'jsonb')}"
 
     def _add(self, column: Column, value: Any) -> str:
         return self._parameters.add(value, column.kind.sql_type)

@@ -71,57 +71,93 @@ class Statement:
     arguments: Sequence[object]
 
 
+class Writing:
+    """A statement that is being written: for whom, what is bound so far, and which names are taken."""
+
+    def __init__(self, viewer: Viewer) -> None:
+        self.viewer = viewer
+        self.parameters = Parameters()
+        self.filters = FilterCompiler(viewer, self.parameters)
+
+    def finish(self, sql: str) -> Statement:
+        """The statement, with what was bound."""
+        return Statement(sql, self.parameters.values)
+
+
 def rows_statement(level: Level, viewer: Viewer, keys: Sequence[str] | None = None) -> Statement:
-    """The statement that fetches a level's rows; with `keys` for all of these parents at once."""
-    parameters = Parameters()
+    """The statement that fetches a level's rows, one more than its limit; with `keys` for all of these parents."""
+    writing = Writing(viewer)
+    selected = _selected(level, writing.parameters)
+    limit = None if level.limit is None else level.limit + 1
     if keys is None:
-        return Statement(_rows(level, viewer, parameters, None), parameters.values)
-    bound = parameters.add(list(keys), "text[]")
-    if level.limit is None:
-        key = f"{_ALIAS}.{level.key}"
-        sql = _rows(level, viewer, parameters, f"{key} = ANY({bound})", f'{key} AS "{KEY}"')
-    else:
-        rows = _rows(level, viewer, parameters, f"{_ALIAS}.{level.key} = k.key")
-        sql = f'SELECT k.key AS "{KEY}", r.* FROM unnest({bound}) AS k(key) CROSS JOIN LATERAL ({rows}) r'
-    return Statement(sql, parameters.values)
+        return writing.finish(page_sql(level, writing, _ALIAS, None, selected, limit))
+    bound = writing.parameters.add(list(keys), "text[]")
+    key = f"{_ALIAS}.{level.key}"
+    if limit is None:
+        selected.append(f'{key} AS "{KEY}"')
+        return writing.finish(page_sql(level, writing, _ALIAS, f"{key} = ANY({bound})", selected, None))
+    rows = page_sql(level, writing, _ALIAS, f"{key} = k.key", selected, limit)
+    sql = f'SELECT k.key AS "{KEY}", r.* FROM unnest({bound}) AS k(key) CROSS JOIN LATERAL ({rows}) r'
+    return writing.finish(sql)
 
 
 def count_statement(level: Level, viewer: Viewer, keys: Sequence[str] | None = None) -> Statement:
     """The statement that counts a level's rows on all pages, as `total`; with `keys` for each of these parents."""
-    parameters = Parameters()
-    bound = None if keys is None else parameters.add(list(keys), "text[]")
-    conditions = _conditions(level, viewer, parameters, bound and f"{_ALIAS}.{level.key} = k.key")
-    count = f"SELECT count(*) AS total FROM {level.table.name} {_ALIAS}{_where(conditions)}"
-    if bound is None:
-        return Statement(count, parameters.values)
+    writing = Writing(viewer)
+    if keys is None:
+        return writing.finish(count_sql(level, writing, _ALIAS, None))
+    bound = writing.parameters.add(list(keys), "text[]")
+    count = count_sql(level, writing, _ALIAS, f"{_ALIAS}.{level.key} = k.key")
     sql = f'SELECT k.key AS "{KEY}", c.total FROM unnest({bound}) AS k(key) CROSS JOIN LATERAL ({count}) c'
-    return Statement(sql, parameters.values)
+    return writing.finish(sql)
 
 
-def _rows(level: Level, viewer: Viewer, parameters: Parameters, tie: str | None, *more: str) -> str:
+def page_sql(
+    level: Level,
+    writing: Writing,
+    alias: str,
+    tie: str | None,
+    selected: Sequence[str],
+    limit: int | None,
+    joins: Sequence[str] = (),
+) -> str:
+    """The SELECT of a level's page under `alias`; `tie` is the condition that ties it to its parent.
+
+    A page is picked before what is selected is computed from its rows (whose order stays): in one SELECT
+    PostgreSQL would compute it for every row that it sorts, which for cursors takes longer than the sort.
+    """
     order = reversed_order(level.order) if level.backward else level.order
-    conditions = _conditions(level, viewer, parameters, tie)
+    conditions = _conditions(level, writing, alias, tie)
     if level.after:
-        conditions.append(behind(level.order, level.after.key, _ALIAS, parameters))
+        conditions.append(behind(level.order, level.after.key, alias, writing.parameters))
     if level.before:
-        conditions.append(behind(reversed_order(level.order), level.before.key, _ALIAS, parameters))
-    selected = ", ".join([*_selected(level, parameters), *more])
-    parts = [f"SELECT {selected} FROM {level.table.name} {_ALIAS}{_where(conditions)}"]
-    if order:
-        parts.append(f"ORDER BY {order_by_sql(order, _ALIAS)}")
-    if level.limit is not None:
-        parts.append(f"LIMIT {parameters.add(level.limit + 1, 'bigint')}")
-    if level.offset:
-        parts.append(f"OFFSET {parameters.add(level.offset, 'bigint')}")
-    return " ".join(parts)
+        conditions.append(behind(reversed_order(level.order), level.before.key, alias, writing.parameters))
+    rest = _where(conditions) + (f" ORDER BY {order_by_sql(order, alias)}" if order else "")
+    source = f"{level.table.name} {alias}"
+    if limit is not None:
+        page = f"LIMIT {writing.parameters.add(limit, 'bigint')}"
+        if level.offset:
+            page += f" OFFSET {writing.parameters.add(level.offset, 'bigint')}"
+        source, rest = f"(SELECT {alias}.* FROM {source}{rest} {page}) {alias}", ""
+    return f"SELECT {', '.join(selected)} FROM {' '.join((source, *joins))}{rest}"
+
+
+def count_sql(level: Level, writing: Writing, alias: str, tie: str | None) -> str:
+    """The SELECT that counts a level's rows on all pages."""
+    conditions = _conditions(level, writing, alias, tie)
+    return f"SELECT count(*) AS total FROM {level.table.name} {alias}{_where(conditions)}"
+
+
+def cursor_of(level: Level, parameters: Parameters, alias: str) -> str:
+    """The SQL expression of a row's cursor in this level."""
+    parent = "NULL::text" if level.key is None else f"{alias}.{level.key}"
+    return cursor_sql(parameters.add(level.fingerprint), parent, level.order, alias)
 
 
 def _selected(level: Level, parameters: Parameters) -> list[str]:
     selected = [f'{_given(column)} AS "{column.name}"' for column in level.columns]
     if level.fingerprint is not None:
-        parent = "NULL::text" if level.key is None else f"{_ALIAS}.{level.key}"
-        cursor = cursor_sql(parameters.add(level.fingerprint), parent, level.order, _ALIAS)
-        selected.append(f'{cursor} AS "{CURSOR}"')
+        selected.append(f'{cursor_of(level, parameters, _ALIAS)} AS "{CURSOR}"')
     return selected
 
 
@@ -130,22 +166,22 @@ def _given(column: Column) -> str:
     return column.sql(_ALIAS) + ("::text" if column.kind is Kind.DECIMAL else "")
 
 
-def _conditions(level: Level, viewer: Viewer, parameters: Parameters, tie: str | None) -> list[str]:
-    compiler = FilterCompiler(viewer, parameters)
-    conditions = scope(viewer, level.table, _ALIAS, parameters)
+def _conditions(level: Level, writing: Writing, alias: str, tie: str | None) -> list[str]:
+    parameters = writing.parameters
+    conditions = scope(writing.viewer, level.table, alias, parameters)
     if tie:
         conditions.append(tie)
     if level.table.soft_deletes and not level.include_deleted:
-        conditions.append(f"{_ALIAS}.deleted_at IS NULL")
-    conditions.extend(f"{_ALIAS}.{name} = {parameters.add(value)}" for name, value in level.equal)
-    conditions.extend(compiler.compile(level.table, _ALIAS, level.where))
+        conditions.append(f"{alias}.deleted_at IS NULL")
+    conditions.extend(f"{alias}.{name} = {parameters.add(value)}" for name, value in level.equal)
+    conditions.extend(writing.filters.compile(level.table, alias, level.where))
     if level.search:
-        conditions.append(_search(level.table, parameters.add(level.search)))
+        conditions.append(_search(level.table, alias, parameters.add(level.search)))
     return conditions
 
 
-def _search(table: Table, bound: str) -> str:
-    found = (f"strpos(app.fold({column.sql(_ALIAS)}), app.fold({bound})) > 0" for column in table.searched)
+def _search(table: Table, alias: str, bound: str) -> str:
+    found = (f"strpos(app.fold({column.sql(alias)}), app.fold({bound})) > 0" for column in table.searched)
     return f"({' OR '.join(found)})"
 
 

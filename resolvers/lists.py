@@ -10,6 +10,7 @@ from strawberry.utils.str_converters import to_camel_case
 
 from core.database import Record
 from core.errors import BadUserInputError
+from core.viewer import Viewer
 from resolvers.cursors import Cursor, fingerprint, parse_cursor
 from resolvers.level import CURSOR, KEY, Level
 from resolvers.operation import Operation
@@ -70,8 +71,9 @@ class ListPlan:
         rows = fetched[: self.page.limit]
         if self.page.backward:
             rows.reverse()
-            return Slice(rows, self.page.before is not None, more, count)
-        return Slice(rows, more, self.page.after is not None or self.page.offset > 0, count)
+            return Slice(rows, self.page.before is not None, more or self.page.after is not None, count)
+        skipped = self.page.after is not None or self.page.offset > 0
+        return Slice(rows, more or self.page.before is not None, skipped, count)
 
 
 def plan_list(
@@ -85,7 +87,8 @@ def plan_list(
     """
     selection = list_selection(Document.of(info), info.field_nodes, table)
     page = page_of(arguments)
-    level = _level(info, rows, table, arguments, reference, page, selection)
+    list_name = f"{info.parent_type.name}.{info.field_name}"
+    level = list_level(list_name, rows.viewer, table, arguments, reference, selection)
     rows.authorise(level)
 
     async def load_rows(keys: list[str]) -> list[list[Record]]:
@@ -95,24 +98,28 @@ def plan_list(
         return [found[key] for key in keys]
 
     async def load_totals(keys: list[str]) -> list[int]:
-        totals = {record[KEY]: record["total"] for record in await rows.count(_counted(level), keys)}
+        totals = {record[KEY]: record["total"] for record in await rows.count(counted(level), keys)}
         return [totals[key] for key in keys]
 
     return ListPlan(level, page, selection, DataLoader(load_rows), DataLoader(load_totals))
 
 
-def _level(
-    info: Info,
-    rows: Rows,
+def list_level(
+    list_name: str,
+    viewer: Viewer,
     table: Table,
     arguments: Mapping[str, Any],
     reference: Reference | None,
-    page: Page,
     selection: ListSelection,
 ) -> Level:
+    """The level that a list's coerced arguments and selection ask for; `list_name` is `Type.field`.
+
+    Raises:
+        BadUserInputError: Arguments that cannot be.
+    """
+    page = page_of(arguments)
     order = order_of(table, arguments.get("orderBy"))
-    list_name = f"{info.parent_type.name}.{info.field_name}"
-    print_ = fingerprint(list_name, rows.viewer.tenant_id, arguments, order)
+    print_ = fingerprint(list_name, viewer.tenant_id, arguments, order)
     after, before = (_cursor(text, print_, order) for text in (page.after, page.before))
     return Level(
         table,
@@ -141,7 +148,7 @@ def _equalities(reference: Reference | None, arguments: Mapping[str, Any]) -> tu
     return tuple((name, value) for name, value in given if value is not None)
 
 
-def _counted(level: Level) -> Level:
+def counted(level: Level) -> Level:
     """The same list without its page: what a total depends on."""
     return replace(
         level, limit=None, offset=0, after=None, before=None, fingerprint=None, columns=(), order=()
@@ -157,7 +164,7 @@ def root_list(table: Table) -> Resolver:
         plan.check_parent(None)
 
         async def count() -> int:
-            total: int = (await rows.count(_counted(plan.level)))[0]["total"]
+            total: int = (await rows.count(counted(plan.level)))[0]["total"]
             return total
 
         return plan.slice(await rows.find(plan.level) if plan.selection.rows else [], count)

@@ -8,6 +8,7 @@ from graphql import GraphQLResolveInfo
 
 from core.viewer import Viewer
 from resolvers.access import require_viewer
+from resolvers.faults import Faults
 from resolvers.rows import Rows
 
 T = TypeVar("T")
@@ -20,10 +21,14 @@ class Operation:
     Attributes:
         viewer: Who is asking; None for an anonymous caller, who has no door either.
         rows: The door; None for an anonymous caller.
+        faults: What has gone wrong by our own fault.
+        compiled: The response keys of the root fields that were answered by a compiled statement.
     """
 
     viewer: Viewer | None
     rows: Rows | None
+    faults: Faults = field(default_factory=Faults)
+    compiled: list[str] = field(default_factory=list)
     _made: dict[Hashable, Any] = field(default_factory=dict)
 
     def door(self) -> Rows:

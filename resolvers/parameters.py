@@ -8,6 +8,7 @@ class Parameters:
 
     def __init__(self) -> None:
         self.values: list[object] = []
+        self._shared: dict[object, str] = {}
 
     def add(self, value: object, sql_type: str = "text") -> str:
         """Bind a value; returns its placeholder, cast so that PostgreSQL need not guess.
@@ -20,6 +21,12 @@ class Parameters:
                 refuse_unstorable(text)
         self.values.append(value)
         return f"${len(self.values)}::{sql_type}"
+
+    def share(self, value: str | None) -> str:
+        """Bind a text that stands in many places of a statement, such as the tenant's id, only once."""
+        if value not in self._shared:
+            self._shared[value] = self.add(value)
+        return self._shared[value]
 
 
 def refuse_unstorable(text: str) -> None:

@@ -12,6 +12,7 @@ from graphql import (
     GraphQLResolveInfo,
     InlineFragmentNode,
     SelectionNode,
+    SelectionSetNode,
     VariableNode,
 )
 
@@ -36,25 +37,51 @@ class Document:
     def fields(self, nodes: Iterable[FieldNode], type_name: str) -> dict[str, list[FieldNode]]:
         """The fields selected below `nodes` on the object type `type_name`, by name; aliases fall together."""
         found: dict[str, list[FieldNode]] = {}
-        for node in nodes:
-            if node.selection_set:
-                for field in self._walk(node.selection_set.selections, type_name):
-                    found.setdefault(field.name.value, []).append(field)
+        for field in self._below(nodes, type_name):
+            found.setdefault(field.name.value, []).append(field)
         return found
 
-    def _walk(self, selections: Sequence[SelectionNode], type_name: str) -> Iterator[FieldNode]:
+    def responses(self, nodes: Iterable[FieldNode], type_name: str) -> dict[str, list[FieldNode]]:
+        """The same by response key: what GraphQL merges into one field of the answer, in the answer's order."""
+        found: dict[str, list[FieldNode]] = {}
+        for field in self._below(nodes, type_name):
+            found.setdefault((field.alias or field.name).value, []).append(field)
+        return found
+
+    def responses_of(self, selection: SelectionSetNode, type_name: str) -> dict[str, list[FieldNode]]:
+        """The fields of a selection set by response key, in the answer's order."""
+        found: dict[str, list[FieldNode]] = {}
+        for field in self._walk(selection.selections, type_name, set()):
+            found.setdefault((field.alias or field.name).value, []).append(field)
+        return found
+
+    def _below(self, nodes: Iterable[FieldNode], type_name: str) -> Iterator[FieldNode]:
+        seen: set[str] = set()
+        for node in nodes:
+            if node.selection_set:
+                yield from self._walk(node.selection_set.selections, type_name, seen)
+
+    def _walk(
+        self, selections: Sequence[SelectionNode], type_name: str, seen: set[str]
+    ) -> Iterator[FieldNode]:
+        """The fields of a selection set on an object type; a fragment in `seen` is not entered again."""
         for selection in selections:
             if not self._included(selection):
                 continue
             if isinstance(selection, FieldNode):
                 yield selection
-            elif (fragment := self._fragment(selection)) and _is_on(fragment, type_name):
-                yield from self._walk(fragment.selection_set.selections, type_name)
+            elif (fragment := self._fragment(selection, seen)) and _is_on(fragment, type_name):
+                yield from self._walk(fragment.selection_set.selections, type_name, seen)
 
-    def _fragment(self, node: SelectionNode) -> InlineFragmentNode | FragmentDefinitionNode | None:
-        if isinstance(node, FragmentSpreadNode):
-            return self.fragments.get(node.name.value)
-        return node if isinstance(node, InlineFragmentNode) else None
+    def _fragment(
+        self, node: SelectionNode, seen: set[str]
+    ) -> InlineFragmentNode | FragmentDefinitionNode | None:
+        if isinstance(node, InlineFragmentNode):
+            return node
+        if not isinstance(node, FragmentSpreadNode) or node.name.value in seen:
+            return None
+        seen.add(node.name.value)
+        return self.fragments.get(node.name.value)
 
     def _included(self, node: SelectionNode) -> bool:
         for directive in node.directives or ():

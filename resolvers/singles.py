@@ -1,6 +1,7 @@
 """Single rows: what resolves a by-id field, a to-one relation, and a row that points back."""
 
 from collections.abc import Awaitable
+from dataclasses import replace
 from typing import Any
 
 from strawberry.dataloader import DataLoader
@@ -48,21 +49,25 @@ def by_id(table: Table) -> Resolver:
 def by_unique(table: Table, column: str) -> Resolver:
     """The resolver of a root field that takes another value by which the undeleted rows are told apart.
 
-    With `includeDeleted` several can have it: the undeleted one is given, else the newest.
+    With `includeDeleted` several can have it: the undeleted one is given, else the one deleted last.
     """
 
     async def resolve(_root: object, info: Info, **arguments: Any) -> Record | None:
         value: str = arguments[column]
         refuse_unstorable(value)
-        level = _level(info, table, column, include_deleted=bool(arguments.get("includeDeleted")))
-        found = await info.context.door().find(level, [value])
-        return max(found, key=_by_life, default=None) if level.include_deleted else next(iter(found), None)
+        level = _level(info, table, column)
+        if not arguments.get("includeDeleted"):
+            return next(iter(await info.context.door().find(level, [value])), None)
+        columns = tuple(dict.fromkeys((*level.columns, table.columns["deleted_at"])))
+        found = await info.context.door().find(replace(level, columns=columns, include_deleted=True), [value])
+        return max(found, key=_by_life, default=None)
 
     return resolve
 
 
-def _by_life(record: Record) -> tuple[bool, str]:
-    return record["deleted_at"] is None, record["id"]
+def _by_life(record: Record) -> tuple[bool, int, str]:
+    deleted_at: int | None = record["deleted_at"]
+    return deleted_at is None, deleted_at or 0, record["id"]
 
 
 def to_one(reference: Reference) -> Resolver:

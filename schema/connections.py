@@ -24,7 +24,7 @@ class PageInfo:
     """Relay's PageInfo."""
 
     has_next_page: bool = strawberry.field(
-        description="Whether rows follow the page. With `last` and `before`: true, as the cursor's row follows."
+        description="Whether rows follow the page. With `before`: true, as the cursor's row follows."
     )
     has_previous_page: bool = strawberry.field(
         description="Whether rows precede the page. With `after` or an `offset`: true, as the skipped rows precede."

@@ -18,6 +18,7 @@ from resolvers.documents import Documents
 from resolvers.execution import Request, render, run
 from resolvers.operation import Operation
 from resolvers.rows import Read, Rows
+from resolvers.ways import Way
 from services.sign_in import sign_in
 
 
@@ -37,10 +38,11 @@ class Answer:
 
 
 class Graph:
-    """Asks a database as any viewer."""
+    """Asks a database as any viewer, in the way that `way` says."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, way: Way = Way.LOADERS) -> None:
         self.database = database
+        self.way = way
         self.schema: GraphQLSchema = bound_schema()[1]
         self._documents = Documents(self.schema)
 
@@ -68,7 +70,8 @@ class Graph:
         document = self._documents.get(query)
         if document.syntax is None:
             return Answer(None, [render(error) for error in document.errors], 0, [])
-        response = await run(self.schema, document.syntax, Request(query, variables, None), operation)
+        request = Request(query, variables, None)
+        response = await run(self.schema, document.syntax, request, operation, self.way)
         parsed = orjson.loads(orjson.dumps(response))
         statements = operation.rows.snapshot.statements if operation.rows else 0
         reads = operation.rows.reads if operation.rows else []

@@ -34,5 +34,7 @@ async def load_medium(connection: asyncpg.Connection) -> None:
         for index in indexes:
             await connection.execute(index["definition"])
         for key in keys:
-            await connection.execute(f"ALTER TABLE {key['table']} ADD CONSTRAINT {key['name']} {key['definition']}")
+            await connection.execute(
+                f"ALTER TABLE {key['table']} ADD CONSTRAINT {key['name']} {key['definition']}"
+            )
     await connection.execute("ANALYZE entities, entity_relationships, events_log")

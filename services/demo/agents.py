@@ -12,10 +12,10 @@ from services.demo.world import Demo, Row, Site, Tenant, table
 
 _PLATFORMS: Final = {"MB": "macos", "KIOSK": "linux"}
 _SILENCES: Final = (
-    (0.86, SECOND, 110 * SECOND),
-    (0.06, 4 * MINUTE, HOUR),
-    (0.04, HOUR, 20 * HOUR),
-    (0.04, DAY, 60 * DAY),
+    (0.90, SECOND, 110 * SECOND),
+    (0.04, 4 * MINUTE, HOUR),
+    (0.03, HOUR, 20 * HOUR),
+    (0.03, DAY, 60 * DAY),
 )
 """Shares of the agents by how long ago the last check-in was: from, to."""
 
@@ -107,5 +107,5 @@ def agents(demo: Demo) -> Iterator[Row]:
                 agent.id, tenant.id, agent.site.id, agent.guid, agent.hostname, agent.platform,
                 dice.choice(AGENT_VERSIONS), agent.ip, agent.mac, agent.external_ip,
                 None if dice.chance(0.03) else demo.now - agent.age, demo.at(silence),
-                *demo.times(agent.age, agent.deleted),
+                *demo.times(agent.age, agent.deleted, dice.last_change(agent.age)),
             )  # fmt: skip

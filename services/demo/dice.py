@@ -8,6 +8,7 @@ import base64
 import math
 import random
 from collections.abc import Sequence
+from statistics import NormalDist
 from typing import Final
 
 SECOND: Final = 1_000
@@ -60,15 +61,21 @@ class Dice(random.Random):
         """What an encrypted secret looks like at rest; there is nothing inside."""
         return "enc:v1:" + base64.b64encode(self.randbytes(48)).decode()
 
-    def skewed(self, count: int, sigma: float) -> list[float]:
-        """`count` log-normal weights, heaviest first: a few have most."""
-        return sorted((self.lognormvariate(0, sigma) for _ in range(count)), reverse=True)
+    def last_change(self, age: int) -> int:
+        """The age at the last change of a row of that age: its own where nobody has changed it."""
+        return self.age(0, age) if self.chance(0.6) else age
 
 
 def stream(*path: object) -> Dice:
     """The stream of chance of that path."""
     # Chance here makes demo data; nothing secret comes of it.
     return Dice("/".join(map(str, path)))
+
+
+def skewed(count: int, sigma: float) -> list[float]:
+    """`count` log-normal weights, heaviest first: the distribution's quantiles, so that no draw evens them out."""
+    normal = NormalDist(0, sigma)
+    return [math.exp(normal.inv_cdf(1 - (i + 0.5) / count)) for i in range(count)]
 
 
 def shares(total: int, weights: Sequence[float], least: int = 0) -> list[int]:

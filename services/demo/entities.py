@@ -36,7 +36,8 @@ def entities(demo: Demo) -> Iterator[Row]:
             yield (
                 thing.id, tenant.id, source.integration, source.id, site and site.id,
                 thing.kind, thing.external_id, hash_of(source.integration, raw),
-                document(raw), document(normalized), *demo.times(thing.age, thing.deleted),
+                document(raw), document(normalized),
+                *demo.times(thing.age, thing.deleted, dice.last_change(thing.age)),
             )  # fmt: skip
 
 

@@ -140,7 +140,7 @@ def users(demo: Demo) -> Iterator[Row]:
             yield (
                 user.id, tenant.id, user.role.id, user.email, user.name, user.status,
                 document(_preferences(dice, tenant)), demo.at(_last_seen(dice, user)),
-                *demo.times(user.age, user.deleted),
+                *demo.times(user.age, user.deleted, dice.last_change(user.age)),
             )  # fmt: skip
 
 
@@ -156,4 +156,6 @@ def _preferences(dice: Dice, tenant: Tenant) -> dict[str, object]:
 def _last_seen(dice: Dice, user: User) -> int | None:
     if user.status == "pending":
         return None
+    if user.deleted is not None:
+        return user.deleted
     return dice.age(MINUTE, 20 * HOUR) if user.status == "active" else dice.age(5 * DAY, 10 * DAY)

@@ -147,5 +147,5 @@ def _changes(action: str, at: int) -> dict[str, Any]:
     """Each changed column, before and after."""
     if action in ("delete", "restore"):
         before, after = (None, at) if action == "delete" else (at, None)
-        return {"deletedAt": {"before": before, "after": after}}
-    return {"status": {"before": None if action == "create" else "inactive", "after": "active"}}
+        return {"deletedAt": [before, after]}
+    return {"status": [None if action == "create" else "inactive", "active"]}

@@ -79,13 +79,13 @@ def _company(dice: Dice, taken: set[str]) -> str:
 def _site(dice: Dice, tenant: Tenant, name: str, address: str) -> Site:
     age = dice.age(20 * DAY, tenant.age)
     words = "".join(ascii_words(name.partition(",")[0])) or address.replace("-", "")
-    status = dice.choices(("active", "inactive", "archived"), (90, 6, 4))[0]
+    status = dice.choices(("active", "inactive", "archived"), (93, 4, 3))[0]
     weight = dice.lognormvariate(0, _SKEW)
     return Site(
         dice.new_id(age),
         name,
         address,
-        words[:5].upper(),
+        words[:6].upper(),
         status,
         age,
         deleted=None,
@@ -157,5 +157,5 @@ def sites(demo: Demo) -> Iterator[Row]:
                 site.id, tenant.id, site.name, site.slug, site.status,
                 site.psa, site.psa_company_id, site.psa_parent_id,
                 document(address) if dice.chance(0.6) else None,
-                *demo.times(site.age, site.deleted),
+                *demo.times(site.age, site.deleted, dice.last_change(site.age)),
             )  # fmt: skip

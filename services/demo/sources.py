@@ -138,7 +138,7 @@ def data_sources(demo: Demo) -> Iterator[Row]:
                 source.id, tenant.id, source.integration, source.site and source.site.id, source.external_id,
                 source.status, document(_config(dice, source, tenant)), metadata and document(metadata),
                 _expiry(dice, source, demo.now), demo.at(_last_sync(dice, source)),
-                *demo.times(source.age, source.deleted),
+                *demo.times(source.age, source.deleted, dice.last_change(source.age)),
             )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from services.demo.dice import DAY, shares, stream
+from services.demo.dice import DAY, shares, skewed, stream
 from services.demo.identities import global_roles, staff, tenant_roles
 from services.demo.names import MSP_FIRST, MSP_LAST, MSP_NAMES, slug
 from services.demo.sites import open_sites, share_out
@@ -46,7 +46,7 @@ def cast(plan: Plan, seed: int, now: int) -> Demo:
     """Everybody and everything that the rows of a demo refer to."""
     roles = global_roles(stream(seed, "roles"))
     tenants = [_tenant(index, offboarded=index == plan.tenants) for index in range(plan.tenants + 1)]
-    weights = stream(seed, "tenants").skewed(len(tenants), _SKEW)
+    weights = skewed(len(tenants), _SKEW)
     for tenant, sites in zip(tenants, shares(plan.sites, weights, least=2), strict=True):
         _settle(tenant, roles, sites, seed)
     share_out(tenants, plan)

@@ -6,6 +6,7 @@ from itertools import count
 from typing import Final
 
 from services.demo.dice import DAY, HOUR, Dice, shares, spread
+from services.demo.names import COMPANY_FIRST, COMPANY_TRADE
 from services.demo.sites import prospects
 from services.demo.world import Demo, Site, Source, Tenant
 
@@ -63,8 +64,15 @@ def _companies(dice: Dice, tenant: Tenant, numbers: Iterator[int]) -> Iterator[T
     for site in tenant.sites:
         if site.psa_company_id:
             yield _thing(dice, "companies", psa, site, site.name, site.psa_company_id, site.psa_parent_id)
-    for i in range(prospects(tenant)):
-        yield _thing(dice, "companies", psa, None, f"Prospect {i + 1} of {tenant.name}", str(next(numbers)))
+    for _ in range(prospects(tenant)):
+        yield _thing(
+            dice,
+            "companies",
+            psa,
+            None,
+            f"{dice.choice(COMPANY_FIRST)} {dice.choice(COMPANY_TRADE)}",
+            str(next(numbers)),
+        )
 
 
 def _vendor_sites(dice: Dice, tenant: Tenant) -> Iterator[Thing]:

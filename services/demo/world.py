@@ -133,9 +133,12 @@ class Demo:
         """The moment of an age in ms since the epoch; None stays None."""
         return None if age is None else self.now - age
 
-    def times(self, age: int, deleted: int | None = None) -> tuple[int, int, int | None]:
-        """created_at, updated_at and deleted_at of a row that nobody has changed since."""
-        return self.now - age, self.now - (age if deleted is None else deleted), self.at(deleted)
+    def times(
+        self, age: int, deleted: int | None = None, changed: int | None = None
+    ) -> tuple[int, int, int | None]:
+        """created_at, updated_at and deleted_at; `changed` is the age at the last change, if there was any."""
+        changed = age if changed is None else changed
+        return self.now - age, self.now - (changed if deleted is None else deleted), self.at(deleted)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,12 @@
+"""Chance that repeats itself, and even shares."""
+
 import uuid
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.demo.dice import DAY, ID_EPOCH, shares, spread, stream
+from services.demo.dice import DAY, ID_EPOCH, shares, skewed, spread, stream
 
 
 @given(
@@ -53,3 +55,11 @@ def test_a_stream_repeats_itself_and_differs_from_others():
     assert stream(1, "a").randbytes(8) == stream(1, "a").randbytes(8)
     assert stream(1, "a").randbytes(8) != stream(1, "b").randbytes(8)
     assert stream(1, "a").randbytes(8) != stream(2, "a").randbytes(8)
+
+
+def test_skewed_weights_are_log_normal_and_heaviest_first():
+    weights = skewed(51, 1.1)
+    assert weights == sorted(weights, reverse=True)
+    assert weights[25] == pytest.approx(1)
+    assert weights[0] * weights[50] == pytest.approx(1)
+    assert sum(weights[:10]) > sum(weights) / 2

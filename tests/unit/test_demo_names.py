@@ -1,3 +1,5 @@
+"""Slugs, and the names of tenants."""
+
 import itertools
 
 from services.demo import names

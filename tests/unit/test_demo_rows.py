@@ -17,11 +17,18 @@ from services.demo.entities import hash_of
 from services.demo.load import TABLES, make_demo
 from services.demo.sizes import PLANS
 from services.demo.things import things
-from services.demo.world import Demo
+from services.demo.world import Demo, Table
 
 NOW = 1_790_000_000_123
 LATER = NOW + 86_400_000
-AHEAD = {"next_retry_at", "scheduled_at", "expires_at", "credential_expiration_at", "period_end", "effective_to"}
+AHEAD = {
+    "next_retry_at",
+    "scheduled_at",
+    "expires_at",
+    "credential_expiration_at",
+    "period_end",
+    "effective_to",
+}
 """Moments that may lie ahead of now."""
 
 
@@ -63,11 +70,13 @@ def test_only_times_follow_now(demo: Demo):
 def test_known_users_and_the_first_tenant_are_the_same_in_every_demo(demo: Demo):
     medium = make_demo(DemoSize.MEDIUM, now=LATER, seed=7)
     assert demo.tenants[0].id == medium.tenants[0].id
-    assert [user.id for user in demo.tenants[0].users[:2]] == [user.id for user in medium.tenants[0].users[:2]]
+    assert [user.id for user in demo.tenants[0].users[:2]] == [
+        user.id for user in medium.tenants[0].users[:2]
+    ]
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
-def test_rows_have_a_value_for_each_column_and_times_in_their_order(demo: Demo, table):
+def test_rows_have_a_value_for_each_column_and_times_in_their_order(demo: Demo, table: Table):
     for row in records(demo, table.name):
         moments = {name: value for name, value in row.items() if name.endswith(("_at", "_from", "_until"))}
         assert all(value <= NOW for name, value in moments.items() if value is not None and name not in AHEAD)

@@ -1,0 +1,292 @@
+"""The compiler: a selection into one SQL statement whose JSON goes into the response as it is.
+
+A row becomes `row_to_json` of its selected columns under their response keys; a to-one relation a lateral join; a
+to-many relation a subquery that aggregates its page (`compiled_lists`). What it cannot say it refuses with
+`NotCompilableError`, errors that a client is to be told among it: the data loaders then answer that root field.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+from graphql import FieldNode, GraphQLError, GraphQLObjectType, GraphQLSchema
+from graphql.execution.values import VariableValues, get_argument_values
+
+from core.errors import ProductError
+from core.viewer import Viewer, ViewerKind
+from resolvers.access import require_right
+from resolvers.compiled_lists import ListParts, list_sql
+from resolvers.level import Level, Statement, Writing, page_sql
+from resolvers.lists import list_level
+from resolvers.rows import require_level
+from resolvers.selection import Document, list_selection
+from schema.table import Choice, Column, Kind, Scope, Table
+from schema.tables import BY_NAME, RELATIONS, TABLES, Relation, Side
+
+_IDENTIFIER_MAX: Final = 63
+"""PostgreSQL cuts longer names, and two of them might become one."""
+
+_KEYS_MAX: Final = 1_000
+"""A select list has at most 1,664 entries."""
+
+Source = Callable[[Column], str]
+"""Gives the SQL expression of a column's value in the row at hand."""
+
+
+class NotCompilableError(Exception):
+    """This root field is for the data loaders; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A compiled root field: one statement that answers one row with the column `data`, JSON text or NULL.
+
+    Attributes:
+        statement: The SQL and its values.
+        levels: Every level that it reads, each a term of what the answer depends on.
+    """
+
+    statement: Statement
+    levels: tuple[Level, ...]
+
+
+_BY_ID: Final = {table.one: (table, "id") for table in TABLES}
+_BY_UNIQUE: Final = {name: (t, column) for t in TABLES for name, column in t.also_by.items()}
+_LISTS: Final = {table.many: table for table in TABLES}
+_CHOICES: Final[Mapping[str, Mapping[str, Choice]]] = {
+    t.name: {c.field: c for c in t.choices} for t in TABLES
+}
+
+
+def compile_root(
+    schema: GraphQLSchema,
+    document: Document,
+    variables: VariableValues,
+    viewer: Viewer,
+    nodes: Sequence[FieldNode],
+) -> Plan:
+    """Compile the root field that `nodes` (merged under one response key) ask for.
+
+    Raises:
+        NotCompilableError: The data loaders must answer it.
+    """
+    compiler = _Compiler(schema, document, variables, viewer)
+    try:
+        sql = compiler.root(nodes)
+    except (ProductError, GraphQLError) as error:
+        raise NotCompilableError(str(error)) from error
+    return Plan(compiler.writing.finish(sql), tuple(compiler.levels))
+
+
+class _Compiler:
+    """Compiles one root field. Methods write SQL; `writing` collects what is bound."""
+
+    def __init__(
+        self, schema: GraphQLSchema, document: Document, variables: VariableValues, viewer: Viewer
+    ) -> None:
+        self._schema = schema
+        self._document = document
+        self._variables = variables
+        self._viewer = viewer
+        self._names = 0
+        self.writing = Writing(viewer)
+        self.levels: list[Level] = []
+
+    def root(self, nodes: Sequence[FieldNode]) -> str:
+        """The statement of a root field."""
+        name = nodes[0].name.value
+        if name in _LISTS:
+            return f"SELECT ({self._list('Query', _LISTS[name], nodes, None, None)}) AS data"
+        if name in _BY_ID or name in _BY_UNIQUE:
+            return self._single(nodes, *(_BY_ID.get(name) or _BY_UNIQUE[name]))
+        if name == "viewer":
+            return f"SELECT {self._object(self._viewer_entries(nodes), '')} AS data"
+        raise NotCompilableError(f"{name} is not a table's")
+
+    def name(self, prefix: str) -> str:
+        """A name that nothing else in the statement has."""
+        self._names += 1
+        return f"{prefix}{self._names}"
+
+    def _arguments(self, type_name: str, node: FieldNode) -> dict[str, Any]:
+        parent = self._schema.type_map[type_name]
+        assert isinstance(parent, GraphQLObjectType)  # noqa: S101 - tells mypy; KeyError says the rest
+        return get_argument_values(parent.fields[node.name.value], node, self._variables)
+
+    def _read(self, level: Level) -> Level:
+        require_level(self._viewer, level)
+        self.levels.append(level)
+        return level
+
+    def _single(self, nodes: Sequence[FieldNode], table: Table, column: str) -> str:
+        arguments = self._arguments("Query", nodes[0])
+        with_deleted = bool(arguments.get("includeDeleted"))
+        level = self._read(Level(table, (), key=column, include_deleted=with_deleted))
+        alias = self.name("t")
+        tie = f"{alias}.{column} = {self.writing.parameters.add(arguments[column])}"
+        pick = (
+            f" ORDER BY {alias}.deleted_at DESC NULLS FIRST, {alias}.id DESC LIMIT 1" if with_deleted else ""
+        )
+        return f"{self._row(level, nodes, alias, tie, pick)}"
+
+    def _row(self, level: Level, nodes: Sequence[FieldNode], alias: str, tie: str, pick: str = "") -> str:
+        """`SELECT ... AS data` of the one row of a level that `tie` leaves; no row where there is none."""
+        joins: list[str] = []
+        entries = list(
+            self._entries(level.table, nodes, level.table.type_name, lambda c: c.sql(alias), joins)
+        )
+        object_ = self.name("o")
+        source = page_sql(level, self.writing, alias, tie, [_listed(entries)], None, joins)
+        return f"SELECT row_to_json({object_}) AS data FROM ({source}{pick}) {object_}"
+
+    def _object(self, entries: Sequence[tuple[str, str]], source: str) -> str:
+        """The JSON object of some entries, as a scalar subquery."""
+        name = self.name("o")
+        return f"(SELECT row_to_json({name}) FROM (SELECT {_listed(entries)}{source}) {name})"
+
+    def _entries(
+        self, table: Table, nodes: Sequence[FieldNode], type_name: str, source: Source, joins: list[str]
+    ) -> Iterator[tuple[str, str]]:
+        """The response keys of a row with the SQL of their values; what they need is added to `joins`."""
+        for key, fields in self._document.responses(nodes, type_name).items():
+            name = fields[0].name.value
+            column = table.by_graphql_name.get(name)
+            if column is not None:
+                yield key, _value(column, source(column))
+            elif name == "__typename":
+                yield key, f"'{type_name}'::text"
+            elif name in _CHOICES[table.name]:
+                yield key, self._choice(table, _CHOICES[table.name][name], fields, source)
+            else:
+                yield key, self._relation(table, RELATIONS[table.name][name], fields, source, joins)
+
+    def _relation(
+        self, table: Table, relation: Relation, nodes: Sequence[FieldNode], source: Source, joins: list[str]
+    ) -> str:
+        if relation.side is Side.MANY:
+            parent = source(table.columns["id"])
+            return f"({self._list(table.type_name, relation.target, nodes, relation, parent)})"
+        column, own = relation.reference.column, "id"
+        if relation.side is Side.ONE:
+            own, column = column, own
+        join = self.name("j")
+        row = self._follow(relation.target, column, nodes, source(table.columns[own]))
+        joins.append(f"LEFT JOIN LATERAL ({row}) {join} ON TRUE")
+        return f"{join}.data"
+
+    def _follow(self, target: Table, column: str, nodes: Sequence[FieldNode], key: str) -> str:
+        alias = self.name("t")
+        level = Level(target, (), key=column)
+        if not (target.scope is Scope.ITSELF and self._viewer.kind is ViewerKind.USER):
+            require_right(self._viewer, target)
+        self.levels.append(level)
+        return self._row(level, nodes, alias, f"{alias}.{column} = {key}")
+
+    def _choice(self, table: Table, choice: Choice, nodes: Sequence[FieldNode], source: Source) -> str:
+        """A CASE over the discriminator; each branch reads its own table."""
+        key = source(table.columns[choice.column])
+        branches = (
+            f"WHEN '{value}' THEN ({self._follow(BY_NAME[name], 'id', nodes, key)})"
+            for value, name in choice.members.items()
+        )
+        return f"CASE {source(table.columns[choice.discriminator])} {' '.join(branches)} END"
+
+    def _list(
+        self,
+        type_name: str,
+        table: Table,
+        nodes: Sequence[FieldNode],
+        relation: Relation | None,
+        parent: str | None,
+    ) -> str:
+        arguments = self._arguments(type_name, nodes[0])
+        selection = list_selection(self._document, nodes, table)
+        reference = relation.reference if relation else None
+        list_name = f"{type_name}.{nodes[0].name.value}"
+        level = self._read(list_level(list_name, self._viewer, table, arguments, reference, selection))
+        if any(c and (relation or c.parent is not None) for c in (level.after, level.before)):
+            raise NotCompilableError("a cursor is checked against each parent")
+        return list_sql(level, self.writing, self._list_parts(table, nodes), parent, self.name)
+
+    def _list_parts(self, table: Table, nodes: Sequence[FieldNode]) -> ListParts:
+        """What of a connection is asked for, each part under its response key."""
+        type_name = table.type_name
+        fields = self._document.responses(nodes, f"{type_name}Connection")
+
+        def of_row(rows: Sequence[FieldNode], source: Source, joins: list[str]) -> str:
+            return _listed(list(self._entries(table, rows, type_name, source, joins)))
+
+        return ListParts(
+            type_name,
+            fields=fields,
+            edges={
+                key: self._document.responses(found, f"{type_name}Edge")
+                for key, found in fields.items()
+                if found[0].name.value == "edges"
+            },
+            infos={
+                key: {k: v[0].name.value for k, v in self._document.responses(found, "PageInfo").items()}
+                for key, found in fields.items()
+                if found[0].name.value == "pageInfo"
+            },
+            row=of_row,
+        )
+
+    def _viewer_entries(self, nodes: Sequence[FieldNode]) -> list[tuple[str, str]]:
+        viewer, parameters = self._viewer, self.writing.parameters
+        rights = orjson.dumps(sorted(viewer.rights)).decode()
+        own = {
+            "user": ("users", viewer.user_id),
+            "tenant": ("tenants", viewer.tenant_id),
+            "role": ("roles", viewer.role_id),
+        }
+        entries = []
+        for key, fields in self._document.responses(nodes, "Viewer").items():
+            match fields[0].name.value:
+                case "kind":
+                    value = parameters.add(viewer.kind.name)
+                case "rights":
+                    value = parameters.add(rights, "json")
+                case "expiresAt":
+                    value = parameters.add(viewer.expires_at, "bigint")
+                case "__typename":
+                    value = "'Viewer'::text"
+                case name:
+                    value = self._own(*own[name], fields)
+            entries.append((key, value))
+        return entries
+
+    def _own(self, table_name: str, row_id: str | None, nodes: Sequence[FieldNode]) -> str:
+        """One's own user, tenant or role: everyone may read it."""
+        if row_id is None:
+            return "NULL::json"
+        table, alias = BY_NAME[table_name], self.name("t")
+        level = Level(table, (), key="id")
+        self.levels.append(level)
+        tie = f"{alias}.id = {self.writing.parameters.add(row_id)}"
+        return f"({self._row(level, nodes, alias, tie)})"
+
+
+def _value(column: Column, sql: str) -> str:
+    """A column's value as JSON is to show it."""
+    match column.kind:
+        case Kind.ENUM:
+            return f"upper({sql})"
+        case Kind.DECIMAL:
+            return f"{sql}::text"
+        case _:
+            return sql
+
+
+def _listed(entries: Sequence[tuple[str, str]]) -> str:
+    """A select list; response keys become the columns' names.
+
+    Raises:
+        NotCompilableError: PostgreSQL cannot hold the names.
+    """
+    if len(entries) > _KEYS_MAX:
+        raise NotCompilableError(f"more than {_KEYS_MAX} fields in one object")
+    if any(len(key) > _IDENTIFIER_MAX for key, _ in entries):
+        raise NotCompilableError("a response key is longer than PostgreSQL's names")
+    return ", ".join(f'{sql} AS "{key}"' for key, sql in entries)
