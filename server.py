@@ -1,6 +1,7 @@
 """The server and its commands: where settings, database, keys, routes and HTTP are put together."""
 
 import asyncio
+import io
 import signal
 import socket
 import sys
@@ -8,9 +9,11 @@ from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
 import uvloop
+from starlette.routing import Route
 
 from api.app import build_app
 from api.demo_issuer import DemoIssuer
+from api.demo_page import demo_routes
 from api.serving import HttpServer, bind, url
 from core.command_line import parsed, settings_from
 from core.errors import StartupError
@@ -42,9 +45,12 @@ async def _serve(settings: Settings, listener: socket.socket, dsn: str, demo: De
     database = await opened(dsn, settings)
     try:
         lines = [f"Serving on {url(listener)}/graphql"]
+        routes: list[Route] = []
         if demo:
-            lines += _tokens(settings, demo, await with_demo_data(dsn))
-        app = build_app(database, verifier, settings, lambda: unready(dsn), [demo.route()] if demo else [])
+            viewers = await with_demo_data(dsn)
+            lines += _tokens(settings, demo, viewers)
+            routes = [demo.route(), *demo_routes(demo, viewers)]
+        app = build_app(database, verifier, settings, lambda: unready(dsn), routes)
         await HttpServer(app, listener, lambda: _say(*lines)).serve_until_signal()
     finally:
         await verifier.close()
@@ -96,6 +102,8 @@ def main(words: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit status: 1 after one line that says why, 130 when interrupted."""
     arguments = parsed(words)
     configure_logs()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may not have all that names have
     try:
         with handled_by(as_interrupt, (signal.SIGTERM, signal.SIGHUP)):
             settings = settings_from(arguments)

@@ -1,114 +1,134 @@
 """The endpoint `/graphql` over HTTP."""
 
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Final, NamedTuple
 
 import orjson
-from graphql import GraphQLError, GraphQLSchema, OperationDefinitionNode
-from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from api.bearer import credentials
-from api.http_request import LEGACY_TYPE, RESPONSE_TYPE, read_request, response_type
-from core.database import Database
-from core.errors import BadUserInputError, ProductError
-from core.settings import Settings
-from core.tokens import Identity, TokenVerifier
-from core.viewer import ViewerKind
-from resolvers.binding import bound_schema
-from resolvers.documents import Document, Documents, is_query
-from resolvers.execution import Request, refusal, render, run
-from resolvers.operation import Operation
-from resolvers.rows import Rows
-from services.sign_in import sign_in
+from api.departures import unless_client_leaves
+from api.http_request import RefusedRequestError, read_request
+from api.negotiation import preferred
+from api.operations import Operations
+from api.request_record import REQUEST_ID, RequestRecord, request_id
+from core.errors import BadUserInputError, InternalError, ProductError
+from resolvers.execution import refusal
 
-_METHODS: Final = ("GET", "POST")
+RESPONSE_TYPE: Final = "application/graphql-response+json"
+LEGACY_TYPE: Final = "application/json"
+PAGE_TYPE: Final = "text/html"
+
+Page = Callable[[HttpRequest], Response]
+Observer = Callable[[RequestRecord], None]
+
+_ALWAYS: Final = {
+    "Cache-Control": "no-store",
+    "Vary": "Accept, Authorization",
+    "X-Content-Type-Options": "nosniff",
+}
+_OF_STATUS: Final[Mapping[int, Mapping[str, str]]] = {
+    401: {"WWW-Authenticate": "Bearer"},
+    503: {"Retry-After": "5"},
+}
 
 
-class MethodError(BadUserInputError):
-    """The HTTP method is not for this."""
+class NotAcceptableError(BadUserInputError):
+    """The client accepts none of our media types."""
+
+    status = 406
+
+
+class MethodError(RefusedRequestError):
+    """Not a method of this endpoint."""
 
     status = 405
+    headers: ClassVar[Mapping[str, str]] = {"Allow": "GET, POST, OPTIONS"}
+
+
+class _Answer(NamedTuple):
+    body: Mapping[str, Any]
+    text: bytes
+    status: int
+    headers: Mapping[str, str] = {}
 
 
 class GraphQLApp:
-    """Answers GraphQL over HTTP: one request, one snapshot, one viewer."""
+    """Speaks HTTP for the operations behind it."""
 
-    def __init__(self, database: Database, verifier: TokenVerifier, settings: Settings) -> None:
-        self._database = database
-        self._verifier = verifier
-        self._settings = settings
-        self.schema: GraphQLSchema = bound_schema()[1]
-        self._documents = Documents(self.schema)
+    def __init__(self, operations: Operations, observe: Observer, page: Page | None = None) -> None:
+        """Tells `observe` of each request that has ended; shows `page`, if there is one, to browsers."""
+        self._operations = operations
+        self._observe = observe
+        self._page = page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
-        response = await self._respond(HttpRequest(scope, receive))
-        await response(scope, receive, send)
+        http = HttpRequest(scope, receive)
+        media_type = self._media_type(http)
+        if http.method == "OPTIONS":
+            response: Response | None = Response(status_code=204, headers={**_ALWAYS, **MethodError.headers})
+        elif media_type == PAGE_TYPE and self._page:
+            response = self._page(http)
+        else:
+            response = await self._respond(http, media_type)
+        if response:
+            await response(scope, receive, send)
 
-    async def _respond(self, http: HttpRequest) -> Response:
-        media_type = LEGACY_TYPE
+    def _media_type(self, http: HttpRequest) -> str | None:
+        page = [PAGE_TYPE] if self._page and http.method in ("GET", "HEAD") else []
+        return preferred(http.headers.getlist("Accept"), [LEGACY_TYPE, RESPONSE_TYPE, *page])
+
+    async def _respond(self, http: HttpRequest, media_type: str | None) -> Response | None:
+        """The response, None for nobody; observers are told of it."""
+        record = RequestRecord(request_id(http.headers))
         try:
-            media_type = response_type(http.headers)
-            if http.method not in _METHODS:
-                raise MethodError(f"{http.method} is not a method of GraphQL over HTTP")
-            return await self._answer(http, media_type)
+            answer = await self._answer(http, media_type, record)
+            response = _response(answer, media_type or LEGACY_TYPE, record)
+            record.end(answer.body, answer.status)
+        except ClientDisconnect:
+            response = None
+            record.end(None, None)
+        self._observe(record)
+        return response
+
+    async def _answer(self, http: HttpRequest, media_type: str | None, record: RequestRecord) -> _Answer:
+        try:
+            return await self._asked(http, media_type, record)
+        except InternalError as error:
+            return _refused(record.faults.note(error))
         except ProductError as error:
-            return _json(refusal(error), media_type, error.status)
+            return _refused(error)
+        except ClientDisconnect:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is: the caller gets an id, the log the story
+            return _refused(record.faults.note(error))
 
-    async def _answer(self, http: HttpRequest, media_type: str) -> Response:
+    async def _asked(self, http: HttpRequest, media_type: str | None, record: RequestRecord) -> _Answer:
+        if media_type is None:
+            raise NotAcceptableError(f"Accept {RESPONSE_TYPE} or {LEGACY_TYPE}")
+        if http.method not in ("GET", "POST"):
+            raise MethodError(f"{http.method} is not a method of GraphQL over HTTP: use GET or POST")
         request = await read_request(http)
-        identity, tenant = await self._identity(http.headers)
-        document = self._documents.get(request.query)
-        if document.errors:
-            errors = [render(error) for error in document.errors]
-            return _json({"errors": errors}, media_type, 400 if media_type == RESPONSE_TYPE else 200)
-        operation = self._operation(document, request, http.method, anonymous=identity is None)
-        if operation is None:
-            return _json(_unknown_operation(request), media_type, 400 if media_type == RESPONSE_TYPE else 200)
-        response = await self._run(document, request, identity, tenant)
-        failed = "data" not in response and media_type == RESPONSE_TYPE
-        return _json(response, media_type, 400 if failed else 200)
-
-    async def _identity(self, headers: Headers) -> tuple[Identity | None, str | None]:
-        shown = credentials(headers)
-        if shown is None:
-            return None, None
-        return await self._verifier.verify(shown.token), shown.tenant_id
-
-    def _operation(
-        self, document: Document, request: Request, method: str, *, anonymous: bool
-    ) -> OperationDefinitionNode | None:
-        operation = document.operation(request.operation_name)
-        if operation and method == "GET" and not is_query(operation):
-            raise MethodError("A GET can only query")
-        if anonymous and document.introspects and not self._settings.introspection:
-            raise BadUserInputError("Introspection is not open to anonymous callers")
-        return operation
-
-    async def _run(
-        self, document: Document, request: Request, identity: Identity | None, tenant: str | None
-    ) -> dict[str, Any]:
-        assert document.syntax is not None  # noqa: S101 - a document without errors has its syntax
-        if identity is None:
-            return await run(self.schema, document.syntax, request, Operation(None, None))
-        async with self._database.snapshot(platform=identity.kind is ViewerKind.PLATFORM) as snapshot:
-            viewer = await sign_in(snapshot.connection, identity, tenant)
-            operation = Operation(viewer, Rows(viewer, snapshot))
-            return await run(self.schema, document.syntax, request, operation)
+        work = self._operations.answer(request, http.headers, record, queries_only=http.method == "GET")
+        body = await unless_client_leaves(work, http.receive)
+        # Where nothing was executed it was the client's error; for plain JSON the specification wants 200 then, too.
+        return _Answer(body, orjson.dumps(body), 200 if "data" in body or media_type == LEGACY_TYPE else 400)
 
 
-def _unknown_operation(request: Request) -> dict[str, Any]:
-    problem = (
-        f"named {request.operation_name!r}" if request.operation_name else "without a name, or more than one"
-    )
-    return {"errors": [render(GraphQLError(f"The document has no operation {problem}"))]}
+def _refused(error: ProductError) -> _Answer:
+    headers = error.headers if isinstance(error, RefusedRequestError) else {}
+    body = refusal(error)
+    return _Answer(body, orjson.dumps(body), error.status, headers)
 
 
-def _json(value: object, media_type: str, status: int) -> Response:
-    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
-    if status == 405:
-        headers["Allow"] = ", ".join(_METHODS)
-    body = orjson.dumps(value)
-    return Response(body, status, headers, media_type=f"{media_type}; charset=utf-8")
+def _response(answer: _Answer, media_type: str, record: RequestRecord) -> Response:
+    headers = {
+        **_ALWAYS,
+        **_OF_STATUS.get(answer.status, {}),
+        **answer.headers,
+        REQUEST_ID: record.request_id,
+    }
+    return Response(answer.text, answer.status, headers, media_type=f"{media_type}; charset=utf-8")

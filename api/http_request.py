@@ -1,74 +1,54 @@
-"""GraphQL over HTTP: from an HTTP request to what the client asks for, and the media type of the answer.
+"""GraphQL over HTTP: from an HTTP request to what the client asks for.
 
 Follows the GraphQL-over-HTTP specification (https://graphql.github.io/graphql-over-http/draft/).
 """
 
-import json
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
-from starlette.datastructures import Headers
+import orjson
+from starlette.datastructures import Headers, QueryParams
 from starlette.requests import Request as HttpRequest
 
 from core.errors import BadUserInputError
-from core.limits import BODY_MAX_BYTES
+from core.limits import BODY_MAX_BYTES, VARIABLES_DEPTH_MAX
 from resolvers.execution import Request
 
-RESPONSE_TYPE: Final = "application/graphql-response+json"
-LEGACY_TYPE: Final = "application/json"
+_UTF8: Final = ("utf-8", "utf8")
+_PARAMETERS: Final = ("query", "variables", "operationName", "extensions")
 
 
-class NotAcceptableError(BadUserInputError):
-    """The client accepts none of our media types."""
+class RefusedRequestError(BadUserInputError):
+    """Refused for its HTTP; `headers` are for the response."""
 
-    status = 406
+    headers: ClassVar[Mapping[str, str]] = {}
 
 
-class UnsupportedMediaTypeError(BadUserInputError):
+class UnsupportedMediaTypeError(RefusedRequestError):
     """The body is not JSON in UTF-8."""
 
     status = 415
+    headers: ClassVar[Mapping[str, str]] = {"Accept-Post": "application/json"}
 
 
-class BodyTooLargeError(BadUserInputError):
-    """The body exceeds `BODY_MAX_BYTES`."""
+class UnsupportedEncodingError(RefusedRequestError):
+    """The body is compressed (RFC 9110, section 12.5.3)."""
+
+    status = 415
+    headers: ClassVar[Mapping[str, str]] = {"Accept-Encoding": "identity"}
+
+
+class BodyTooLargeError(RefusedRequestError):
+    """The body exceeds `BODY_MAX_BYTES`; the rest of it is not read."""
 
     status = 413
+    headers: ClassVar[Mapping[str, str]] = {"Connection": "close"}
 
 
-def response_type(headers: Headers) -> str:
-    """The media type that the client likes best of ours; the legacy one if it says nothing.
+class AddressTooLongError(RefusedRequestError):
+    """The query string exceeds `BODY_MAX_BYTES`."""
 
-    Raises:
-        NotAcceptableError: It accepts neither.
-    """
-    accept = headers.get("accept")
-    if not accept:
-        return LEGACY_TYPE
-    best, quality = "", 0.0
-    for entry in accept.split(","):
-        name, weight = _media_range(entry)
-        chosen = {RESPONSE_TYPE: RESPONSE_TYPE, LEGACY_TYPE: LEGACY_TYPE}.get(name) or _wildcard(name)
-        if chosen and weight > quality:
-            best, quality = chosen, weight
-    if not best:
-        raise NotAcceptableError(f"Accept {RESPONSE_TYPE} or {LEGACY_TYPE}")
-    return best
-
-
-def _media_range(entry: str) -> tuple[str, float]:
-    name, *parameters = (part.strip().lower() for part in entry.split(";"))
-    for parameter in parameters:
-        if parameter.startswith("q="):
-            try:
-                return name, float(parameter[2:])
-            except ValueError:
-                return name, 0.0
-    return name, 1.0
-
-
-def _wildcard(name: str) -> str | None:
-    return LEGACY_TYPE if name in ("*/*", "application/*") else None
+    status = 414
 
 
 async def read_request(http: HttpRequest) -> Request:
@@ -78,56 +58,103 @@ async def read_request(http: HttpRequest) -> Request:
         BadUserInputError: The request is malformed; its class gives the HTTP status.
     """
     if http.method == "GET":
-        return _from_query(http.query_params)
-    _check_content_type(http.headers)
-    return _from_map(_json_object(await _body(http)))
+        return _from_query(http)
+    _check_content(http.headers)
+    values = _json(await _body(http), "The body")
+    if not isinstance(values, dict):
+        raise BadUserInputError("A request is a JSON object")
+    return _from_map(values)
 
 
-def _check_content_type(headers: Headers) -> None:
-    name, *parameters = (part.strip().lower() for part in headers.get("content-type", "").split(";"))
-    charsets = [p.removeprefix("charset=").strip('"') for p in parameters if p.startswith("charset=")]
-    if name != "application/json" or any(charset not in ("utf-8", "utf8") for charset in charsets):
+def single(headers: Headers, name: str) -> str | None:
+    """The value of a header that may stand once.
+
+    Raises:
+        BadUserInputError: It stands more than once.
+    """
+    values = headers.getlist(name)
+    if len(values) > 1:
+        raise BadUserInputError(f"The header {name} stands more than once")
+    return values[0] if values else None
+
+
+def _check_content(headers: Headers) -> None:
+    encoding = single(headers, "Content-Encoding")
+    if encoding is not None and encoding.strip().lower() not in ("", "identity"):
+        raise UnsupportedEncodingError("Send the body as it is, without a Content-Encoding")
+    content_type = single(headers, "Content-Type") or ""
+    name, *parameters = (part.strip().lower() for part in content_type.split(";"))
+    charsets = [
+        part.removeprefix("charset=").strip('"') for part in parameters if part.startswith("charset=")
+    ]
+    if name != "application/json" or any(charset not in _UTF8 for charset in charsets):
         raise UnsupportedMediaTypeError("Send the request as application/json in UTF-8")
 
 
 async def _body(http: HttpRequest) -> bytes:
+    too_large = f"The body has more than {BODY_MAX_BYTES} bytes"
+    length = single(http.headers, "Content-Length") or ""
+    if length.isdecimal() and int(length[:20]) > BODY_MAX_BYTES:
+        raise BodyTooLargeError(too_large)
     body = bytearray()
     async for chunk in http.stream():
         body += chunk
         if len(body) > BODY_MAX_BYTES:
-            raise BodyTooLargeError(f"The body has more than {BODY_MAX_BYTES} bytes")
+            raise BodyTooLargeError(too_large)
     return bytes(body)
 
 
-def _json_object(text: bytes | str) -> Mapping[str, Any]:
+def _json(text: bytes | str, what: str) -> Any:
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise BadUserInputError(f"This is not JSON: {type(error).__name__}") from error
-    if not isinstance(value, dict):
-        raise BadUserInputError("A GraphQL request is a JSON object")
-    return value
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise BadUserInputError(f"{what} is not JSON: {error.msg}") from error
 
 
-def _from_query(parameters: Mapping[str, str]) -> Request:
-    values: dict[str, Any] = {name: parameters.get(name) for name in ("query", "operationName")}
+def _from_query(http: HttpRequest) -> Request:
+    if len(http.scope["query_string"]) > BODY_MAX_BYTES:
+        raise AddressTooLongError(f"The query string has more than {BODY_MAX_BYTES} bytes")
+    return _from_map(_parameters(http.query_params))
+
+
+def _parameters(given: QueryParams) -> Mapping[str, Any]:
+    values: dict[str, Any] = {}
+    for name in _PARAMETERS:
+        texts = given.getlist(name)
+        if len(texts) > 1:
+            raise BadUserInputError(f"{name} stands more than once", {name: "must stand once"})
+        values[name] = (texts[0] or None) if texts else None
     for name in ("variables", "extensions"):
-        text = parameters.get(name)
-        values[name] = _json_object(text) if text else None
-    return _from_map(values)
+        values[name] = values[name] and _json(values[name], name)
+    return values
 
 
 def _from_map(values: Mapping[str, Any]) -> Request:
-    query, variables = values.get("query"), values.get("variables")
-    name, extensions = values.get("operationName"), values.get("extensions")
+    query, variables, name, extensions = map(values.get, _PARAMETERS)
     bad = {
-        "query": not isinstance(query, str) or not query,
-        "variables": not isinstance(variables, dict | None),
-        "operationName": not isinstance(name, str | None),
-        "extensions": not isinstance(extensions, dict | None),
+        "query": (not isinstance(query, str) or not query, "must be a document"),
+        "variables": (not isinstance(variables, dict | None), "must be an object"),
+        "operationName": (not isinstance(name, str | None), "must be a text"),
+        "extensions": (not isinstance(extensions, dict | None), "must be an object"),
     }
-    wanted = {"query": "a document", "operationName": "a text"}
-    fields = {field: f"must be {wanted.get(field, 'an object')}" for field, is_bad in bad.items() if is_bad}
+    fields = {field: problem for field, (is_bad, problem) in bad.items() if is_bad}
     if fields:
         raise BadUserInputError("; ".join(f"{field} {problem}" for field, problem in fields.items()), fields)
+    _check_depth(variables)
     return Request(str(query), variables or {}, name or None)
+
+
+def _check_depth(variables: object) -> None:
+    """Level by level, without recursion."""
+    level, depth = [variables] if variables else [], 0
+    while level:
+        depth += 1
+        if depth > VARIABLES_DEPTH_MAX:
+            problem = f"nests deeper than {VARIABLES_DEPTH_MAX} levels"
+            raise BadUserInputError(f"variables {problem}", {"variables": problem})
+        level = [inner for value in level for inner in _inside(value)]
+
+
+def _inside(value: object) -> list[Any]:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [each for each in inner if isinstance(each, dict | list)]

@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from core.errors import StartupError
 from core.signals import handled_by
 
-GRACE_S: Final = 0.5
+GRACE_S: Final = 0.4
 """How long requests may go on after the signal: with the rest of the shutdown it stays below two seconds."""
 
 
@@ -53,9 +53,9 @@ class HttpServer(uvicorn.Server):
             uvicorn.Config(
                 app,
                 http="httptools",
-                ws="websockets",
+                ws="websockets-sansio",
                 ws_per_message_deflate=False,
-                lifespan="on",
+                lifespan="off",
                 log_config=None,
                 access_log=False,
                 server_header=False,

@@ -1,12 +1,10 @@
 """A PostgreSQL cluster on this machine: made, started and stopped with the binaries of any version."""
 
-import contextlib
 import os
 import pwd
 import re
 import shutil
 import signal
-import socket
 import stat
 import subprocess
 import tempfile
@@ -20,16 +18,20 @@ from urllib.parse import quote
 import psutil
 
 from core.errors import StartupError
+from core.postmaster import (
+    POLL_S,
+    PORT,
+    SOCKET_DIR_PREFIX,
+    Postmaster,
+    clear_locks_of_the_dead,
+    end,
+    has_survivors,
+)
 
-PORT: Final = "5432"
 SOCKET_DIR_MAX: Final = 85
 """Bytes: a socket's address holds 104 on macOS, 108 on Linux; the socket's own name takes 14."""
-SOCKET_DIR_PREFIX: Final = "msp-postgres-"
 START_PATIENCE_S: Final = 300
 """Crash recovery replays up to max_wal_size (1 GiB), which takes minutes on a slow disk."""
-STOP_PATIENCE_S: Final = 0.7
-"""A fast shutdown writes a checkpoint; one that takes longer is cut off, and the next start recovers."""
-POLL_S: Final = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,41 +59,6 @@ class Account:
             mode = parent.stat().st_mode
             if not mode & stat.S_IXOTH:
                 parent.chmod(mode | stat.S_IXOTH)
-
-
-@dataclass(frozen=True, slots=True)
-class Postmaster:
-    """A running server, as its `postmaster.pid` has it."""
-
-    process: psutil.Process
-    socket_dir: Path
-    status: str
-
-    @classmethod
-    def read(cls, data: Path) -> "Postmaster | None":
-        """The live server of a data directory; None when there is none or its pid is somebody else's now."""
-        try:
-            lines = (data / "postmaster.pid").read_text().splitlines()
-        except FileNotFoundError:
-            return None
-        process = _postgres(int(lines[0]), data) if lines else None
-        if process is None:
-            return None
-        lines += [""] * 8  # it is written line by line while the server starts
-        return cls(process, Path(lines[4]), lines[7].strip())
-
-    def accepts(self) -> bool:
-        """Whether it takes connections; one that was just killed says that it is ready and does not."""
-        if self.status != "ready":
-            return False
-        with socket.socket(socket.AF_UNIX) as probe:
-            return probe.connect_ex(str(self.socket_dir / f".s.PGSQL.{PORT}")) == 0
-
-    def stop(self) -> None:
-        """Fast shutdown, and the immediate one when that takes longer than STOP_PATIENCE_S."""
-        _end(self.process, signal.SIGINT) or _end(self.process, signal.SIGQUIT)
-        if self.socket_dir.name.startswith(SOCKET_DIR_PREFIX):
-            shutil.rmtree(self.socket_dir, ignore_errors=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +99,7 @@ class Cluster:
             return self._started(started, log, options)
         except BaseException:
             for process in started:
-                _end(process, signal.SIGQUIT)
+                end(process, signal.SIGQUIT)
             raise
 
     def _started(self, started: list[psutil.Popen], log: Path, options: Mapping[str, str]) -> Postmaster:
@@ -144,7 +111,7 @@ class Cluster:
                 return replace(running, process=started[0] if started else running.process)
             if started and started[0].poll() is not None:
                 raise StartupError(f"PostgreSQL did not start in {self.data}: {_last_words(log)}")
-            if running is None and not started and not _has_survivors(self.data):
+            if running is None and not started and not has_survivors(self.data):
                 started.append(self._spawn(log, options))
             time.sleep(POLL_S)
         raise StartupError(f"PostgreSQL in {self.data} is not ready after {START_PATIENCE_S} s; see {log}")
@@ -154,7 +121,7 @@ class Cluster:
         self._run("psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-d", dsn(socket_dir, "postgres"), script=script)
 
     def _spawn(self, log: Path, options: Mapping[str, str]) -> psutil.Popen:
-        _clear_locks_of_the_dead(self.data)
+        clear_locks_of_the_dead(self.data)
         arguments = {"listen_addresses": "", "unix_socket_permissions": "0700", "port": PORT, **options}
         arguments["unix_socket_directories"] = str(self._socket_dir())
         command = [str(self.binaries / "postgres"), "-D", str(self.data)]
@@ -204,55 +171,6 @@ class Cluster:
 def dsn(socket_dir: Path, database: str, user: str = "postgres") -> str:
     """The address of a database over a unix socket."""
     return f"postgresql://{user}@/{database}?host={quote(str(socket_dir))}&port={PORT}"
-
-
-def _postgres(pid: int, data: Path) -> psutil.Process | None:
-    """The process, if it is alive and is PostgreSQL on that data directory."""
-    try:
-        process = psutil.Process(abs(pid))
-        return process if _lives(process) and str(data) in process.cmdline() else None
-    except psutil.Error:
-        return None
-
-
-def _lives(process: psutil.Process) -> bool:
-    """Whether it runs; a zombie does not, and may stay for ever where the container's init reaps none."""
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def _end(process: psutil.Process, how: signal.Signals) -> bool:
-    """Whether that signal ends it within STOP_PATIENCE_S; reaps it if it is our child."""
-    with contextlib.suppress(psutil.NoSuchProcess):
-        process.send_signal(how)
-    deadline = time.monotonic() + STOP_PATIENCE_S
-    while _lives(process):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(POLL_S)
-    if isinstance(process, psutil.Popen):
-        process.wait()
-    return True
-
-
-def _has_survivors(data: Path) -> bool:
-    """Whether children of a killed server still run; they end by themselves when they notice."""
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            if _lives(process) and process.name() == "postgres" and process.cwd() == str(data):
-                return True
-    return False
-
-
-def _clear_locks_of_the_dead(data: Path) -> None:
-    """Removes lock files whose pid may be another program's by now: PostgreSQL would take it for a rival.
-
-    Only for a directory on which no process of PostgreSQL runs any more.
-    """
-    for name in ("postmaster.pid", f".s.PGSQL.{PORT}.lock"):
-        (data / name).unlink(missing_ok=True)
 
 
 def _last_words(log: Path) -> str:

@@ -11,7 +11,8 @@ from typing import Any, Final, Self
 import asyncpg
 
 from core.errors import QueryTooComplexError, StartupError
-from core.limits import STATEMENT_TIMEOUT_MS
+from core.limits import POOL_WAIT_S, STATEMENT_TIMEOUT_MS
+from core.outages import outages_told
 from core.request_role import AnyConnection, RoleMode, request_role_mode
 from core.settings import Settings
 
@@ -39,23 +40,36 @@ class Snapshot:
         self.statements = 0
         self.rows = 0
         self._turn = asyncio.Lock()
+        self._ended = False
 
     async def fetch(self, sql: str, arguments: Sequence[object]) -> list[Record]:
         """The rows of one statement; concurrent callers take turns, as a connection takes one at a time.
 
         Raises:
             QueryTooComplexError: The statement took longer than `STATEMENT_TIMEOUT_MS`.
+            UnavailableError: The connection is lost.
         """
         async with self._turn:
+            if self._ended:
+                raise asyncpg.InterfaceError("the snapshot has ended")
             self.statements += 1
             try:
-                records = await self.connection.fetch(sql, *arguments)
+                with outages_told():
+                    records = await self.connection.fetch(sql, *arguments)
             except asyncpg.QueryCanceledError as error:
                 raise QueryTooComplexError(
                     f"A statement of this operation took longer than {STATEMENT_TIMEOUT_MS} ms"
                 ) from error
         self.rows += len(records)
         return records
+
+    async def end(self) -> None:
+        """Take no more statements and wait for the one that runs, so that the connection is free.
+
+        An operation that fails early leaves data loaders behind which nobody waits for.
+        """
+        async with self._turn:
+            self._ended = True
 
 
 class Database:
@@ -100,13 +114,20 @@ class Database:
 
     @asynccontextmanager
     async def snapshot(self, *, platform: bool = False) -> AsyncIterator[Snapshot]:
-        """Take a connection and a moment; row-level security holds unless `platform` is asking."""
-        async with self.pool.acquire() as connection:
-            await connection.execute(self._as_platform if platform else self._as_viewer)
-            try:
-                yield Snapshot(connection)
-            finally:
-                await connection.execute("ROLLBACK")
+        """Take a connection and a moment; row-level security holds unless `platform` is asking.
+
+        Raises:
+            UnavailableError: There is no connection within `POOL_WAIT_S`, or it is lost.
+        """
+        with outages_told():
+            async with self.pool.acquire(timeout=POOL_WAIT_S) as connection:
+                snapshot = Snapshot(connection)
+                try:
+                    await connection.execute(self._as_platform if platform else self._as_viewer)
+                    yield snapshot
+                finally:
+                    await snapshot.end()
+                    await connection.execute("ROLLBACK")
 
     async def check_request_role(self) -> None:
         """Make sure that row-level security stands between requests and the rows.

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
-from core.cluster import Account, Cluster, Postmaster, dsn
+from core.cluster import Account, Cluster, dsn
 from core.errors import StartupError
+from core.postmaster import Postmaster
 
 VERSION: Final = 18
 DATABASE: Final = "msp"

@@ -84,6 +84,31 @@ class QueryTooComplexError(ProductError):
     status = 400
 
 
+class LimitExceededError(QueryTooComplexError):
+    """One limit is exceeded; `limit` is its name for programs, `of` says in words what it counts."""
+
+    def __init__(self, limit: str, allowed: int, actual: int, of: str) -> None:
+        super().__init__(f"The request has {actual} {of}; the limit {limit} allows {allowed}")
+        self.limit = limit
+        self.allowed = allowed
+        self.actual = actual
+
+    def extensions(self) -> dict[str, object]:
+        """The code, and the limit with its value and what the request had."""
+        numbers = {"allowed": self.allowed, "actual": self.actual}
+        return {"code": self.code, "limit": self.limit, **numbers}
+
+
+def refuse_beyond(limit: str, allowed: int, actual: int, of: str) -> None:
+    """Make sure that a limit is kept.
+
+    Raises:
+        LimitExceededError: It is not.
+    """
+    if actual > allowed:
+        raise LimitExceededError(limit, allowed, actual, of)
+
+
 class InternalError(ProductError):
     """Our own fault: told without detail, but with an id under which the log has the whole story."""
 

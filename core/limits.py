@@ -78,11 +78,58 @@ MIGRATION_LOCK_WAIT_S: Final = 300.0
 MIGRATION_LOCK_POLL_S: Final = 0.1
 """How often it asks meanwhile: a start is not noticeably later for it."""
 
-DOCUMENT_TOKENS_MAX: Final = 10_000
-"""Tokens of a GraphQL document: the largest that dashboards send have some hundred."""
+DOCUMENT_CHARS_MAX: Final = 100_000
+"""Characters of a GraphQL document: bulk values belong into variables."""
+
+DOCUMENT_TOKENS_MAX: Final = 5_000
+"""Tokens of a GraphQL document, comments among them: the largest that dashboards send have some hundred."""
+
+DOCUMENT_NESTING_MAX: Final = 64
+"""Brackets within brackets in a document, and selection sets within selection sets with its fragments written
+out: three times as many as `DEPTH_MAX` fields take, and Python's stack holds ten times as many."""
+
+DOCUMENT_OPERATIONS_MAX: Final = 20
+"""Operations in one document: validation goes through all fragments once for each of them."""
+
+DOCUMENT_SELECTIONS_MAX: Final = 5_000
+"""Fields and spreads of a document with its fragments written out: a few hundred bytes of fragments that spread
+fragments can stand for millions, and the answer would have them all."""
+
+DOCUMENT_ERRORS_MAX: Final = 20
+"""Validation errors told at once: an invalid document must not cost more than a valid one."""
+
+DEPTH_MAX: Final = 20
+"""Fields below fields: five relations through `edges` and `node` take 16, the introspection that tools send 15."""
+
+ALIASES_MAX: Final = 100
+"""Response keys that differ from the field's name, fragments written out: a page renames a dozen, and each may be
+another statement and another copy of a large value."""
+
+ROOT_FIELDS_MAX: Final = 50
+"""Fields of an operation's root: each is a statement of its own; a dashboard's page has a dozen."""
+
+INTROSPECTION_LISTS_MAX: Final = 2
+"""Lists of fields, input fields, interfaces or possible types within one another: each multiplies the answer, and
+tools nest none."""
+
+COST_MAX: Final = 25_000
+"""Rows that an operation may touch, estimated: six times what 100 sites with 20 agents each and their health
+take, about a second of work at most."""
+
+COST_COUNT: Final = 10
+"""What a `totalCount` counts as, in rows: an index scan that returns one."""
+
+COST_SEARCH: Final = 50
+"""What a `search` counts as, in rows: it looks into several columns, and no index serves them all."""
+
+COST_INTROSPECTION: Final = 5
+"""What a type, field, argument or value of the schema counts as, in rows: telling it takes as long as five."""
 
 DOCUMENTS_KEPT: Final = 1_000
 """Documents kept parsed and validated: an application has some hundred distinct ones."""
+
+DOCUMENTS_KEPT_TOKENS: Final = 200_000
+"""Tokens of all documents that are kept: a thousand usual ones, about 1 KiB of memory each token."""
 
 POOL_WAIT_S: Final = 5.0
 """How long a request waits for a connection to the database: half of a statement's time; longer queues only
@@ -102,3 +149,6 @@ OPERATION_NAME_LOGGED_MAX: Final = 120
 
 DEPARTURE_PATIENCE_S: Final = 0.1
 """After this time we look whether the client of a request is still there: most requests have ended by then."""
+
+PLANS_KEPT: Final = 32
+"""Compiled plans kept for one document: one for each set of rights and each shape of its variables."""

@@ -55,6 +55,7 @@ def configure_logs(stream: TextIO = sys.stderr) -> None:
             ],
         )
     )
+    logging.captureWarnings(capture=True)
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)

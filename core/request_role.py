@@ -68,7 +68,7 @@ async def ensure_request_role(connection: asyncpg.Connection, role: str) -> None
     async with connection.transaction():
         await _release(connection)
         await _grant(connection, role)
-    await _check(connection, role)
+        await _check(connection, role)
 
 
 async def request_role_mode(connection: AnyConnection, role: str) -> RoleMode:
@@ -128,12 +128,11 @@ async def _grant(connection: asyncpg.Connection, role: str) -> None:
 async def _check(connection: asyncpg.Connection, role: str) -> None:
     """Refuses a role that is past the policies: a superuser, one with BYPASSRLS, the owner or its member."""
     guarded = ["tenants", "api_logs", *await _tenant_tables(connection)]
-    async with connection.transaction():
-        await connection.execute(f"SET LOCAL ROLE {_quoted(role)}")
-        held = await connection.fetchval(
-            "SELECT bool_and(row_security_active('public.' || name)) FROM unnest($1::text[]) name", guarded
-        )
-        await connection.execute("RESET ROLE")
+    await connection.execute(f"SET LOCAL ROLE {_quoted(role)}")
+    held = await connection.fetchval(
+        "SELECT bool_and(row_security_active('public.' || name)) FROM unnest($1::text[]) name", guarded
+    )
+    await connection.execute("RESET ROLE")
     if not held:
         raise StartupError(f"Row-level security does not hold for the role {role}: it must be a plain role")
 

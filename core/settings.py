@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr, StringConstraints
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -13,6 +13,10 @@ def _split(value: object) -> object:
 
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 """A list that the environment gives with commas between."""
+
+
+Origin = Annotated[str, StringConstraints(pattern=r"^(\*|https?://[^/@\s?#*]+)$")]
+"""Scheme, host and, unless usual, port, as browsers send it: no path, not even a slash at the end."""
 
 
 class Settings(BaseSettings):
@@ -56,5 +60,16 @@ class Settings(BaseSettings):
 
     signing_key: SecretStr | None = Field(
         default=None, description="PEM of the EC P-256 private key that signs platform and agent tokens."
+    )
+    cors_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_split)] = Field(
+        default=(),
+        description="Origins whose pages may call this API from a browser, such as https://app.example.com, "
+        "with commas between; * for any.",
+    )
+    graphiql: bool = Field(default=True, description="Show GraphiQL to browsers at /graphql.")
+    metrics: bool = Field(
+        default=True,
+        description="Serve /metrics for Prometheus on the same port. It has no secrets, but names operations: "
+        "keep it from the public at the proxy, or switch it off.",
     )
     introspection: bool = Field(default=True, description="Answer introspection to anonymous callers.")

@@ -21,7 +21,32 @@ from schema.table import Column
 _NUMBER: Final = "__number"
 """A row's place in the page as fetched: from the back where the page is counted from the back."""
 
+_IDENTIFIER_MAX: Final = 63
+"""PostgreSQL cuts longer names, and two of them might become one."""
+
+_KEYS_MAX: Final = 1_000
+"""A select list has at most 1,664 entries."""
+
 Source = Callable[[Column], str]
+Entry = tuple[str, str]
+"""A response key with the SQL of its value."""
+
+
+class NotCompilableError(Exception):
+    """This root field is for the data loaders; the message says why."""
+
+
+def listed(entries: Sequence[Entry]) -> str:
+    """A select list; response keys become the columns' names.
+
+    Raises:
+        NotCompilableError: PostgreSQL cannot hold the names.
+    """
+    if len(entries) > _KEYS_MAX:
+        raise NotCompilableError(f"more than {_KEYS_MAX} fields in one object")
+    if any(len(key) > _IDENTIFIER_MAX for key, _ in entries):
+        raise NotCompilableError("a response key is longer than PostgreSQL's names")
+    return ", ".join(f'{sql} AS "{key}"' for key, sql in entries)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +104,9 @@ class _ListWriter:
         entries = [self._entry(key, nodes) for key, nodes in self._parts.fields.items()]
         made = f" FROM ({self._aggregation()}) {self._made}" if self._aggregates else ""
         outer = self._name("o")
-        return f"SELECT row_to_json({outer}) FROM (SELECT {', '.join(entries)}{made}) {outer}"
+        return f"SELECT row_to_json({outer}) FROM (SELECT {listed(entries)}{made}) {outer}"
 
-    def _entry(self, key: str, nodes: Sequence[FieldNode]) -> str:
+    def _entry(self, key: str, nodes: Sequence[FieldNode]) -> Entry:
         match nodes[0].name.value:
             case "nodes":
                 value = self._aggregate(self._lateral_row(nodes))
@@ -93,7 +118,7 @@ class _ListWriter:
                 value = self._count()
             case _:
                 value = f"'{self._parts.type_name}Connection'::text"
-        return f'{value} AS "{key}"'
+        return key, value
 
     def _source(self, column: Column) -> str:
         self._needed.add(column.name)
@@ -113,8 +138,8 @@ class _ListWriter:
                     value = f'{self._page}."{CURSOR}"'
                 case _:
                     value = f"'{self._parts.type_name}Edge'::text"
-            entries.append(f'{value} AS "{key}"')
-        return self._lateral(", ".join(entries))
+            entries.append((key, value))
+        return self._lateral(listed(entries))
 
     def _lateral(self, selected: str) -> str:
         name = self._name("n")
@@ -145,9 +170,9 @@ class _ListWriter:
         return f' FILTER (WHERE {self._page}."{_NUMBER}" <= {self._limit})' if self._looks_on else ""
 
     def _info(self, names: Mapping[str, str]) -> str:
-        entries = ", ".join(f'{self._info_value(name)} AS "{key}"' for key, name in names.items())
+        entries = [(key, self._info_value(name)) for key, name in names.items()]
         info = self._name("i")
-        return f"(SELECT row_to_json({info}) FROM (SELECT {entries}) {info})"
+        return f"(SELECT row_to_json({info}) FROM (SELECT {listed(entries)}) {info})"
 
     def _info_value(self, name: str) -> str:
         level = self._level

@@ -6,7 +6,6 @@ to-many relation a subquery that aggregates its page (`compiled_lists`). What it
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
@@ -16,39 +15,17 @@ from graphql.execution.values import VariableValues, get_argument_values
 from core.errors import ProductError
 from core.viewer import Viewer, ViewerKind
 from resolvers.access import require_right
-from resolvers.compiled_lists import ListParts, list_sql
-from resolvers.level import Level, Statement, Writing, page_sql
-from resolvers.lists import list_level
+from resolvers.compiled_lists import Entry, ListParts, NotCompilableError, list_sql, listed
+from resolvers.level import Level, Writing, page_sql
+from resolvers.lists import list_level, require_list
+from resolvers.plans import Plan, Term
 from resolvers.rows import require_level
 from resolvers.selection import Document, list_selection
 from schema.table import Choice, Column, Kind, Scope, Table
 from schema.tables import BY_NAME, RELATIONS, TABLES, Relation, Side
 
-_IDENTIFIER_MAX: Final = 63
-"""PostgreSQL cuts longer names, and two of them might become one."""
-
-_KEYS_MAX: Final = 1_000
-"""A select list has at most 1,664 entries."""
-
 Source = Callable[[Column], str]
 """Gives the SQL expression of a column's value in the row at hand."""
-
-
-class NotCompilableError(Exception):
-    """This root field is for the data loaders; the message says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A compiled root field: one statement that answers one row with the column `data`, JSON text or NULL.
-
-    Attributes:
-        statement: The SQL and its values.
-        levels: Every level that it reads, each a term of what the answer depends on.
-    """
-
-    statement: Statement
-    levels: tuple[Level, ...]
 
 
 _BY_ID: Final = {table.one: (table, "id") for table in TABLES}
@@ -65,8 +42,10 @@ def compile_root(
     variables: VariableValues,
     viewer: Viewer,
     nodes: Sequence[FieldNode],
-) -> Plan:
+) -> tuple[Plan, bool]:
     """Compile the root field that `nodes` (merged under one response key) ask for.
+
+    Tells beside the plan whether it is good for other values of what is held; else the SQL knows them.
 
     Raises:
         NotCompilableError: The data loaders must answer it.
@@ -76,7 +55,7 @@ def compile_root(
         sql = compiler.root(nodes)
     except (ProductError, GraphQLError) as error:
         raise NotCompilableError(str(error)) from error
-    return Plan(compiler.writing.finish(sql), tuple(compiler.levels))
+    return Plan(compiler.writing.finish(sql), tuple(compiler.terms)), compiler.reusable
 
 
 class _Compiler:
@@ -91,7 +70,8 @@ class _Compiler:
         self._viewer = viewer
         self._names = 0
         self.writing = Writing(viewer)
-        self.levels: list[Level] = []
+        self.terms: list[Term] = []
+        self.reusable = True
 
     def root(self, nodes: Sequence[FieldNode]) -> str:
         """The statement of a root field."""
@@ -114,17 +94,18 @@ class _Compiler:
         assert isinstance(parent, GraphQLObjectType)  # noqa: S101 - tells mypy; KeyError says the rest
         return get_argument_values(parent.fields[node.name.value], node, self._variables)
 
-    def _read(self, level: Level) -> Level:
+    def _read(self, level: Level, keys: tuple[str, ...] | None = None) -> Level:
         require_level(self._viewer, level)
-        self.levels.append(level)
+        self.terms.append(Term(level, keys))
         return level
 
     def _single(self, nodes: Sequence[FieldNode], table: Table, column: str) -> str:
         arguments = self._arguments("Query", nodes[0])
         with_deleted = bool(arguments.get("includeDeleted"))
-        level = self._read(Level(table, (), key=column, include_deleted=with_deleted))
+        key: str = arguments[column]
+        level = self._read(Level(table, (), key=column, include_deleted=with_deleted), (key,))
         alias = self.name("t")
-        tie = f"{alias}.{column} = {self.writing.parameters.add(arguments[column])}"
+        tie = f"{alias}.{column} = {self.writing.parameters.add(key)}"
         pick = (
             f" ORDER BY {alias}.deleted_at DESC NULLS FIRST, {alias}.id DESC LIMIT 1" if with_deleted else ""
         )
@@ -137,17 +118,17 @@ class _Compiler:
             self._entries(level.table, nodes, level.table.type_name, lambda c: c.sql(alias), joins)
         )
         object_ = self.name("o")
-        source = page_sql(level, self.writing, alias, tie, [_listed(entries)], None, joins)
+        source = page_sql(level, self.writing, alias, tie, [listed(entries)], None, joins)
         return f"SELECT row_to_json({object_}) AS data FROM ({source}{pick}) {object_}"
 
-    def _object(self, entries: Sequence[tuple[str, str]], source: str) -> str:
+    def _object(self, entries: Sequence[Entry], source: str) -> str:
         """The JSON object of some entries, as a scalar subquery."""
         name = self.name("o")
-        return f"(SELECT row_to_json({name}) FROM (SELECT {_listed(entries)}{source}) {name})"
+        return f"(SELECT row_to_json({name}) FROM (SELECT {listed(entries)}{source}) {name})"
 
     def _entries(
         self, table: Table, nodes: Sequence[FieldNode], type_name: str, source: Source, joins: list[str]
-    ) -> Iterator[tuple[str, str]]:
+    ) -> Iterator[Entry]:
         """The response keys of a row with the SQL of their values; what they need is added to `joins`."""
         for key, fields in self._document.responses(nodes, type_name).items():
             name = fields[0].name.value
@@ -180,7 +161,7 @@ class _Compiler:
         level = Level(target, (), key=column)
         if not (target.scope is Scope.ITSELF and self._viewer.kind is ViewerKind.USER):
             require_right(self._viewer, target)
-        self.levels.append(level)
+        self.terms.append(Term(level))
         return self._row(level, nodes, alias, f"{alias}.{column} = {key}")
 
     def _choice(self, table: Table, choice: Choice, nodes: Sequence[FieldNode], source: Source) -> str:
@@ -205,6 +186,9 @@ class _Compiler:
         reference = relation.reference if relation else None
         list_name = f"{type_name}.{nodes[0].name.value}"
         level = self._read(list_level(list_name, self._viewer, table, arguments, reference, selection))
+        require_list(self._viewer, level, selection)
+        if level.fingerprint or level.after or level.before:
+            self.reusable = False  # a cursor's fingerprint is a hash of the filter and the tenant
         if any(c and (relation or c.parent is not None) for c in (level.after, level.before)):
             raise NotCompilableError("a cursor is checked against each parent")
         return list_sql(level, self.writing, self._list_parts(table, nodes), parent, self.name)
@@ -215,7 +199,7 @@ class _Compiler:
         fields = self._document.responses(nodes, f"{type_name}Connection")
 
         def of_row(rows: Sequence[FieldNode], source: Source, joins: list[str]) -> str:
-            return _listed(list(self._entries(table, rows, type_name, source, joins)))
+            return listed(list(self._entries(table, rows, type_name, source, joins)))
 
         return ListParts(
             type_name,
@@ -233,8 +217,9 @@ class _Compiler:
             row=of_row,
         )
 
-    def _viewer_entries(self, nodes: Sequence[FieldNode]) -> list[tuple[str, str]]:
+    def _viewer_entries(self, nodes: Sequence[FieldNode]) -> list[Entry]:
         viewer, parameters = self._viewer, self.writing.parameters
+        self.reusable = False
         rights = orjson.dumps(sorted(viewer.rights)).decode()
         own = {
             "user": ("users", viewer.user_id),
@@ -263,7 +248,7 @@ class _Compiler:
             return "NULL::json"
         table, alias = BY_NAME[table_name], self.name("t")
         level = Level(table, (), key="id")
-        self.levels.append(level)
+        self.terms.append(Term(level, (row_id,)))
         tie = f"{alias}.id = {self.writing.parameters.add(row_id)}"
         return f"({self._row(level, nodes, alias, tie)})"
 
@@ -277,16 +262,3 @@ def _value(column: Column, sql: str) -> str:
             return f"{sql}::text"
         case _:
             return sql
-
-
-def _listed(entries: Sequence[tuple[str, str]]) -> str:
-    """A select list; response keys become the columns' names.
-
-    Raises:
-        NotCompilableError: PostgreSQL cannot hold the names.
-    """
-    if len(entries) > _KEYS_MAX:
-        raise NotCompilableError(f"more than {_KEYS_MAX} fields in one object")
-    if any(len(key) > _IDENTIFIER_MAX for key, _ in entries):
-        raise NotCompilableError("a response key is longer than PostgreSQL's names")
-    return ", ".join(f'{sql} AS "{key}"' for key, sql in entries)

@@ -1,7 +1,7 @@
 """Documents: parsed and validated once, remembered by their text."""
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from graphql import (
     DocumentNode,
@@ -14,6 +14,7 @@ from graphql import (
 from graphql.validation import NoSchemaIntrospectionCustomRule
 
 from core.limits import DOCUMENT_TOKENS_MAX, DOCUMENTS_KEPT
+from resolvers.plans import PlanBook
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +26,14 @@ class Document:
         errors: Of syntax and of validation.
         operations: Those that the document has, be they valid or not.
         introspects: Whether it asks for the schema.
+        plans: What its operations were compiled to.
     """
 
     syntax: DocumentNode | None
     errors: tuple[GraphQLError, ...]
     operations: tuple[OperationDefinitionNode, ...] = ()
     introspects: bool = False
+    plans: PlanBook = field(default_factory=PlanBook, compare=False)
 
     def operation(self, name: str | None) -> OperationDefinitionNode | None:
         """The operation of this name, or the only one; None where there is no such one."""

@@ -4,13 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from graphql import DocumentNode, ExecutionResult, GraphQLError, GraphQLSchema, get_operation_ast
+from graphql import ExecutionResult, GraphQLError, GraphQLSchema
 
 from core.errors import BadUserInputError, ProductError, QueryTooComplexError, UnavailableError
 from resolvers import ways
+from resolvers.asked import Asked
+from resolvers.documents import Document
 from resolvers.faults import Faults
 from resolvers.operation import Operation
-from resolvers.ways import Asked, Way
+from resolvers.ways import Way
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +26,16 @@ class Request:
 
 async def run(
     schema: GraphQLSchema,
-    syntax: DocumentNode,
+    document: Document,
     request: Request,
     operation: Operation,
     way: Way = Way.AUTO,
 ) -> dict[str, Any]:
     """Run a validated operation; returns the response's map, its errors rendered."""
-    definition = get_operation_ast(syntax, request.operation_name)
-    if definition is None:
+    definition = document.operation(request.operation_name)
+    if definition is None or document.syntax is None:
         raise BadUserInputError("The document has no such operation")
-    asked = Asked(schema, syntax, definition, request.variables)
+    asked = Asked(schema, document.syntax, definition, request.variables, document.plans)
     return _response(await ways.run(asked, operation, way), operation.faults)
 
 

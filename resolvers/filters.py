@@ -95,7 +95,10 @@ class FilterCompiler:
     def _operator(self, column: Column, sql: str, operator: str, value: Any) -> str:
         self._count()
         if operator == "isNull":
-            return f"{sql} IS NULL" if value else f"{sql} IS NOT NULL"
+            held = (
+                f"nullif({sql}, 'null')" if column.kind is Kind.JSON else sql
+            )  # an answer shows both as null
+            return f"{held} IS NULL" if value else f"{held} IS NOT NULL"
         if operator in ("eq", "neq"):
             return self._equality(column, sql, value, negated=operator == "neq")
         if operator in ("in", "notIn"):

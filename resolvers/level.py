@@ -135,7 +135,7 @@ def page_sql(
     rest = _where(conditions) + (f" ORDER BY {order_by_sql(order, alias)}" if order else "")
     source = f"{level.table.name} {alias}"
     if limit is not None:
-        page = f"LIMIT {writing.parameters.add(limit, 'bigint')}"
+        page = f"LIMIT {limit:d}"  # in words: for a bound one a generic plan expects a tenth of all rows
         if level.offset:
             page += f" OFFSET {writing.parameters.add(level.offset, 'bigint')}"
         source, rest = f"(SELECT {alias}.* FROM {source}{rest} {page}) {alias}", ""

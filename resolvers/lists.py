@@ -12,11 +12,11 @@ from core.database import Record
 from core.errors import BadUserInputError
 from core.viewer import Viewer
 from resolvers.cursors import Cursor, fingerprint, parse_cursor
-from resolvers.level import CURSOR, KEY, Level
+from resolvers.level import CURSOR, KEY, Level, count_statement
 from resolvers.operation import Operation
 from resolvers.orders import order_of
 from resolvers.pages import Page, page_of
-from resolvers.rows import Rows
+from resolvers.rows import Rows, require_level
 from resolvers.selection import Document, ListSelection, list_selection
 from schema.table import Reference, Table
 
@@ -89,7 +89,7 @@ def plan_list(
     page = page_of(arguments)
     list_name = f"{info.parent_type.name}.{info.field_name}"
     level = list_level(list_name, rows.viewer, table, arguments, reference, selection)
-    rows.authorise(level)
+    require_list(rows.viewer, level, selection)
 
     async def load_rows(keys: list[str]) -> list[list[Record]]:
         found: dict[str, list[Record]] = {key: [] for key in keys}
@@ -102,6 +102,18 @@ def plan_list(
         return [totals[key] for key in keys]
 
     return ListPlan(level, page, selection, DataLoader(load_rows), DataLoader(load_totals))
+
+
+def require_list(viewer: Viewer, level: Level, selection: ListSelection) -> None:
+    """Make sure that the viewer may read the list and ask of it what they ask, even where no row is selected.
+
+    Raises:
+        BadUserInputError: The filter cannot be, or the list is a tenant's and none is named.
+        ForbiddenError: The viewer lacks a right to the list, or to what its filter looks into.
+    """
+    require_level(viewer, level)
+    if not selection.rows:
+        count_statement(level, viewer)  # else its refusal would be an error of totalCount
 
 
 def list_level(

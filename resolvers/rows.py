@@ -4,7 +4,7 @@ Here stand, once: the right, the tenant (`access.scope`), soft deletes, the filt
 limit, the columns that the selection needs (`level`), and the record of what was read.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from core.database import Record, Snapshot
@@ -44,12 +44,17 @@ class Rows:
     Attributes:
         viewer: Who is asking.
         snapshot: The transaction that everything is read in.
-        reads: What was read so far.
     """
 
     viewer: Viewer
     snapshot: Snapshot
-    reads: list[Read] = field(default_factory=list)
+    _reads: list[Iterable[Read]] = field(default_factory=list)
+
+    @property
+    def reads(self) -> list[Read]:
+        """What was read so far."""
+        self._reads = [[read for reads in self._reads for read in reads]]
+        return [read for reads in self._reads for read in reads]
 
     def authorise(self, level: Level) -> None:
         """Make sure that the viewer may read this level.
@@ -98,9 +103,9 @@ class Rows:
         records = await self._fetch(level, rows_statement(level, self.viewer, allowed), allowed)
         return {**refused, **{record[KEY]: record for record in records}}
 
-    async def compiled(self, statement: Statement, levels: Sequence[Level]) -> str | None:
-        """The JSON of a compiled root field, whose compiler has checked the right to each of its `levels`."""
-        self.reads.extend(Read(level, None) for level in levels)
+    async def compiled(self, statement: Statement, reads: Iterable[Read]) -> str | None:
+        """The JSON of a compiled root field, whose compiler has checked the right to each of its `reads`."""
+        self._reads.append(reads)
         records = await self.snapshot.fetch(statement.sql, statement.arguments)
         return records[0]["data"] if records else None
 
@@ -115,5 +120,5 @@ class Rows:
         return {}
 
     async def _fetch(self, level: Level, statement: Statement, keys: Sequence[str] | None) -> list[Record]:
-        self.reads.append(Read(level, None if keys is None else tuple(keys)))
+        self._reads.append((Read(level, None if keys is None else tuple(keys)),))
         return await self.snapshot.fetch(statement.sql, statement.arguments)

@@ -19,10 +19,11 @@ VERSIONS: Final = (18, 15)
 ROLE: Final = "msp"
 """The role that tests connect as: no superuser, as a careful operator would have it."""
 
-_RECKLESS: Final = {
-    "fsync": "off",
+_OPTIONS: Final = {
+    "fsync": "off",  # what a crash would lose is thrown away anyway
     "synchronous_commit": "off",
     "full_page_writes": "off",
+    "autovacuum": "off",  # plans are tested: statistics change when a test says so
     "max_connections": "60",
 }
 
@@ -53,10 +54,10 @@ class ThrowawayCluster:
 
     async def drop(self, name: str) -> None:
         """Drops a database, throwing out whoever is connected to it."""
-        await self._execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        await self._execute(f'DROP DATABASE "{name}" WITH (FORCE)', role="postgres")
 
-    async def _execute(self, statement: str) -> None:
-        connection = await asyncpg.connect(self.dsn("postgres"))
+    async def _execute(self, statement: str, role: str = ROLE) -> None:
+        connection = await asyncpg.connect(self.dsn("postgres", role))
         try:
             await connection.execute(statement)
         finally:
@@ -73,7 +74,7 @@ def throwaway_cluster(version: int) -> Iterator[ThrowawayCluster]:
             account.own(home)
         cluster = Cluster(binaries(version), home / "data", account)
         cluster.initialise()
-        server = cluster.start(home / "log", _RECKLESS)
+        server = cluster.start(home / "log", _OPTIONS)
         try:
             cluster.sql(server.socket_dir, f"CREATE ROLE {ROLE} LOGIN CREATEDB CREATEROLE")
             yield ThrowawayCluster(version, server.socket_dir)

@@ -9,10 +9,10 @@ import orjson
 from graphql import GraphQLSchema
 
 from core.clock import NEVER
-from core.database import Database
+from core.database import Database, Snapshot
 from core.settings import Settings
 from core.tokens import Identity
-from core.viewer import ViewerKind
+from core.viewer import Viewer, ViewerKind
 from resolvers.binding import bound_schema
 from resolvers.documents import Documents
 from resolvers.execution import Request, render, run
@@ -24,17 +24,36 @@ from services.sign_in import sign_in
 
 @dataclass(frozen=True)
 class Answer:
-    """A response, as a client would have parsed it, and what it took."""
+    """A response, as a client would have parsed it, and what it took.
+
+    Attributes:
+        body: The same as it is sent.
+        compiled: The root fields that were compiled, by their response keys.
+        fault: What failed by our own fault, which the response does not tell.
+    """
 
     data: Any
     errors: list[dict[str, Any]]
     statements: int
     reads: list[Read]
+    body: bytes = b""
+    compiled: tuple[str, ...] = ()
+    fault: BaseException | None = None
 
     @property
     def codes(self) -> list[str]:
         """The codes of the errors, in order."""
         return [error["extensions"]["code"] for error in self.errors]
+
+
+@dataclass(frozen=True)
+class Who:
+    """Who is asking; nobody where `kind` is None."""
+
+    label: str
+    kind: ViewerKind | None = None
+    subject: str = "platform"
+    tenant_id: str | None = None
 
 
 class Graph:
@@ -58,6 +77,29 @@ class Graph:
         """Ask without a token."""
         return await self._run(Operation(None, None), query, variables)
 
+    async def both_ways(
+        self, who: Who, query: str, variables: dict[str, Any], operation_name: str | None = None
+    ) -> tuple[Answer, Answer]:
+        """Ask one snapshot the same twice: through the loaders, then compiled."""
+        request = Request(query, variables, operation_name)
+        if who.kind is None:
+            through_loaders = await self._answer(Operation(None, None), request, Way.LOADERS)
+            return through_loaders, await self._answer(Operation(None, None), request, Way.COMPILED)
+        platform = who.kind is ViewerKind.PLATFORM
+        async with self.database.snapshot(platform=platform) as snapshot:
+            viewer = await sign_in(snapshot.connection, Identity(who.kind, who.subject, NEVER), who.tenant_id)
+            through_loaders = await self._apart(snapshot, viewer, request, Way.LOADERS)
+            return through_loaders, await self._apart(snapshot, viewer, request, Way.COMPILED)
+
+    async def _apart(self, snapshot: Snapshot, viewer: Viewer, request: Request, way: Way) -> Answer:
+        """Answer such that a statement which fails leaves the snapshot as it was."""
+        await snapshot.connection.execute("SAVEPOINT apart")
+        try:
+            return await self._answer(Operation(viewer, Rows(viewer, snapshot)), request, way)
+        finally:
+            async with snapshot._turn:  # behind the loaders that an early failure left behind
+                await snapshot.connection.execute("ROLLBACK TO apart; RELEASE apart")
+
     async def _ask(
         self, identity: Identity, tenant_id: str | None, query: str, variables: dict[str, Any]
     ) -> Answer:
@@ -67,15 +109,20 @@ class Graph:
             return await self._run(Operation(viewer, Rows(viewer, snapshot)), query, variables)
 
     async def _run(self, operation: Operation, query: str, variables: dict[str, Any]) -> Answer:
-        document = self._documents.get(query)
+        return await self._answer(operation, Request(query, variables, None), self.way)
+
+    async def _answer(self, operation: Operation, request: Request, way: Way) -> Answer:
+        document = self._documents.get(request.query)
         if document.syntax is None:
             return Answer(None, [render(error) for error in document.errors], 0, [])
-        request = Request(query, variables, None)
-        response = await run(self.schema, document.syntax, request, operation, self.way)
-        parsed = orjson.loads(orjson.dumps(response))
-        statements = operation.rows.snapshot.statements if operation.rows else 0
+        before = operation.rows.snapshot.statements if operation.rows else 0
+        body = orjson.dumps(await run(self.schema, document, request, operation, way))
+        parsed = orjson.loads(body)
+        statements = operation.rows.snapshot.statements - before if operation.rows else 0
         reads = operation.rows.reads if operation.rows else []
-        return Answer(parsed.get("data"), parsed.get("errors", []), statements, reads)
+        data, errors = parsed.get("data"), parsed.get("errors", [])
+        compiled, fault = tuple(operation.compiled), operation.faults.story()
+        return Answer(data, errors, statements, reads, body, compiled, fault)
 
 
 @asynccontextmanager

@@ -40,6 +40,7 @@ DROP INDEX
     entities_by_type,
     entities_by_external_id,
     entities_by_type_and_external_id,
+    entities_by_tenant_and_external_id,
     global_entities_by_integration,
     global_entities_by_type,
     global_entities_by_external_id,

@@ -111,7 +111,8 @@ CREATE INDEX health_checks_by_agent ON health_checks (agent_id) WHERE agent_id I
 CREATE INDEX health_checks_by_data_source ON health_checks (data_source_id) WHERE data_source_id IS NOT NULL;
 CREATE INDEX health_checks_by_site ON health_checks (site_id) WHERE site_id IS NOT NULL;
 CREATE INDEX health_checks_by_scheduled_job ON health_checks (scheduled_job_id) WHERE scheduled_job_id IS NOT NULL;
-CREATE INDEX health_checks_by_integration ON health_checks (integration_id) WHERE integration_id IS NOT NULL;
+-- An integration is every tenant's.
+CREATE INDEX health_checks_by_integration ON health_checks (integration_id, tenant_id) WHERE integration_id IS NOT NULL;
 
 -- To a role, which is the tenant's own or a global one: a plain key, and a trigger for the tenant. It
 -- looks as the owner does, so that no policy hides the role from it, and locks the role as a key would.

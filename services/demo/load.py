@@ -21,7 +21,7 @@ from services.demo.identities import roles, users
 from services.demo.jobs import events_log, scheduled_jobs
 from services.demo.logs import agent_api_logs, api_logs, audit_log
 from services.demo.sites import sites
-from services.demo.sizes import PLANS, DemoSize
+from services.demo.sizes import PLANS, DemoSize, Plan
 from services.demo.sources import data_source_to_site, data_sources
 from services.demo.tenants import cast, tenant_id, tenants
 from services.demo.world import Demo, Row, Table
@@ -63,15 +63,15 @@ Progress: TypeAlias = Callable[[str, int, int], None]
 """Is told the table at hand, the rows sent so far, and about how many there will be (exact at the end)."""
 
 
-def make_demo(size: DemoSize = DemoSize.SMALL, *, seed: int = SEED, now: int | None = None) -> Demo:
+def make_demo(size: DemoSize | Plan = DemoSize.SMALL, *, seed: int = SEED, now: int | None = None) -> Demo:
     """The demo of that size and seed; `now` is in ms since the epoch, the current second unless given."""
     moment = now_ms() // SECOND * SECOND if now is None else now
-    return cast(PLANS[size], seed, moment)
+    return cast(PLANS[size] if isinstance(size, DemoSize) else size, seed, moment)
 
 
 async def load_demo(
     connection: asyncpg.Connection,
-    size: DemoSize,
+    size: DemoSize | Plan,
     progress: Progress | None = None,
     *,
     seed: int = SEED,

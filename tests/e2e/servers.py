@@ -83,7 +83,7 @@ def wait_for(server: Server, lines: int) -> None:
     deadline = time.monotonic() + START_PATIENCE_S
     while len(server.lines) < lines:
         assert server.process.poll() is None, server.log.read_text("utf-8")
-        assert time.monotonic() < deadline, f"not up in time: {server.log.read_text("utf-8")}"
+        assert time.monotonic() < deadline, f"not up in time: {server.log.read_text('utf-8')}"
         time.sleep(0.02)
 
 

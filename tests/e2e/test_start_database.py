@@ -1,7 +1,9 @@
 """Servers on a PostgreSQL of the operator's, 18 and 15, as a role that is no superuser."""
 
+import asyncio
 import json
 
+import asyncpg
 import httpx
 
 from tests.e2e.servers import STOP_LIMIT_S, data_directory, ended, running, starting, wait_for
@@ -76,6 +78,35 @@ def test_two_servers_at_once_on_a_fresh_database(empty_database_url: str) -> Non
         assert len(migrations) == 1
         first.end()
         second.end()
+
+
+async def test_a_request_that_waits_for_the_database_does_not_hold_the_end(database_url: str) -> None:
+    with (
+        data_directory() as fresh,
+        running("--demo", "--data-dir", fresh, DATABASE_URL=database_url, lines=LINES) as server,
+    ):
+        rival = await asyncpg.connect(database_url)
+        try:
+            await rival.execute("BEGIN; LOCK TABLE sites IN ACCESS EXCLUSIVE MODE")
+            async with httpx.AsyncClient(
+                headers={"Authorization": f"Bearer {server.tokens[0][1]}"}
+            ) as client:
+                body = {"query": "{ sites { totalCount } }"}
+                request = asyncio.create_task(client.post(f"{server.url}/graphql", json=body))
+                await _until_somebody_waits(rival)
+                assert server.end() < STOP_LIMIT_S
+                await asyncio.gather(request, return_exceptions=True)
+        finally:
+            await rival.close()
+
+
+async def _until_somebody_waits(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """Returns when a session waits for a lock; PostgreSQL has no way to tell us, so we look again and again."""
+    async with asyncio.timeout(10):
+        while not await connection.fetchval(
+            "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted) FROM pg_sleep(0.02)"
+        ):
+            pass
 
 
 def _log(text: str, event: str) -> list[dict[str, object]]:

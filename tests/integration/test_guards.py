@@ -91,13 +91,14 @@ def _to(table: str, column: str, value: str) -> dict[str, str]:
 
 def _other(table: str) -> dict[str, Any]:
     """What makes a second row of a table differ where it must."""
-    return {
+    others: dict[str, dict[str, Any]] = {
         "data_source_to_site": {"deleted_at": 1},
         "agents": {"guid": "cafe"},
         "entities": {"external_id": "18"},
         "entity_relationships": {"relationship_type": "owner"},
         "users": {"email": "bob@example.com"},
-    }.get(table, {})
+    }
+    return others.get(table, {})
 
 
 class TestReferences:
@@ -195,17 +196,21 @@ class TestRoles:
         with pytest.raises(asyncpg.ForeignKeyViolationError):
             await rows.set("users", role_id="none")
 
-    async def test_a_role_just_taken_cannot_be_deleted(self, shared_database_url: str, rows: Rows) -> None:
-        """The trigger holds the role's row as a foreign key does, against a deletion by another session."""
-        other = await asyncpg.connect(shared_database_url)
+    async def test_a_role_just_taken_cannot_be_deleted(self, database_url: str) -> None:
+        """The trigger holds the role's row as a foreign key does; without the key's own hold, to see it."""
+        first, second = await asyncpg.connect(database_url), await asyncpg.connect(database_url)
         try:
-            role = await write(other, "roles", {"name": "Admin", "description": "All"})
-            await rows.set("users", role_id=role)
-            await other.execute("SET lock_timeout = 50")
-            with pytest.raises(asyncpg.LockNotAvailableError):
-                await other.execute("DELETE FROM roles WHERE id = $1", role)
+            ids = await write_tenant(first, "mine")
+            role = await write(first, "roles", {"name": "Admin", "description": "All"})
+            await first.execute("ALTER TABLE users DROP CONSTRAINT users_role_id_fkey")
+            await second.execute("SET lock_timeout = 50")
+            async with first.transaction():
+                await first.execute("UPDATE users SET role_id = $1 WHERE id = $2", role, ids["users"])
+                with pytest.raises(asyncpg.LockNotAvailableError):
+                    await second.execute("DELETE FROM roles WHERE id = $1", role)
         finally:
-            await other.close()
+            await first.close()
+            await second.close()
 
 
 class TestTenants:
@@ -233,7 +238,7 @@ class TestTenants:
         assert {row[0] for row in found} == set(TENANT_TABLES)
 
 
-UNIQUE: Final = (
+UNIQUE: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
     ("users", {"email": "aNN@MINE.example"}),
     ("users", {"email": "ann@mine.example", "status": "inactive"}),
     ("sites", {}),

@@ -31,7 +31,8 @@ SCHEMA: Final = """
     WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r'
     UNION ALL
     SELECT 'table', relname, relrowsecurity::text, relforcerowsecurity::text,
-           (SELECT string_agg(entry::text, ',' ORDER BY entry::text) FROM unnest(relacl) entry), '', '', ''
+           (SELECT string_agg(grantee::regrole || ' ' || privilege_type, ',' ORDER BY 1)
+            FROM aclexplode(relacl) WHERE grantee <> relowner), '', '', ''
     FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
     UNION ALL
     SELECT 'index', indexname, indexdef, '', '', '', '', '' FROM pg_indexes WHERE schemaname = 'public'
@@ -146,6 +147,25 @@ class TestDown:
         await migrate(database_url, settings)
         assert await _contents(database_url) == rows
         assert await _schema(database_url) == schema
+
+    @pytest.mark.parametrize("version", range(1, COUNT))
+    async def test_a_step_taken_back_leaves_nothing(
+        self,
+        database_url: str,
+        empty_database_url: str,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        version: int,
+    ) -> None:
+        """Down from the top to below a step is the same as up from nothing to there."""
+        await downgrade(database_url, version)
+        (tmp_path / "models").mkdir()
+        for file in (ROOT / "migrations" / "models").glob("[0-9]*.py"):
+            if int(file.name.split("_")[0]) < version:
+                shutil.copy(file, tmp_path / "models")
+        monkeypatch.setattr(migrations, "LOCATION", tmp_path)
+        await migrations._upgrade(empty_database_url)
+        assert await _schema(database_url) == await _schema(empty_database_url)
 
     async def test_a_filled_database_down_to_nothing(self, database_url: str, settings: Settings) -> None:
         async with _connected(database_url) as connection:

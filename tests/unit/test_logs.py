@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,6 +24,7 @@ def _restored() -> Iterator[None]:
     handlers, level = root.handlers[:], root.level
     yield
     root.handlers[:], root.level = handlers, level
+    logging.captureWarnings(capture=False)
     structlog.reset_defaults()
 
 
@@ -57,13 +59,22 @@ def test_an_event_is_one_line_of_json() -> None:
 def test_records_of_the_standard_library_take_the_same_form() -> None:
     stream = io.StringIO()
     configure_logs(stream)
-    logging.getLogger("uvicorn.error").warning("%s went away", "somebody")
+    logging.getLogger("some.library").warning("%s went away", "somebody")
     line = json.loads(stream.getvalue())
     assert (line["event"], line["level"], line["logger"]) == (
         "somebody went away",
         "warning",
-        "uvicorn.error",
+        "some.library",
     )
+
+
+def test_warnings_take_it_too() -> None:
+    stream = io.StringIO()
+    configure_logs(stream)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.warn("old ways", DeprecationWarning, stacklevel=1)
+    assert "old ways" in json.loads(stream.getvalue())["event"]
 
 
 def test_everyday_news_of_libraries_are_left_out() -> None:

@@ -1,0 +1,84 @@
+"""GraphiQL from our own files: its page at /graphql, everything that the page loads under /graphiql/."""
+
+import hashlib
+from pathlib import Path
+from typing import Final
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+_DIRECTORY: Final = Path(__file__).with_name("graphiql")
+_TYPES: Final = {"js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
+_HASH_CHARS: Final = 12
+
+_POLICY: Final = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data:",  # CodeMirror's marks
+        "font-src data:",  # GraphiQL's style sheet brings its fonts along
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+_PAGE_HEADERS: Final = {
+    "Content-Security-Policy": _POLICY,
+    "Cache-Control": "no-cache",
+    "Vary": "Accept, Authorization",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+}
+_FILE_HEADERS: Final = {
+    "Cache-Control": "public, max-age=31536000, immutable",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+class GraphiqlPage:
+    """The page, and its files under addresses that change with their content."""
+
+    def __init__(self, *, demo: bool) -> None:
+        """Reads the files once; a page of a demo offers its viewers."""
+        files = {path.name: path.read_bytes() for path in _paths()}
+        addresses = {name: _address(name, content) for name, content in files.items()}
+        self._files = {
+            addresses[name]: (content, _TYPES[name.rpartition(".")[2]]) for name, content in files.items()
+        }
+        self._page = _filled(addresses, demo=demo)
+
+    def show(self, _request: Request) -> Response:
+        """The page."""
+        return Response(self._page, headers=_PAGE_HEADERS, media_type="text/html")
+
+    def files_route(self) -> Route:
+        """The route of all its files."""
+        return Route("/graphiql/{address}", self._file, methods=["GET"])
+
+    async def _file(self, request: Request) -> Response:
+        found = self._files.get(request.path_params["address"])
+        if found is None:
+            raise HTTPException(404)
+        content, media_type = found
+        return Response(content, headers=_FILE_HEADERS, media_type=media_type)
+
+
+def _paths() -> list[Path]:
+    return [path for path in sorted(_DIRECTORY.rglob("*")) if path.suffix[1:] in _TYPES]
+
+
+def _address(name: str, content: bytes) -> str:
+    stem, _, ending = name.rpartition(".")
+    return f"{stem}.{hashlib.sha256(content).hexdigest()[:_HASH_CHARS]}.{ending}"
+
+
+def _filled(addresses: dict[str, str], *, demo: bool) -> str:
+    page = (_DIRECTORY / "index.html").read_text("utf-8")
+    for name, address in addresses.items():
+        page = page.replace(f'"{name}"', f'"/graphiql/{address}"')
+    return page.replace("data-demo=no", f"data-demo={'yes' if demo else 'no'}")

@@ -1,0 +1,94 @@
+"""What Prometheus may read at /metrics: requests, and the use of the pool.
+
+Operation names are the clients' own, so their number is bounded: the first `OPERATION_NAMES_MAX` that a
+signed-in viewer uses have series of their own; all others share one.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from asyncpg import Pool
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from api.request_record import RequestRecord
+from core.limits import OPERATION_NAME_LOGGED_MAX, OPERATION_NAMES_MAX
+
+UNNAMED: Final = "(unnamed)"
+OTHER: Final = "(other)"
+"""No GraphQL name has parentheses, so that no operation can be taken for these."""
+
+_CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+_BUCKETS_S: Final = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+class Metrics:
+    """The counters of one application."""
+
+    def __init__(self, pool: Pool) -> None:
+        registry = self.registry = CollectorRegistry()
+        self._names: set[str] = set()
+        self._requests = Counter(
+            "msp_requests", "GraphQL requests by their end", ["operation", "outcome"], registry=registry
+        )
+        self._duration = Histogram(
+            "msp_request_duration_seconds",
+            "From a request's head to its answer",
+            ["operation"],
+            registry=registry,
+            buckets=_BUCKETS_S,
+        )
+        self._statements = Counter(
+            "msp_statements", "SQL statements of requests", ["operation"], registry=registry
+        )
+        self._rows = Counter("msp_rows", "Rows that they returned", ["operation"], registry=registry)
+        registry.register(_PoolUse(pool))
+        ProcessCollector(registry=registry)
+
+    def observe(self, record: RequestRecord) -> None:
+        """Count a request that has ended."""
+        operation = self._label(record)
+        self._requests.labels(operation, record.outcome.value).inc()
+        self._duration.labels(operation).observe(record.duration_s)
+        self._statements.labels(operation).inc(record.statements)
+        self._rows.labels(operation).inc(record.rows)
+
+    def _label(self, record: RequestRecord) -> str:
+        name = record.operation
+        if name is None:
+            return UNNAMED
+        name = name[:OPERATION_NAME_LOGGED_MAX]
+        if name not in self._names:
+            if record.viewer is None or len(self._names) >= OPERATION_NAMES_MAX:
+                return OTHER
+            self._names.add(name)
+        return name
+
+    def route(self) -> Route:
+        """`/metrics`, in Prometheus' text format."""
+        return Route("/metrics", self._show, methods=["GET"])
+
+    async def _show(self, _request: Request) -> Response:
+        headers = {"Content-Type": _CONTENT_TYPE, "Cache-Control": "no-store"}
+        return Response(generate_latest(self.registry), headers=headers)
+
+
+class _PoolUse(Collector):
+    """The pool as it is when somebody looks."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        open_now, idle = self._pool.get_size(), self._pool.get_idle_size()
+        use = GaugeMetricFamily("msp_pool_connections", "Connections to PostgreSQL", labels=["state"])
+        use.add_metric(["idle"], idle)
+        use.add_metric(["busy"], open_now - idle)
+        yield use
+        yield GaugeMetricFamily(
+            "msp_pool_connections_max", "Connections at most", value=self._pool.get_max_size()
+        )

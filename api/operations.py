@@ -1,0 +1,110 @@
+"""Carries out what a client asks for: each request in one snapshot, for one viewer."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from graphql import GraphQLError, GraphQLSchema, OperationDefinitionNode, OperationType
+from starlette.datastructures import Headers
+
+from api.bearer import credentials
+from api.http_request import RefusedRequestError
+from api.request_record import RequestRecord
+from core.database import Database
+from core.errors import BadUserInputError
+from core.settings import Settings
+from core.tokens import Identity, TokenVerifier
+from core.viewer import ViewerKind
+from resolvers.binding import bound_schema
+from resolvers.documents import Document, Documents
+from resolvers.execution import Request, render, run
+from resolvers.operation import Operation
+from resolvers.rows import Rows
+from services.sign_in import sign_in
+
+
+class NotByGetError(RefusedRequestError):
+    """A GET must not change anything."""
+
+    status = 405
+    headers: ClassVar[Mapping[str, str]] = {"Allow": "POST"}
+
+
+class Operations:
+    """What answers requests, however they came; one for the life of the server."""
+
+    def __init__(self, database: Database, verifier: TokenVerifier, settings: Settings) -> None:
+        self._database = database
+        self._verifier = verifier
+        self._introspection = settings.introspection
+        self.schema: GraphQLSchema = bound_schema()[1]
+        self._documents = Documents(self.schema)
+
+    async def answer(
+        self, request: Request, headers: Headers, record: RequestRecord, *, queries_only: bool
+    ) -> dict[str, Any]:
+        """The response's map, without `data` where nothing was executed; `record` learns what it took.
+
+        Raises:
+            ProductError: the request is refused as a whole.
+        """
+        identity, tenant = await self._identity(headers)
+        document = self._documents.get(request.query)
+        operation = document.operation(request.operation_name)
+        record.operation = operation.name.value if operation and operation.name else None
+        _check_kind(operation, queries_only=queries_only)
+        if document.errors:
+            return {"errors": [render(error) for error in document.errors]}
+        if operation is None:
+            return {"errors": [render(_unknown(request))]}
+        if identity is None:
+            return await self._run_anonymous(document, request, record)
+        return await self._run(document, request, record, identity, tenant)
+
+    async def _identity(self, headers: Headers) -> tuple[Identity | None, str | None]:
+        shown = credentials(headers)
+        if shown is None:
+            return None, None
+        return await self._verifier.verify(shown.token), shown.tenant_id
+
+    async def _run_anonymous(
+        self, document: Document, request: Request, record: RequestRecord
+    ) -> dict[str, Any]:
+        if document.introspects and not self._introspection:
+            raise BadUserInputError("Introspection is not open to anonymous callers")
+        return await self._execute(document, request, Operation(None, None, record.faults))
+
+    async def _run(
+        self,
+        document: Document,
+        request: Request,
+        record: RequestRecord,
+        identity: Identity,
+        tenant: str | None,
+    ) -> dict[str, Any]:
+        async with self._database.snapshot(platform=identity.kind is ViewerKind.PLATFORM) as snapshot:
+            record.snapshot = snapshot
+            viewer = record.viewer = await sign_in(snapshot.connection, identity, tenant)
+            return await self._execute(
+                document, request, Operation(viewer, Rows(viewer, snapshot), record.faults)
+            )
+
+    async def _execute(self, document: Document, request: Request, operation: Operation) -> dict[str, Any]:
+        return await run(self.schema, document, request, operation)
+
+
+def _check_kind(operation: OperationDefinitionNode | None, *, queries_only: bool) -> None:
+    if operation is None or operation.operation is OperationType.QUERY:
+        return
+    if operation.operation is OperationType.SUBSCRIPTION:
+        raise BadUserInputError("Subscriptions go over the websocket (graphql-transport-ws) on this path")
+    if queries_only:
+        raise NotByGetError("A mutation goes by POST")
+
+
+def _unknown(request: Request) -> GraphQLError:
+    problem = (
+        f"named {request.operation_name!r:.80}"
+        if request.operation_name
+        else "without a name, or more than one: say which by operationName"
+    )
+    return GraphQLError(f"The document has no operation {problem}")

@@ -1,0 +1,38 @@
+"""Draws the results of `benchmarks.reads` as SVG: for each case the rates of the three servers."""
+
+from typing import Any, Final
+
+_COLOURS: Final = {"floor": "#9aa5b1", "ours": "#2563eb", "PostGraphile": "#d97706"}
+_BAR, _GAP, _GROUP, _LEFT, _WIDTH = 20, 4, 40, 20, 640
+
+
+def bars(report: dict[str, Any]) -> str:
+    """An SVG of horizontal bars, one group a case; each bar is a rate, its length a share of the group's best."""
+    parts: list[str] = []
+    top = 30
+    for case in report["cases"]:
+        parts.append(_text(_LEFT, top, case["case"], "bold"))
+        best = max(case[name]["rate"] for name in _COLOURS)
+        for position, (name, colour) in enumerate(_COLOURS.items()):
+            parts.append(_bar(top + 10 + position * (_BAR + _GAP), name, case[name]["rate"], best, colour))
+        top += 3 * (_BAR + _GAP) + _GROUP
+    about = f"Answers a second, {report['connections']} connections, {report['machine']['cores']} cores, {report['when'][:10]}"
+    parts.append(_text(_LEFT, top, about, "normal"))
+    body = "\n".join(parts)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH + 200}" height="{top + 20}" '
+        f'font-family="sans-serif" font-size="13"><rect width="100%" height="100%" fill="white"/>\n{body}\n</svg>\n'
+    )
+
+
+def _text(x: float, y: float, text: str, weight: str) -> str:
+    return f'<text x="{x}" y="{y}" font-weight="{weight}" fill="#111827">{text}</text>'
+
+
+def _bar(y: float, name: str, rate: float, best: float, colour: str) -> str:
+    width = max(2.0, (_WIDTH - 120) * rate / best)
+    label = _text(_LEFT + 100 + width + 8, y + 15, f"{rate:,.0f}", "normal")
+    rectangle = (
+        f'<rect x="{_LEFT + 100}" y="{y}" width="{width:.0f}" height="{_BAR}" rx="3" fill="{colour}"/>'
+    )
+    return _text(_LEFT, y + 15, name, "normal") + rectangle + label

@@ -1,0 +1,244 @@
+"""Reads from a valid operation what it costs, as a formula over its variables.
+
+Fields that GraphQL merges into one are fetched once and count once, so selections are put together as execution does:
+by type, response key, and here the conditions under which they stand. `document_size` has bounded the work.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from graphql import (
+    BooleanValueNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLNamedType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    GraphQLUnionType,
+    InlineFragmentNode,
+    OperationDefinitionNode,
+    SelectionNode,
+    SelectionSetNode,
+    ValueNode,
+    VariableNode,
+    get_named_type,
+    is_composite_type,
+    value_from_ast_untyped,
+)
+
+from core.errors import refuse_beyond
+from core.limits import COST_COUNT, COST_INTROSPECTION, COST_SEARCH, INTROSPECTION_LISTS_MAX
+from resolvers.cost import NOTHING, Condition, Cost, Formula, PageSize, Variable, on_each, times, total, where
+from resolvers.introspection_sizes import NESTED_LISTS, IntrospectionSizes
+from schema.tables import TABLES
+
+_CONNECTIONS: Final = frozenset(f"{table.type_name}Connection" for table in TABLES)
+_ROWS: Final = frozenset(
+    (*(table.type_name for table in TABLES), *(choice.union for table in TABLES for choice in table.choices))
+)
+
+Conditions = tuple[Condition, ...]
+
+
+class Place(NamedTuple):
+    """What execution merges: fields of one type with one response key, here under the same conditions, too."""
+
+    type: GraphQLNamedType
+    key: str
+    conditions: Conditions
+
+
+Places = Mapping[Place, Sequence[FieldNode]]
+
+
+class CostReader:
+    """Reads the costs of the operations of a schema's documents."""
+
+    def __init__(self, schema: GraphQLSchema) -> None:
+        self._schema = schema
+        self._sizes = IntrospectionSizes(schema)
+
+    def cost(
+        self, operation: OperationDefinitionNode, fragments: Mapping[str, FragmentDefinitionNode]
+    ) -> Cost:
+        """The cost of a valid operation.
+
+        Raises:
+            LimitExceededError: Its introspection nests too many lists.
+        """
+        root = self._schema.get_root_type(operation.operation)
+        assert root is not None  # noqa: S101 - the operation is valid
+        formula = _Reading(self._schema, self._sizes, fragments).below(root, [operation.selection_set])
+        defaults = {
+            definition.variable.name.value: value_from_ast_untyped(definition.default_value)
+            for definition in operation.variable_definitions or ()
+            if definition.default_value
+        }
+        return Cost(formula, defaults)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """The reading of one operation.
+
+    Attributes:
+        lists: How many lists of introspection stand above.
+    """
+
+    schema: GraphQLSchema
+    sizes: IntrospectionSizes
+    fragments: Mapping[str, FragmentDefinitionNode]
+    lists: int = 0
+
+    def below(self, type_: GraphQLNamedType, sets: Iterable[SelectionSetNode]) -> Formula:
+        """What selections on a type cost for each of its objects."""
+        places = self._places(type_, sets)
+        return total(where(place.conditions, self._field(place, nodes)) for place, nodes in places.items())
+
+    def _field(self, place: Place, nodes: Sequence[FieldNode]) -> Formula:
+        name = nodes[0].name.value
+        field = self.schema.get_field(place.type, name) if is_composite_type(place.type) else None
+        type_ = get_named_type(field.type) if field else None
+        if type_ is None or not is_composite_type(type_):
+            return NOTHING
+        if type_.name in _CONNECTIONS:
+            return self._list(type_, nodes)
+        if type_.name.startswith("__"):
+            return self._introspection(place.type, name, type_, nodes)
+        inner = self.below(type_, _sets(nodes))
+        return total((Formula(1), inner)) if type_.name in _ROWS else inner
+
+    def _list(self, connection: GraphQLNamedType, nodes: Sequence[FieldNode]) -> Formula:
+        arguments = {argument.name.value: _written(argument.value) for argument in nodes[0].arguments or ()}
+        page = PageSize(arguments.get("first"), arguments.get("last"))
+        places = self._places(connection, _sets(nodes))
+        names = {fields[0].name.value for fields in places.values()}
+        # One row more than the page tells whether others follow.
+        fetched = (
+            total((Formula(1), on_each(page, Formula(1))))
+            if names - {"totalCount", "__typename"}
+            else NOTHING
+        )
+        parts = (
+            where(place.conditions, self._of_list(place, fields, page)) for place, fields in places.items()
+        )
+        return total((fetched, _search(arguments.get("search")), *parts))
+
+    def _of_list(self, place: Place, nodes: Sequence[FieldNode], page: PageSize) -> Formula:
+        name = nodes[0].name.value
+        if name == "totalCount":
+            return Formula(COST_COUNT)
+        if name not in ("nodes", "edges"):
+            return NOTHING
+        field = self.schema.get_field(place.type, name)
+        assert field is not None  # noqa: S101 - the operation is valid
+        row_or_edge = get_named_type(field.type)
+        if name == "nodes":
+            return on_each(page, self.below(row_or_edge, _sets(nodes)))
+        return on_each(page, self._below_edge(row_or_edge, nodes))
+
+    def _below_edge(self, edge: GraphQLNamedType, nodes: Sequence[FieldNode]) -> Formula:
+        """What an edge costs beside its row, which the list has counted."""
+        formulas = []
+        for place, fields in self._places(edge, _sets(nodes)).items():
+            if fields[0].name.value == "node":
+                row = get_named_type(self.schema.get_field(place.type, "node").type)
+                formulas.append(where(place.conditions, self.below(row, _sets(fields))))
+        return total(formulas)
+
+    def _introspection(
+        self, parent: GraphQLNamedType, name: str, type_: GraphQLNamedType, nodes: Sequence[FieldNode]
+    ) -> Formula:
+        lists = self.lists + (name in NESTED_LISTS)
+        refuse_beyond(
+            "introspectionLists", INTROSPECTION_LISTS_MAX, lists, "lists of introspection within lists"
+        )
+        inner = _Reading(self.schema, self.sizes, self.fragments, lists).below(type_, _sets(nodes))
+        size = self.sizes.of(parent.name, name, nested=self.lists > 0)
+        return inner if size is None else times(size, total((Formula(COST_INTROSPECTION), inner)))
+
+    def _places(self, type_: GraphQLNamedType, sets: Iterable[SelectionSetNode]) -> Places:
+        places: dict[Place, list[FieldNode]] = {}
+        seen: set[tuple[str, str, Conditions]] = set()
+        for selection_set in sets:
+            for place, node in self._walk(type_, selection_set.selections, (), seen):
+                places.setdefault(place, []).append(node)
+        return places
+
+    def _walk(
+        self,
+        type_: GraphQLNamedType,
+        selections: Sequence[SelectionNode],
+        above: Conditions,
+        seen: set[tuple[str, str, Conditions]],
+    ) -> Iterator[tuple[Place, FieldNode]]:
+        """The fields with their places; a fragment is entered once for each type and conditions."""
+        for selection in selections:
+            conditions = _conditions(selection, above)
+            if conditions is None:
+                continue
+            if isinstance(selection, FieldNode):
+                yield Place(type_, (selection.alias or selection.name).value, conditions), selection
+            elif (fragment := self._entered(selection, type_, conditions, seen)) is not None:
+                narrowed = self._narrowed(type_, fragment)
+                if narrowed:
+                    yield from self._walk(narrowed, fragment.selection_set.selections, conditions, seen)
+
+    def _entered(
+        self,
+        selection: SelectionNode,
+        type_: GraphQLNamedType,
+        conditions: Conditions,
+        seen: set[tuple[str, str, Conditions]],
+    ) -> InlineFragmentNode | FragmentDefinitionNode | None:
+        if isinstance(selection, InlineFragmentNode):
+            return selection
+        assert isinstance(selection, FragmentSpreadNode)  # noqa: S101 - the third and last kind
+        visit = (selection.name.value, type_.name, conditions)
+        if visit in seen:
+            return None
+        seen.add(visit)
+        return self.fragments[selection.name.value]
+
+    def _narrowed(
+        self, type_: GraphQLNamedType, fragment: InlineFragmentNode | FragmentDefinitionNode
+    ) -> GraphQLNamedType | None:
+        """The type inside of a fragment on `type_`; None where no object of that type enters it."""
+        condition = fragment.type_condition
+        if condition is None or condition.name.value == type_.name:
+            return type_
+        other = self.schema.type_map[condition.name.value]
+        if isinstance(type_, GraphQLObjectType):
+            return type_ if isinstance(other, GraphQLUnionType) and type_ in other.types else None
+        return other
+
+
+def _sets(nodes: Iterable[FieldNode]) -> list[SelectionSetNode]:
+    return [node.selection_set for node in nodes if node.selection_set]
+
+
+def _written(value: ValueNode) -> Any:
+    return Variable(value.name.value) if isinstance(value, VariableNode) else value_from_ast_untyped(value)
+
+
+def _search(sought: Any) -> Formula:
+    if isinstance(sought, Variable):
+        return where((Condition(sought.name),), Formula(COST_SEARCH))
+    return Formula(COST_SEARCH) if sought else NOTHING
+
+
+def _conditions(selection: SelectionNode, above: Conditions) -> Conditions | None:
+    """What must hold for a selection to count, in a fixed order; None where it never does."""
+    conditions = set(above)
+    for directive in selection.directives or ():
+        if directive.name.value not in ("include", "skip"):
+            continue
+        wanted = directive.name.value == "include"
+        value = next(iter(directive.arguments or ())).value
+        if isinstance(value, VariableNode):
+            conditions.add(Condition(value.name.value, wanted))
+        elif isinstance(value, BooleanValueNode) and value.value is not wanted:
+            return None
+    return tuple(sorted(conditions))

@@ -1,0 +1,29 @@
+"""Node's side of the tests: scripts of tests/node, with the packages that `make tests/node/node_modules` installs."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+DIRECTORY: Final = Path(__file__).parents[1] / "node"
+NODE: Final = shutil.which("node")
+CHROMIUM: Final = shutil.which("chromium")
+
+_installed = (DIRECTORY / "node_modules").is_dir()
+
+needs_node = pytest.mark.skipif(
+    NODE is None or not _installed,
+    reason="needs node and tests/node/node_modules (`make test` installs them)",
+)
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
+
+
+def run(script: str, *arguments: object, timeout_s: int = 120) -> list[Any]:
+    """The JSON lines that a script of tests/node prints; fails with its complaint where it ends badly."""
+    command = [NODE or "node", script, *map(str, arguments)]
+    ended = subprocess.run(command, cwd=DIRECTORY, capture_output=True, text=True, timeout=timeout_s)
+    assert ended.returncode == 0, ended.stderr
+    return [json.loads(line) for line in ended.stdout.splitlines()]

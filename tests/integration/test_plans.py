@@ -1,0 +1,241 @@
+"""The usual lists read little more than they show, whichever plan PostgreSQL has for them, at the medium demo's size.
+
+Each document below is sent as the administrator of the tenant that has the most agents, compiled and through the data
+loaders, under the role of requests; each statement that comes of it is explained with a plan for its values and with
+one for any. What is counted is rows read, which are the same on every machine; docs/decisions/indexes.md has times.
+
+PostgreSQL 18 has the medium demo, 15 a third of it: loading takes most of the time here, and it is the tenants'
+shares that the planner goes by.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from string import Template
+from typing import Final
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from core.settings import Settings
+from resolvers.ways import Way
+from schema.table import Scope
+from schema.tables import TABLES, Side, relations
+from services.demo import DemoSize
+from tests.clusters import ThrowawayCluster
+from tests.graph import Answer, Graph
+from tests.medium import THIRD, load_medium
+from tests.plans import ExplainingDatabase, Plan
+
+BIG: Final = {
+    "entities", "entity_relationships", "events_log", "health_checks", "agents", "agent_api_logs", "scheduled_jobs",
+}  # fmt: skip
+"""The tables that hold thousands of rows a tenant; the others are as quickly read from end to end."""
+
+PAGE: Final = 50
+PARENTS: Final = 100
+CHILDREN: Final = 20
+SLACK: Final = 10
+"""Rows read for each row asked for: deleted ones, and those that a filter beside the index leaves out."""
+MOST_PAGES: Final = 2_500
+"""Pages that one total may look at; the entities' own rows stand on some 7,000 a tenant, and on 48,000 in all."""
+SEARCHED: Final = [table.many for table in TABLES if table.name in BIG and table.searched]
+
+KNOWN: Final = {
+    "site": "SELECT site_id FROM agents WHERE tenant_id = $1 GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1",
+    "source": "SELECT data_source_id FROM entities WHERE tenant_id = $1 GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1",
+    "busy": "SELECT data_source_id FROM scheduled_jobs WHERE tenant_id = $1 AND data_source_id IS NOT NULL "
+    "GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1",
+    "parent": "SELECT parent_entity_id FROM entity_relationships WHERE tenant_id = $1 "
+    "GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1",
+    "child": "SELECT child_entity_id FROM entity_relationships WHERE tenant_id = $1 "
+    "GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1",
+    "entity": "SELECT entity_id FROM events_log WHERE tenant_id = $1 GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1",
+    "external": "SELECT max(external_id) FROM entities WHERE tenant_id = $1 AND deleted_at IS NULL",
+    "agent": "SELECT max(agent_id) FROM agent_api_logs WHERE tenant_id = $1",
+    "guid": "SELECT max(guid) FROM agents WHERE tenant_id = $1 AND deleted_at IS NULL",
+    "slug": "SELECT max(slug) FROM sites WHERE tenant_id = $1 AND deleted_at IS NULL",
+    "author": "SELECT max(user_id) FROM audit_log WHERE tenant_id = $1",
+    "record": "SELECT max(record_id) FROM audit_log WHERE tenant_id = $1 AND table_name = 'sites'",
+    "bill": "SELECT max(bill_id) FROM tenant_bill_line_items WHERE tenant_id = $1",
+}
+"""What the lists below name, by SQL that finds it in the tenant $1."""
+
+LISTS: Final = (
+    "sites(orderBy: {field: NAME})",
+    "sites(orderBy: {field: NAME, direction: DESC})",
+    "sites(orderBy: [{field: STATUS}, {field: NAME}])",
+    "sites(where: {status: {eq: ACTIVE}}, orderBy: {field: NAME})",
+    "agents(orderBy: {field: HOSTNAME})",
+    "agents(orderBy: {field: HOSTNAME, direction: DESC})",
+    'agents(where: {siteId: {eq: "$site"}}, orderBy: {field: HOSTNAME})',
+    'agents(where: {guid: {in: ["$guid", "none"]}})',
+    'agents(where: {site: {slug: {eq: "$slug"}}}, orderBy: {field: HOSTNAME})',
+    "entities(orderBy: {field: ID, direction: DESC})",
+    "entities(orderBy: {field: EXTERNAL_ID})",
+    'entities(where: {externalId: {eq: "$external"}})',
+    'entities(where: {entityType: {eq: "endpoints"}})',
+    'entities(where: {entityType: {eq: "companies"}})',
+    'entities(where: {entityType: {in: ["endpoints", "tickets"]}})',
+    'entities(where: {entityType: {eq: "endpoints"}}, orderBy: {field: EXTERNAL_ID})',
+    'entities(where: {dataSourceId: {eq: "$source"}})',
+    'entities(where: {siteId: {eq: "$site"}})',
+    'entityRelationships(where: {parentEntityId: {eq: "$parent"}})',
+    'entityRelationships(where: {childEntityId: {eq: "$child"}})',
+    'entityRelationships(where: {relationshipType: {eq: "member"}})',
+    "scheduledJobs(orderBy: {field: SCHEDULED_AT})",
+    "scheduledJobs(where: {status: {eq: PENDING}}, orderBy: {field: SCHEDULED_AT})",
+    "scheduledJobs(where: {status: {eq: FAILED}})",
+    'scheduledJobs(where: {dataSourceId: {eq: "$busy"}})',
+    "eventsLog(where: {status: {eq: FAILED}})",
+    'eventsLog(where: {entityId: {eq: "$entity"}})',
+    'eventsLog(where: {eventType: {eq: "deleted"}})',
+    "healthChecks(where: {status: {eq: DOWN}})",
+    "healthChecks(where: {status: {in: [DOWN, DEGRADED]}})",
+    'healthChecks(where: {resourceType: {eq: AGENT}, resourceId: {eq: "$agent"}})',
+    'agentApiLogs(where: {agentId: {eq: "$agent"}})',
+    'agentApiLogs(where: {siteId: {eq: "$site"}})',
+    'auditLog(where: {userId: {eq: "$author"}})',
+    'auditLog(where: {tableName: {eq: "sites"}, recordId: {eq: "$record"}})',
+    "tenantBills(orderBy: {field: PERIOD_START, direction: DESC})",
+    'tenantBillLineItems(where: {billId: {eq: "$bill"}})',
+    "users(orderBy: {field: EMAIL})",
+    "users(orderBy: {field: NAME})",
+    *(f"{table.many}(first: {PAGE})" for table in TABLES if table.scope is not Scope.PLATFORM),
+)
+"""What dashboards show page by page, and each table in its own order."""
+
+NESTED: Final = (
+    "sites(first: 100, orderBy: {field: NAME}) { nodes { agents(first: 20, orderBy: {field: HOSTNAME}) "
+    "{ nodes { hostname lastCheckinAt healthCheck { status } } } } }",
+    "dataSources(first: 100) { nodes { scheduledJobs(first: 1) { nodes { status error } } } }",
+    'entities(first: 100, where: {entityType: {eq: "groups"}}) { nodes { children(first: 20, '
+    'relationshipType: "member") { nodes { child { externalId } } } } }',
+    *(
+        f"{table.many}(first: {PARENTS}) {{ nodes {{ {relation.field}"
+        + (f"(first: {CHILDREN}) {{ nodes {{ id }} }}" if relation.side is Side.MANY else " { id }")
+        + " } }"
+        for table in TABLES
+        for relation in relations(table)
+        if table.scope is not Scope.PLATFORM
+    ),
+)
+"""A hundred rows and for each what a relation leads to: every relation of every table, and three usual shapes."""
+
+TOTALS: Final = (
+    "sites(first: 100) { nodes { agents { totalCount } entities { totalCount } } }",
+    "dataSources(first: 100) { nodes { entities { totalCount } scheduledJobs { totalCount } } }",
+    "integrations { nodes { entities { totalCount } } }",
+    'entities(where: {entityType: {eq: "tickets"}}) { totalCount }',
+    *(f"{table.many} {{ totalCount }}" for table in TABLES if table.scope is not Scope.PLATFORM),
+)
+
+
+@dataclass(frozen=True)
+class Dashboard:
+    """A tenant's administrator at the medium demo."""
+
+    database: ExplainingDatabase
+    user: str
+    known: dict[str, str]
+    rows: dict[str, int]
+
+    async def ask(self, document: str) -> tuple[Answer, "Found"]:
+        """The answer to a document, and each way's plans of each mode."""
+        found: Found = {}
+        for way in (Way.LOADERS, Way.AUTO):
+            self.database.plans.clear()
+            answer = await Graph(self.database, way).as_user(
+                self.user, Template(document).substitute(self.known)
+            )
+            assert not answer.errors
+            for plan in self.database.plans:
+                found.setdefault((way, plan.mode), []).append(plan)
+        return answer, found
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def dashboard(cluster: ThrowawayCluster, template: str) -> AsyncIterator[Dashboard]:
+    name = await cluster.create(template)
+    owner = await asyncpg.connect(cluster.dsn(name))
+    await load_medium(owner, DemoSize.MEDIUM if cluster.version == 18 else THIRD)
+    tenant = await owner.fetchval("SELECT tenant_id FROM agents GROUP BY 1 ORDER BY count(*) DESC LIMIT 1")
+    user = await owner.fetchval(
+        "SELECT u.id FROM users u JOIN roles r ON r.id = u.role_id WHERE u.tenant_id = $1 AND u.status = 'active' "
+        "AND u.deleted_at IS NULL AND r.deleted_at IS NULL AND r.rights ? 'Global.Admin' LIMIT 1",
+        tenant,
+    )
+    known = {name: await owner.fetchval(sql, tenant) for name, sql in KNOWN.items()}
+    count = "SELECT count(*) FROM {} WHERE tenant_id = $1"
+    rows = {table: await owner.fetchval(count.format(table), tenant) for table in BIG}
+    await owner.close()
+    database = await ExplainingDatabase.connect(cluster.dsn(name), Settings())
+    yield Dashboard(database, user, known, rows)
+    await database.close()
+    await cluster.drop(name)
+
+
+Found = dict[tuple[Way, str], list[Plan]]
+
+
+def _check(found: Found, rows: int, counted: set[str]) -> None:
+    """No large table was read from end to end, and of those `counted` no more than that many rows, by index."""
+    assert found
+    for plans in found.values():
+        told = "\n\n".join(map(str, plans))
+        assert not BIG & {table for plan in plans for table in plan.sequential}, told
+        assert sum(plan.read(counted) for plan in plans) <= rows, told
+
+
+@pytest.mark.parametrize("listed", LISTS)
+async def test_a_page_and_the_next_read_little_more_than_they_show(dashboard: Dashboard, listed: str) -> None:
+    field, _, arguments = listed.rstrip(")").partition("(")
+    table = next(table for table in TABLES if table.many == field)
+    columns = " ".join(column.graphql_name for column in table.columns.values())
+    after: str | None = ""
+    while after is not None:
+        shown = f"nodes {{ {columns} }} pageInfo {{ endCursor hasNextPage }}"
+        answer, found = await dashboard.ask(f"{{ {field}({arguments}{after}) {{ {shown} }} }}")
+        _check(found, SLACK * (PAGE + 1), BIG | {table.name})
+        assert all(plan.pages <= SLACK * (PAGE + 1) for plans in found.values() for plan in plans)
+        page = answer.data[field]["pageInfo"]
+        after = f', after: "{page["endCursor"]}"' if page["hasNextPage"] and not after else None
+
+
+@pytest.mark.parametrize("nested", NESTED)
+async def test_relations_read_little_more_than_they_show(dashboard: Dashboard, nested: str) -> None:
+    answer, found = await dashboard.ask(f"{{ {nested} }}")
+    parents = len(next(iter(answer.data.values()))["nodes"])
+    _check(found, SLACK * parents * (CHILDREN + 1), BIG)
+
+
+@pytest.mark.parametrize(
+    "one", ['agentByGuid(guid: "$guid") { hostname }', 'siteBySlug(slug: "$slug") { name }']
+)
+async def test_one_row_is_found_by_its_name(dashboard: Dashboard, one: str) -> None:
+    _, found = await dashboard.ask(f"{{ {one} }}")
+    _check(found, 1, BIG)
+
+
+@pytest.mark.parametrize("total", TOTALS)
+async def test_totals_are_counted_among_the_tenants_rows(dashboard: Dashboard, total: str) -> None:
+    _, found = await dashboard.ask(f"{{ {total} }}")
+    _check(found, 2 * sum(dashboard.rows.values()), BIG)
+    assert all(plan.pages < MOST_PAGES for plans in found.values() for plan in plans)
+
+
+@pytest.mark.parametrize("field", SEARCHED)
+async def test_a_search_reads_the_tenants_rows_and_no_others(dashboard: Dashboard, field: str) -> None:
+    """One that finds nothing; with a filter over a relation beside it, which reads the related table's, too."""
+    table = next(table for table in TABLES if table.many == field)
+    _, found = await dashboard.ask(f'{{ {field}(search: "no such text") {{ nodes {{ id }} }} }}')
+    _check(found, dashboard.rows[table.name], BIG)
+
+
+async def test_the_newest_calls_of_vendors_are_found_for_the_platform(dashboard: Dashboard) -> None:
+    dashboard.database.plans.clear()
+    answer = await Graph(dashboard.database).as_platform(None, "{ apiLogs { nodes { url } } }")
+    assert len(answer.data["apiLogs"]["nodes"]) == PAGE
+    assert all(
+        not plan.sequential and plan.read({"api_logs"}) <= PAGE + 1 for plan in dashboard.database.plans
+    )

@@ -1,0 +1,181 @@
+"""Generated arguments: each field's, told by their names and types in the schema."""
+
+from dataclasses import dataclass
+from random import Random
+from typing import Any, Final
+
+from graphql import (
+    GraphQLArgument,
+    GraphQLEnumType,
+    GraphQLField,
+    GraphQLInputObjectType,
+    GraphQLInputType,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLScalarType,
+    get_named_type,
+)
+
+from core.limits import ORDER_TERMS_MAX, PAGE_DEFAULT, PAGE_MAX
+from schema.table import Table
+from tests.property.filters import Filters
+from tests.property.samples import Samples
+from tests.property.values import Refused
+from tests.property.variables import Variables
+
+_GARBAGE: Final = ("", "garbage", "W10", "bnVsbA==", "é", "W251bGwsbnVsbF0", "\x00", "A" * 17_000, "=" * 8)
+_PAGE: Final = ("first", "last", "after", "before", "offset")
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """Makes the arguments of one document.
+
+    Attributes:
+        cursors: Cursors of whatever list, seen in earlier answers.
+        trouble: How likely an argument is one that is refused.
+    """
+
+    random: Random
+    samples: Samples
+    tenant_id: str | None
+    variables: Variables
+    filters: Filters
+    cursors: list[str]
+    trouble: float
+
+    def of_list(self, field: GraphQLField, table: Table, limit: int) -> tuple[dict[str, Any], int]:
+        """The arguments of a list, and how many rows they let through at most; `limit` bounds them."""
+        page, rows = self._page(limit)
+        chosen = {name: value for name, value in page.items() if name in field.args}
+        for name, argument in field.args.items():
+            if name not in _PAGE and self.random.random() < 0.28:
+                chosen[name] = self._value(name, argument.type, table)
+        if self.random.random() < 0.3:
+            chosen = dict(self.random.sample(list(chosen.items()), len(chosen)))
+        return {name: self._place(name, field.args[name], value) for name, value in chosen.items()}, rows
+
+    def of_row(self, field: GraphQLField, table: Table | None) -> dict[str, Any]:
+        """The arguments of a field that gives one row, or something that is no row at all."""
+        return {
+            name: self._place(name, argument, self._value(name, argument.type, table))
+            for name, argument in field.args.items()
+            if isinstance(argument.type, GraphQLNonNull) or self.random.random() < 0.2
+        }
+
+    def _place(self, name: str, argument: GraphQLArgument, value: Any) -> Any:
+        chance = 0.12 if name in _PAGE else 0.3
+        if name == "where" and self.random.random() < 0.05:
+            return self.variables.again(argument.type) or value
+        return self.variables.place(
+            argument.type, value, chance=chance, losable=name not in ("first", "last")
+        )
+
+    def _page(self, limit: int) -> tuple[dict[str, Any], int]:
+        if self.random.random() < self.trouble:
+            return self._refused_page(), PAGE_DEFAULT
+        count = min(limit, self.random.choice((0, 1, 2, 2, 3, 3, 5, 10, 20)))
+        page: dict[str, Any] = {}
+        if limit < PAGE_DEFAULT or self.random.random() < 0.6:
+            page[self.random.choices(("first", "last"), (75, 25))[0]] = count
+        else:
+            count = PAGE_DEFAULT
+        if "last" not in page and self.random.random() < 0.12:
+            page["offset"] = self.random.choice((0, 1, 2, 5, 100_000))
+        if self.random.random() < self.trouble:
+            page[self.random.choice(("after", "before"))] = self._strange_cursor()
+        elif self.random.random() < 0.04:
+            page[self.random.choice(("after", "before", "offset"))] = None
+        return page, count
+
+    def _strange_cursor(self) -> str:
+        return self.random.choice((*_GARBAGE, *self.cursors[-50:]))
+
+    def _refused_page(self) -> dict[str, Any]:
+        count, many = self.random.choice((-1, -7, -(2**31))), PAGE_MAX + self.random.choice((1, 2**30))
+        refused: tuple[dict[str, Any], ...] = (
+            {"first": count},
+            {"last": count},
+            {"first": many},
+            {"last": many},
+            {"first": 1, "last": 1},
+            {"first": count, "last": many, "offset": -1},
+            {"offset": -1, "first": 1},
+            {"offset": 1, "last": 1},
+            {"offset": 1, "first": 1, "after": self._strange_cursor()},
+            {"first": Refused(2**31)},
+            {"first": Refused("1")},
+        )
+        return self.random.choice(refused)
+
+    def _value(self, name: str, type_: GraphQLInputType, table: Table | None) -> Any:
+        named = get_named_type(type_)
+        if table and name == "id":
+            return self._id(table)
+        if table and name == "search":
+            return self._search(table)
+        if table and name in table.by_graphql_name:
+            return self._held(table, table.by_graphql_name[name].name)
+        if table and name == "where":
+            assert isinstance(named, GraphQLInputObjectType)
+            return self.filters.where(named, table)
+        if table and name == "orderBy":
+            assert isinstance(named, GraphQLInputObjectType)
+            return self._order(named)
+        return self._of_type(type_)
+
+    def _id(self, table: Table) -> Any:
+        """Mostly a row's of the tenant; else another tenant's, a deleted row's, none's, or none at all."""
+        own = self.samples.own(table, self.tenant_id, self.random)
+        roll = self.random.random()
+        if own and roll < 0.8:
+            return own["id"]
+        row = self.samples.any(table, self.random)
+        if row and roll < 0.92:
+            return row["id"]
+        return self.random.choice(("no-such-row", "", 17, "😀", "' OR ''='", "nul\x00nul"))
+
+    def _held(self, table: Table, column: str) -> Any:
+        row = self.samples.own(table, self.tenant_id, self.random)
+        row = self.samples.any(table, self.random) if row is None or self.random.random() < 0.1 else row
+        return (
+            row[column] if row and self.random.random() < 0.95 else self.random.choice(("", "none", "a\x00b"))
+        )
+
+    def _search(self, table: Table) -> Any:
+        if self.random.random() < 0.1:
+            return self.random.choice(
+                ("", "\x00" if self.random.random() < self.trouble else " ", "%", "no such", None)
+            )
+        text = str(self._held(table, self.random.choice(table.searched).name) or "e")
+        size = min(len(text), self.random.choice((1, 2, 3, 6)))
+        at = self.random.randint(0, len(text) - size)
+        return self.random.choice((text[at : at + size], text[at : at + size].swapcase()))
+
+    def _order(self, type_: GraphQLInputObjectType) -> Any:
+        count = self.random.choices((0, 1, 2, 3), (4, 60, 26, 10))[0]
+        count = ORDER_TERMS_MAX + 1 if self.random.random() < self.trouble else count
+        terms = [self._object(type_) for _ in range(count)]
+        if self.random.random() > self.trouble:
+            terms = list({repr(term["field"]): term for term in terms}.values())
+        return terms[0] if len(terms) == 1 and self.random.random() < 0.2 else terms
+
+    def _object(self, type_: GraphQLInputObjectType) -> dict[str, Any]:
+        return {
+            name: self._of_type(field.type)
+            for name, field in type_.fields.items()
+            if name == "field" or self.random.random() < 0.5
+        }
+
+    def _of_type(self, type_: GraphQLInputType) -> Any:
+        """Any value of a type, where nothing is known of its place."""
+        if isinstance(type_, GraphQLNonNull):
+            return self._of_type(type_.of_type)
+        if isinstance(type_, GraphQLList):
+            return [self._of_type(type_.of_type)]
+        if isinstance(type_, GraphQLInputObjectType):
+            return self._object(type_)
+        if isinstance(type_, GraphQLEnumType):
+            return self.filters.enum_value(type_)
+        assert isinstance(type_, GraphQLScalarType)
+        return {"Boolean": self.random.random() < 0.5, "Int": 1}.get(type_.name, "text")

@@ -1,0 +1,205 @@
+"""What lists must answer, said again in plain Python over all rows: no SQL, only the declarations."""
+
+import json
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+import asyncpg
+
+from schema.table import Column, Kind, Scope, Table
+from schema.tables import BY_NAME, TABLES
+from services.demo.load import AS_PLATFORM
+
+Row = Mapping[str, Any]
+Where = Mapping[str, Any]
+
+
+class World:
+    """Every row of a database, and what one tenant (None: the platform) is to see of it."""
+
+    def __init__(self, rows: Mapping[str, Sequence[Row]], tenant_id: str | None) -> None:
+        self.rows = rows
+        self.tenant_id = tenant_id
+        self._by_id = {name: {row["id"]: row for row in found} for name, found in rows.items()}
+
+    @classmethod
+    async def read(cls, connection: asyncpg.Connection, tenant_id: str | None) -> "World":
+        """All rows, read as the owner."""
+        for kind in ("json", "jsonb"):
+            await connection.set_type_codec(
+                kind, schema="pg_catalog", encoder=json.dumps, decoder=_exact_json
+            )
+        async with connection.transaction():
+            await connection.execute(AS_PLATFORM)
+            found = {t.name: await connection.fetch(f"SELECT * FROM {t.name}") for t in TABLES}  # noqa: S608
+        return cls({name: [dict(row) for row in rows] for name, rows in found.items()}, tenant_id)
+
+    def sees(self, table: Table, row: Row) -> bool:
+        """Whether the row is the viewer's, deleted or not."""
+        match table.scope:
+            case Scope.EVERYONE | Scope.PLATFORM:
+                return True
+            case Scope.ITSELF:
+                return bool(row["id"] == self.tenant_id)
+            case Scope.TENANT_OR_GLOBAL:
+                return row["tenant_id"] in (None, self.tenant_id)
+            case Scope.TENANT:
+                return bool(row["tenant_id"] == self.tenant_id)
+
+    def live(self, table: Table, row_id: str | None) -> Row | None:
+        """The row of this id if the viewer sees it and it is not deleted."""
+        row = self._by_id[table.name].get(row_id) if row_id is not None else None
+        alive = row is not None and self.sees(table, row) and row.get("deleted_at") is None
+        return row if alive else None
+
+    def visible(self, table: Table, *, deleted: bool = False) -> list[Row]:
+        """The rows of a table's list when nothing is asked of it."""
+        return [
+            row
+            for row in self.rows[table.name]
+            if self.sees(table, row) and (deleted or row.get("deleted_at") is None)
+        ]
+
+    def listed(self, table: Table, arguments: Mapping[str, Any]) -> list[Row]:
+        """The whole list that `where`, `search`, `includeDeleted` and `orderBy` make, in order."""
+        text = arguments.get("search") or ""
+        rows = [
+            row
+            for row in self.visible(table, deleted=arguments.get("includeDeleted", False))
+            if self.holds(table, row, arguments.get("where") or {}) and found_by(table, row, text)
+        ]
+        return ordered(table, rows, arguments.get("orderBy") or [])
+
+    def holds(self, table: Table, row: Row, where: Where) -> bool:
+        """Whether a filter holds; it does or it does not, there is no third."""
+        return all(self._entry(table, row, name, value) for name, value in where.items() if value is not None)
+
+    def _entry(self, table: Table, row: Row, name: str, value: Any) -> bool:
+        column = table.by_graphql_name.get(name)
+        if column is not None:
+            return all(operator_holds(column, row[column.name], *entry) for entry in value.items())
+        match name:
+            case "and":
+                return all(self.holds(table, row, part) for part in value)
+            case "or":
+                return any(self.holds(table, row, part) for part in value)
+            case "not":
+                return not self.holds(table, row, value)
+        reference = next(r for r in table.references if r.one == name)
+        target = BY_NAME[reference.table]
+        related = self.live(target, row[reference.column])
+        return related is not None and self.holds(target, related, value)
+
+
+def _exact_json(text: str) -> Any:
+    return json.loads(text, parse_float=Decimal)
+
+
+def fold(text: str) -> str:
+    """Lower case, character by character; the tests' texts have none whose lower case depends on its neighbours."""
+    return "".join(character.lower()[0] for character in text)
+
+
+def found_by(table: Table, row: Row, text: str) -> bool:
+    """Whether `search` finds the row."""
+    texts = (row[column.name] for column in table.searched)
+    return not text or any(value is not None and fold(text) in fold(value) for value in texts)
+
+
+def operator_holds(column: Column, value: Any, operator: str, given: Any) -> bool:
+    """Whether one operator of a column holds for its value."""
+    match operator, given:
+        case ("eq", None) | ("isNull", True):
+            return value is None
+        case ("neq", None) | ("isNull", False):
+            return value is not None
+        case _, None:
+            return True
+        case "at", []:
+            return True
+        case "contains", _ if column.kind is Kind.JSON:
+            return value is not None and contains(value, given)
+        case "neq" | "notIn", _:
+            return not operator_holds(column, value, {"neq": "eq", "notIn": "in"}[operator], given)
+    return value is not None and _VALUED[operator](value, _converted(column, given))
+
+
+def _converted(column: Column, given: Any) -> Any:
+    if isinstance(given, list) and column.kind is not Kind.JSON:
+        return [_converted(column, member) for member in given]
+    match column.kind:
+        case Kind.DECIMAL:
+            return Decimal(given)
+        case Kind.ENUM:
+            return given.lower()
+    return given
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two JSON values are equal: numbers by value, true is no number."""
+    if isinstance(a, bool) or isinstance(b, bool):
+        return a is b
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(map(same, a, b))
+    if isinstance(a, float | Decimal | int) and isinstance(b, float | Decimal | int):
+        return Decimal(str(a)) == Decimal(str(b))
+    return type(a) is type(b) and bool(a == b)
+
+
+def contains(a: Any, b: Any, *, top: bool = True) -> bool:
+    """Whether `a @> b` as PostgreSQL's manual has it."""
+    if isinstance(b, dict):
+        return isinstance(a, dict) and all(k in a and contains(a[k], v, top=False) for k, v in b.items())
+    if isinstance(b, list):
+        return isinstance(a, list) and all(any(contains(x, y, top=False) for x in a) for y in b)
+    if top and isinstance(a, list):
+        return any(same(x, b) for x in a)
+    return same(a, b)
+
+
+_MISSING: Final = object()
+
+
+def place(value: Any, path: Sequence[str]) -> Any:
+    """What stands at a path, or a value that equals nothing."""
+    for step in path:
+        if isinstance(value, dict):
+            value = value.get(step, _MISSING)
+        elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
+            value = value[int(step)]
+        else:
+            return _MISSING
+    return value
+
+
+_VALUED: Final[Mapping[str, Any]] = {
+    "eq": lambda value, given: value == given,
+    "in": lambda value, given: value in given,
+    "gt": lambda value, given: value > given,
+    "gte": lambda value, given: value >= given,
+    "lt": lambda value, given: value < given,
+    "lte": lambda value, given: value <= given,
+    "startsWith": lambda value, given: fold(value).startswith(fold(given)),
+    "endsWith": lambda value, given: fold(value).endswith(fold(given)),
+    "has": lambda value, given: given in value,
+    "contains": lambda value, given: fold(given) in fold(value),
+    "at": lambda value, given: all(same(place(value, at["path"]), at["eq"]) for at in given),
+}
+
+
+def ordered(table: Table, rows: Sequence[Row], order_by: Sequence[Mapping[str, str]]) -> list[Row]:
+    """The rows in the order asked for: terms, nulls, and the id the same way as the last term."""
+    name, direction = table.default_order
+    terms = order_by or [{"field": name.upper(), "direction": direction.upper()}]
+    down = terms[-1].get("direction") == "DESC"
+    found = sorted(rows, key=lambda row: str(row["id"]), reverse=down)
+    for term in reversed(terms):
+        column = term["field"].lower()
+        nulls = [row for row in found if row[column] is None]
+        valued = [row for row in found if row[column] is not None]
+        valued.sort(key=lambda row: row[column], reverse=term.get("direction") == "DESC")
+        found = [*nulls, *valued] if term.get("nulls") == "FIRST" else [*valued, *nulls]
+    return found

@@ -1,0 +1,116 @@
+"""Rows of the database, sampled as its owner: where filters, ids and searches of generated documents come from."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any, Final
+
+import asyncpg
+
+from schema.table import Column, Kind, Table
+from schema.tables import BY_NAME, TABLES
+from tests.property.values import Name
+
+Row = Mapping[str, Any]
+"""A row by its columns' SQL names, each value as GraphQL takes it as input."""
+
+_EACH: Final = 25
+_COLUMNS_OF_TENANTS: Final = ("tenant_id", "id")
+
+
+@dataclass(slots=True)
+class Samples:
+    """Sampled rows.
+
+    Attributes:
+        rows: By table, then by tenant; None for rows without tenant.
+        by_id: By table and id.
+    """
+
+    rows: dict[str, dict[str | None, list[Row]]] = field(default_factory=dict)
+    by_id: dict[tuple[str, str], Row] = field(default_factory=dict)
+
+    def add(self, table: Table, row: Row) -> None:
+        """Keep a row, once."""
+        if (table.name, row["id"]) not in self.by_id:
+            self.by_id[table.name, row["id"]] = row
+            tenant = row["id"] if table.name == "tenants" else row.get("tenant_id")
+            self.rows.setdefault(table.name, {}).setdefault(tenant, []).append(row)
+
+    def own(self, table: Table, tenant_id: str | None, random: Random) -> Row | None:
+        """A row of the tenant, or of no tenant; mostly one that is not deleted."""
+        of_table = self.rows.get(table.name, {})
+        found = [*of_table.get(tenant_id, ()), *(of_table.get(None, ()) if tenant_id else ())]
+        live = [row for row in found if row.get("deleted_at") is None]
+        return random.choice(live if live and random.random() < 0.9 else found) if found else None
+
+    def any(self, table: Table, random: Random) -> Row | None:
+        """A row of whatever tenant, deleted or not."""
+        found = [row for rows in self.rows.get(table.name, {}).values() for row in rows]
+        return random.choice(found) if found else None
+
+
+async def take_samples(connection: asyncpg.Connection) -> Samples:
+    """Sample each table for each tenant, deleted rows too, and the rows that the sampled ones name."""
+    samples = Samples()
+    for table in TABLES:
+        for record in await connection.fetch(_sample_sql(table)):
+            samples.add(table, _row(table, record))
+    for _ in range(2):
+        for table, ids in _named(samples).items():
+            sql = f"SELECT {_columns(table)} FROM {table.name} t WHERE id = ANY($1) ORDER BY id"
+            for record in await connection.fetch(sql, sorted(ids)):
+                samples.add(table, _row(table, record))
+    return samples
+
+
+def _sample_sql(table: Table) -> str:
+    tenant = next((name for name in _COLUMNS_OF_TENANTS if name in table.columns), "id")
+    group = f"{tenant}, deleted_at IS NULL" if table.soft_deletes else tenant
+    # By a hash of the id, so that a seed gives the same rows again.
+    ranked = (
+        f"SELECT t.*, row_number() OVER (PARTITION BY {group} ORDER BY md5(id)) AS place FROM {table.name} t"
+    )
+    return f"SELECT {_columns(table)} FROM ({ranked}) t WHERE place <= {_EACH} ORDER BY id"
+
+
+def _columns(table: Table) -> str:
+    return ", ".join(f'{_given(column)} AS "{name}"' for name, column in table.columns.items())
+
+
+def _given(column: Column) -> str:
+    return column.sql("t") + ("::text" if column.kind is Kind.DECIMAL else "")
+
+
+def _row(table: Table, record: asyncpg.Record) -> Row:
+    return {name: _value(column, record[name]) for name, column in table.columns.items()}
+
+
+def _value(column: Column, value: Any) -> Any:
+    if value is None:
+        return None
+    match column.kind:
+        case Kind.JSON:
+            return json.loads(value)
+        case Kind.ENUM:
+            return Name(str(value).upper())
+        case _:
+            return value
+
+
+def _named(samples: Samples) -> dict[Table, set[str]]:
+    named: dict[Table, set[str]] = {}
+    for table in TABLES:
+        rows = [row for of_tenant in samples.rows.get(table.name, {}).values() for row in of_tenant]
+        for target, row_id in _targets(table, rows):
+            if (target.name, row_id) not in samples.by_id:
+                named.setdefault(target, set()).add(row_id)
+    return named
+
+
+def _targets(table: Table, rows: list[Row]) -> Iterable[tuple[Table, str]]:
+    for row in rows:
+        for reference in table.references:
+            if row.get(reference.column) is not None:
+                yield BY_NAME[reference.table], row[reference.column]
