@@ -1,12 +1,14 @@
 # All set-up on a machine with Python 3.11 or later and make; `make` alone prints what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: demo test check migrate format clean help
+.PHONY: demo test check bench migrate format clean help
 .DELETE_ON_ERROR:
 
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
+# Only tests need node: where it is missing, those that do are skipped.
+NODE_PACKAGES := $(if $(shell command -v npm 2>/dev/null),tests/node/node_modules/.installed)
 PYTHON := $(shell for name in python3.11 python3.12 python3.13 python3; do \
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 
@@ -16,7 +18,7 @@ demo: $(VENV)/.installed
 migrate: $(VENV)/.installed
 	@$(BIN)/python server.py migrate
 
-test: $(VENV)/.installed-dev
+test: $(VENV)/.installed-dev $(NODE_PACKAGES)
 	$(BIN)/python -m pytest
 
 check: $(VENV)/.installed-dev
@@ -27,12 +29,19 @@ check: $(VENV)/.installed-dev
 	$(BIN)/python -m schema.sdl --check
 	$(BIN)/python -m services.migrations --check
 
+bench: $(VENV)/.installed-dev benchmarks/node/node_modules/.installed
+	$(BIN)/python -m benchmarks.reads
+
+benchmarks/node/node_modules/.installed: benchmarks/node/package.json
+	cd $(@D)/.. && npm install --no-audit --no-fund --loglevel=error
+	@touch $@
+
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) tests/node/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -not -path './.data/*' -prune -exec rm -rf {} +
 
 # A stamp is newer than the requirements that it was made from, so that each set is installed once.
@@ -41,6 +50,11 @@ $(VENV)/.installed: requirements.txt
 
 $(VENV)/.installed-dev: requirements-dev.txt
 	$(install)
+
+tests/node/node_modules/.installed: tests/node/package.json
+	@echo "Installing the packages of tests/node"
+	@cd tests/node && npm install --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
 
 define install
 	@test -n "$(PYTHON)" || { echo "This needs Python 3.11 or later; none was found as python3." >&2; exit 1; }
@@ -59,6 +73,7 @@ help:
 	@echo "make demo     a server with demo data on http://127.0.0.1:8000 (PORT=... for another port)"
 	@echo "make test     all tests, with a PostgreSQL of their own"
 	@echo "make check    format, lint, types, import rules, and whether SDL and migrations are up to date"
+	@echo "make bench    reads a second, beside PostGraphile and hand-written SQL (needs npm)"
 	@echo "make migrate  brings the database (DATABASE_URL, or the embedded one) up to date"
 	@echo "make format   formats the code"
 	@echo "make clean    removes what was installed and cached; the data in .data stays"

@@ -64,8 +64,8 @@ WIDE = Case(
         agents(first: 20, orderBy: [{field: HOSTNAME}]) { nodes { id hostname platform version lastCheckinAt } } } }
     }""",
     peer="""query Wide($tenant: String!) {
-      allSites(first: 100, orderBy: [NAME_ASC, ROW_ID_ASC], condition: {tenantId: $tenant, deletedAt: null}) { nodes { rowId name
-        agentsByTenantIdAndSiteId(first: 20, orderBy: [HOSTNAME_ASC, ROW_ID_ASC], condition: {deletedAt: null}) {
+      allSites(first: 100, orderBy: [NAME_ASC, ROW_ID_ASC], condition: {tenantId: $tenant, deletedAt: null}) {
+        nodes { rowId name agentsByTenantIdAndSiteId(first: 20, orderBy: [HOSTNAME_ASC, ROW_ID_ASC], condition: {deletedAt: null}) {
           nodes { rowId hostname platform version lastCheckinAt } } } }
     }""",
     floor="""
@@ -108,7 +108,8 @@ ONE = Case(
     "b: one site by id with its tenant, agents and their health",
     ours="""query One($site: ID!) {
       site(id: $site) { id name status tenant { id name }
-        agents(first: 20, orderBy: [{field: HOSTNAME}]) { nodes { id hostname healthCheck { status failureCount } } } }
+        agents(first: 20, orderBy: [{field: HOSTNAME}]) {
+          nodes { id hostname healthCheck { status failureCount } } } }
     }""",
     peer="""query One($site: String!) {
       siteByRowId(rowId: $site) { rowId name status tenantByTenantId { rowId name }

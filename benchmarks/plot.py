@@ -16,7 +16,8 @@ def bars(report: dict[str, Any]) -> str:
         for position, (name, colour) in enumerate(_COLOURS.items()):
             parts.append(_bar(top + 10 + position * (_BAR + _GAP), name, case[name]["rate"], best, colour))
         top += 3 * (_BAR + _GAP) + _GROUP
-    about = f"Answers a second, {report['connections']} connections, {report['machine']['cores']} cores, {report['when'][:10]}"
+    cores, when = report["machine"]["cores"], report["when"][:10]
+    about = f"Answers a second, {report['connections']} connections, {cores} cores, {when}"
     parts.append(_text(_LEFT, top, about, "normal"))
     body = "\n".join(parts)
     return (

@@ -1,7 +1,8 @@
 """Reads, beside the floor and PostGraphile: `python -m benchmarks.reads`.
 
-The three servers run side by side over one embedded PostgreSQL with the medium demo data; each question is put to them
-in turns, so that a machine whose speed drifts treats all alike. The answers are compared before anything is timed.
+The three servers run side by side over one embedded PostgreSQL with the medium demo data; each question is put to
+them in turns, so that a machine whose speed drifts treats all alike. The answers are compared before anything is
+timed.
 """
 
 import argparse
@@ -95,7 +96,9 @@ async def check(case: Case, targets: dict[str, load.Target]) -> int:
         ("PostGraphile", case.of_peer(json.loads(peer)["data"])),
     ):
         if got != wanted:
-            raise SystemExit(f"{case.name}: {name} answers otherwise than the floor:\n{got!s:.300}\n{wanted!s:.300}")
+            raise SystemExit(
+                f"{case.name}: {name} answers otherwise than the floor:\n{got!s:.300}\n{wanted!s:.300}"
+            )
     return len(ours)
 
 
@@ -132,8 +135,9 @@ async def compare(asking: Asking, rounds: int, seconds: float) -> list[dict[str,
 
 def _line(name: str, seen: dict[str, dict[str, float]]) -> str:
     ours, floor, peer = (seen[server]["rate"] for server in ("ours", "floor", "PostGraphile"))
+    latency = seen["ours"]["latency_ms"]
     return (
-        f"{name}\n   ours {ours:.0f}/s ({seen['ours']['latency_ms']} ms), floor {floor:.0f}/s, PostGraphile {peer:.0f}/s"
+        f"{name}\n   ours {ours:.0f}/s ({latency} ms), floor {floor:.0f}/s, PostGraphile {peer:.0f}/s"
         f"\n   {ours / floor:.2f} of the floor, {ours / peer:.2f} times PostGraphile"
     )
 

@@ -10,7 +10,7 @@ from core.errors import UnavailableError
 
 _SIGNS: Final = (
     OSError,  # and TimeoutError with it: no connection in time
-    asyncpg.InterfaceError,  # the connection or the pool is closed
+    asyncpg.InternalClientError,  # the driver has lost track of a connection that is just being lost
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
@@ -19,6 +19,11 @@ _SIGNS: Final = (
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
 )
+
+_SIGNS_IN_WORDS: Final = ("clos", "released back")
+"""Of a connection or pool that is closed, and of a connection that was lost and so went back to the pool."""
+
+_UNREACHABLE: Final = "The database cannot be reached. Try again in a few seconds."
 
 
 @contextmanager
@@ -35,4 +40,8 @@ def outages_told() -> Iterator[None]:
             "The database is busy or does not answer. Try again in a few seconds."
         ) from error
     except _SIGNS as error:
-        raise UnavailableError("The database cannot be reached. Try again in a few seconds.") from error
+        raise UnavailableError(_UNREACHABLE) from error
+    except asyncpg.InterfaceError as error:
+        if not any(sign in str(error) for sign in _SIGNS_IN_WORDS):  # it is our own misuse of the driver
+            raise
+        raise UnavailableError(_UNREACHABLE) from error
