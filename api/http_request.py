@@ -11,7 +11,7 @@ from starlette.datastructures import Headers, QueryParams
 from starlette.requests import Request as HttpRequest
 
 from core.errors import BadUserInputError
-from core.limits import BODY_MAX_BYTES, VARIABLES_DEPTH_MAX
+from core.limits import BODY_MAX_BYTES
 from resolvers.execution import Request
 
 _UTF8: Final = ("utf-8", "utf8")
@@ -140,21 +140,4 @@ def _from_map(values: Mapping[str, Any]) -> Request:
     fields = {field: problem for field, (is_bad, problem) in bad.items() if is_bad}
     if fields:
         raise BadUserInputError("; ".join(f"{field} {problem}" for field, problem in fields.items()), fields)
-    _check_depth(variables)
-    return Request(str(query), variables or {}, name or None)
-
-
-def _check_depth(variables: object) -> None:
-    """Level by level, without recursion."""
-    level, depth = [variables] if variables else [], 0
-    while level:
-        depth += 1
-        if depth > VARIABLES_DEPTH_MAX:
-            problem = f"nests deeper than {VARIABLES_DEPTH_MAX} levels"
-            raise BadUserInputError(f"variables {problem}", {"variables": problem})
-        level = [inner for value in level for inner in _inside(value)]
-
-
-def _inside(value: object) -> list[Any]:
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return [each for each in inner if isinstance(each, dict | list)]
+    return Request(str(query), variables or {}, name or None, extensions or {})

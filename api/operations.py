@@ -10,13 +10,13 @@ from api.bearer import credentials
 from api.http_request import RefusedRequestError
 from api.request_record import RequestRecord
 from core.database import Database
-from core.errors import BadUserInputError
+from core.errors import BadUserInputError, LimitExceededError
 from core.settings import Settings
 from core.tokens import Identity, TokenVerifier
 from core.viewer import ViewerKind
 from resolvers.binding import bound_schema
 from resolvers.documents import Document, Documents
-from resolvers.execution import Request, render, run
+from resolvers.execution import Request, estimate, refusal, render, run
 from resolvers.operation import Operation
 from resolvers.rows import Rows
 from services.sign_in import sign_in
@@ -56,6 +56,10 @@ class Operations:
             return {"errors": [render(error) for error in document.errors]}
         if operation is None:
             return {"errors": [render(_unknown(request))]}
+        try:
+            estimate(document, request)
+        except LimitExceededError as error:
+            return refusal(error)
         if identity is None:
             return await self._run_anonymous(document, request, record)
         return await self._run(document, request, record, identity, tenant)

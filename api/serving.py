@@ -9,6 +9,7 @@ from typing import Final
 import uvicorn
 from starlette.applications import Starlette
 
+from api.http_protocol import BoundedHttpProtocol
 from core.errors import StartupError
 from core.signals import handled_by
 
@@ -52,7 +53,7 @@ class HttpServer(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http="httptools",
+                http=BoundedHttpProtocol,
                 ws="websockets-sansio",
                 ws_per_message_deflate=False,
                 lifespan="off",

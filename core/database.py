@@ -5,7 +5,7 @@ A snapshot begins in one round trip and ends in one; asyncpg's own transactions 
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, Self
 
 import asyncpg
@@ -24,6 +24,9 @@ _BEGIN: Final = (
     f"SET LOCAL statement_timeout = {STATEMENT_TIMEOUT_MS};"
     "SET LOCAL jit = off;"
 )
+
+_LOST: Final = (asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""What a connection says that was lost, and the transaction with it; the error before it is the one to tell."""
 
 
 class Snapshot:
@@ -127,7 +130,8 @@ class Database:
                     yield snapshot
                 finally:
                     await snapshot.end()
-                    await connection.execute("ROLLBACK")
+                    with suppress(*_LOST):
+                        await connection.execute("ROLLBACK")
 
     async def check_request_role(self) -> None:
         """Make sure that row-level security stands between requests and the rows.

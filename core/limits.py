@@ -14,6 +14,9 @@ STATEMENT_TIMEOUT_MS: Final = 10_000
 BODY_MAX_BYTES: Final = 1 << 20
 """A GraphQL request's body: documents are some KiB, variables of bulk writes some hundred."""
 
+HEAD_MAX_BYTES: Final = 64 << 10
+"""A request's line and headers, a GET's document among them: four times what common proxies let through."""
+
 FILTER_VALUES_MAX: Final = 1_000
 """Values of one `in` list: as many as a page has rows."""
 
@@ -95,6 +98,10 @@ DOCUMENT_SELECTIONS_MAX: Final = 5_000
 """Fields and spreads of a document with its fragments written out: a few hundred bytes of fragments that spread
 fragments can stand for millions, and the answer would have them all."""
 
+DOCUMENT_COMPARISONS_MAX: Final = 200_000
+"""Steps of comparing fields with equal response keys, each with each, as graphql-core counts them: a hundred
+fragments in one place with the same fields take half of it, and all of it takes a third of a second."""
+
 DOCUMENT_ERRORS_MAX: Final = 20
 """Validation errors told at once: an invalid document must not cost more than a valid one."""
 
@@ -122,14 +129,15 @@ COST_COUNT: Final = 10
 COST_SEARCH: Final = 50
 """What a `search` counts as, in rows: it looks into several columns, and no index serves them all."""
 
-COST_INTROSPECTION: Final = 5
-"""What a type, field, argument or value of the schema counts as, in rows: telling it takes as long as five."""
+COST_INTROSPECTION: Final = 2
+"""What a type, field, argument or value of the schema counts as, in rows: telling it takes longer than a row, and
+the whole schema, which tools ask for, must fit several times."""
 
 DOCUMENTS_KEPT: Final = 1_000
 """Documents kept parsed and validated: an application has some hundred distinct ones."""
 
-DOCUMENTS_KEPT_TOKENS: Final = 200_000
-"""Tokens of all documents that are kept: a thousand usual ones, about 1 KiB of memory each token."""
+DOCUMENTS_KEPT_TOKENS: Final = 100_000
+"""Tokens of all documents that are kept: a thousand of a hundred each, at about 1 KiB of memory a token."""
 
 POOL_WAIT_S: Final = 5.0
 """How long a request waits for a connection to the database: half of a statement's time; longer queues only

@@ -44,6 +44,11 @@ class Viewer:
     rights: frozenset[str]
     expires_at: int
 
+    @property
+    def id(self) -> str:
+        """What a client's cache knows the viewer by; no row's id, and another for the platform in each tenant."""
+        return ":".join(filter(None, (self.kind.value, self.user_id or self.tenant_id)))
+
     def may(self, right: str) -> bool:
         """Whether the viewer holds a right such as `Sites.Read`; an unknown name is held by nobody."""
         return right in self.rights

@@ -102,9 +102,14 @@ class _ListWriter:
 
     def write(self) -> str:
         entries = [self._entry(key, nodes) for key, nodes in self._parts.fields.items()]
-        made = f" FROM ({self._aggregation()}) {self._made}" if self._aggregates else ""
+        made = f" FROM ({self._aggregation()}) {self._made}" if self._aggregates else self._no_rows()
         outer = self._name("o")
         return f"SELECT row_to_json({outer}) FROM (SELECT {listed(entries)}{made}) {outer}"
+
+    def _no_rows(self) -> str:
+        """Nothing is read, such as for `pageInfo { __typename }`; what the page would be refused for still is."""
+        page_sql(self._level, Writing(self._writing.viewer), "t", None, ["1"], 0)
+        return ""
 
     def _entry(self, key: str, nodes: Sequence[FieldNode]) -> Entry:
         match nodes[0].name.value:

@@ -229,6 +229,8 @@ class _Compiler:
         entries = []
         for key, fields in self._document.responses(nodes, "Viewer").items():
             match fields[0].name.value:
+                case "id":
+                    value = parameters.add(viewer.id)
                 case "kind":
                     value = parameters.add(viewer.kind.name)
                 case "rights":

@@ -6,14 +6,14 @@ by type, response key, and here the conditions under which they stand. `document
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from graphql import (
     BooleanValueNode,
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
-    GraphQLNamedType,
+    GraphQLCompositeType,
     GraphQLObjectType,
     GraphQLSchema,
     GraphQLUnionType,
@@ -29,7 +29,7 @@ from graphql import (
 )
 
 from core.errors import refuse_beyond
-from core.limits import COST_COUNT, COST_INTROSPECTION, COST_SEARCH, INTROSPECTION_LISTS_MAX
+from core.limits import COST_COUNT, COST_INTROSPECTION, COST_SEARCH, INTROSPECTION_LISTS_MAX, PAGE_DEFAULT
 from resolvers.cost import NOTHING, Condition, Cost, Formula, PageSize, Variable, on_each, times, total, where
 from resolvers.introspection_sizes import NESTED_LISTS, IntrospectionSizes
 from schema.tables import TABLES
@@ -45,7 +45,7 @@ Conditions = tuple[Condition, ...]
 class Place(NamedTuple):
     """What execution merges: fields of one type with one response key, here under the same conditions, too."""
 
-    type: GraphQLNamedType
+    type: GraphQLCompositeType
     key: str
     conditions: Conditions
 
@@ -84,34 +84,33 @@ class _Reading:
     """The reading of one operation.
 
     Attributes:
-        lists: How many lists of introspection stand above.
+        lists: The lists of introspection that stand above, the innermost last.
     """
 
     schema: GraphQLSchema
     sizes: IntrospectionSizes
     fragments: Mapping[str, FragmentDefinitionNode]
-    lists: int = 0
+    lists: tuple[str, ...] = ()
 
-    def below(self, type_: GraphQLNamedType, sets: Iterable[SelectionSetNode]) -> Formula:
+    def below(self, type_: GraphQLCompositeType, sets: Iterable[SelectionSetNode]) -> Formula:
         """What selections on a type cost for each of its objects."""
         places = self._places(type_, sets)
         return total(where(place.conditions, self._field(place, nodes)) for place, nodes in places.items())
 
     def _field(self, place: Place, nodes: Sequence[FieldNode]) -> Formula:
         name = nodes[0].name.value
-        field = self.schema.get_field(place.type, name) if is_composite_type(place.type) else None
-        type_ = get_named_type(field.type) if field else None
-        if type_ is None or not is_composite_type(type_):
+        type_ = self._type(place.type, name)
+        if type_ is None:
             return NOTHING
         if type_.name in _CONNECTIONS:
             return self._list(type_, nodes)
         if type_.name.startswith("__"):
             return self._introspection(place.type, name, type_, nodes)
         inner = self.below(type_, _sets(nodes))
-        return total((Formula(1), inner)) if type_.name in _ROWS else inner
+        return total((_row(nodes[0]), inner)) if type_.name in _ROWS else inner
 
-    def _list(self, connection: GraphQLNamedType, nodes: Sequence[FieldNode]) -> Formula:
-        arguments = {argument.name.value: _written(argument.value) for argument in nodes[0].arguments or ()}
+    def _list(self, connection: GraphQLCompositeType, nodes: Sequence[FieldNode]) -> Formula:
+        arguments = _arguments(nodes[0])
         page = PageSize(arguments.get("first"), arguments.get("last"))
         places = self._places(connection, _sets(nodes))
         names = {fields[0].name.value for fields in places.values()}
@@ -124,42 +123,44 @@ class _Reading:
         parts = (
             where(place.conditions, self._of_list(place, fields, page)) for place, fields in places.items()
         )
-        return total((fetched, _search(arguments.get("search")), *parts))
+        return total((fetched, _if_given(arguments.get("search"), COST_SEARCH), *parts))
 
     def _of_list(self, place: Place, nodes: Sequence[FieldNode], page: PageSize) -> Formula:
         name = nodes[0].name.value
         if name == "totalCount":
             return Formula(COST_COUNT)
-        if name not in ("nodes", "edges"):
+        type_ = self._type(place.type, name)
+        if type_ is None or name not in ("nodes", "edges"):
             return NOTHING
-        field = self.schema.get_field(place.type, name)
-        assert field is not None  # noqa: S101 - the operation is valid
-        row_or_edge = get_named_type(field.type)
-        if name == "nodes":
-            return on_each(page, self.below(row_or_edge, _sets(nodes)))
-        return on_each(page, self._below_edge(row_or_edge, nodes))
+        return on_each(page, self._edge(type_, nodes) if name == "edges" else self.below(type_, _sets(nodes)))
 
-    def _below_edge(self, edge: GraphQLNamedType, nodes: Sequence[FieldNode]) -> Formula:
+    def _edge(self, edge: GraphQLCompositeType, nodes: Sequence[FieldNode]) -> Formula:
         """What an edge costs beside its row, which the list has counted."""
         formulas = []
         for place, fields in self._places(edge, _sets(nodes)).items():
-            if fields[0].name.value == "node":
-                row = get_named_type(self.schema.get_field(place.type, "node").type)
+            row = self._type(edge, fields[0].name.value)
+            if row:
                 formulas.append(where(place.conditions, self.below(row, _sets(fields))))
         return total(formulas)
 
+    def _type(self, parent: GraphQLCompositeType, field: str) -> GraphQLCompositeType | None:
+        """The type of a field's objects; None for one that has values only."""
+        found = self.schema.get_field(parent, field)
+        type_ = get_named_type(found.type) if found else None
+        return type_ if is_composite_type(type_) else None
+
     def _introspection(
-        self, parent: GraphQLNamedType, name: str, type_: GraphQLNamedType, nodes: Sequence[FieldNode]
+        self, parent: GraphQLCompositeType, name: str, type_: GraphQLCompositeType, nodes: Sequence[FieldNode]
     ) -> Formula:
-        lists = self.lists + (name in NESTED_LISTS)
+        lists = (*self.lists, name) if name in NESTED_LISTS else self.lists
         refuse_beyond(
-            "introspectionLists", INTROSPECTION_LISTS_MAX, lists, "lists of introspection within lists"
+            "introspectionLists", INTROSPECTION_LISTS_MAX, len(lists), "lists of introspection within lists"
         )
         inner = _Reading(self.schema, self.sizes, self.fragments, lists).below(type_, _sets(nodes))
-        size = self.sizes.of(parent.name, name, nested=self.lists > 0)
+        size = self.sizes.of(parent.name, name, self.lists[-1] if self.lists else None)
         return inner if size is None else times(size, total((Formula(COST_INTROSPECTION), inner)))
 
-    def _places(self, type_: GraphQLNamedType, sets: Iterable[SelectionSetNode]) -> Places:
+    def _places(self, type_: GraphQLCompositeType, sets: Iterable[SelectionSetNode]) -> Places:
         places: dict[Place, list[FieldNode]] = {}
         seen: set[tuple[str, str, Conditions]] = set()
         for selection_set in sets:
@@ -169,7 +170,7 @@ class _Reading:
 
     def _walk(
         self,
-        type_: GraphQLNamedType,
+        type_: GraphQLCompositeType,
         selections: Sequence[SelectionNode],
         above: Conditions,
         seen: set[tuple[str, str, Conditions]],
@@ -189,7 +190,7 @@ class _Reading:
     def _entered(
         self,
         selection: SelectionNode,
-        type_: GraphQLNamedType,
+        type_: GraphQLCompositeType,
         conditions: Conditions,
         seen: set[tuple[str, str, Conditions]],
     ) -> InlineFragmentNode | FragmentDefinitionNode | None:
@@ -203,13 +204,13 @@ class _Reading:
         return self.fragments[selection.name.value]
 
     def _narrowed(
-        self, type_: GraphQLNamedType, fragment: InlineFragmentNode | FragmentDefinitionNode
-    ) -> GraphQLNamedType | None:
+        self, type_: GraphQLCompositeType, fragment: InlineFragmentNode | FragmentDefinitionNode
+    ) -> GraphQLCompositeType | None:
         """The type inside of a fragment on `type_`; None where no object of that type enters it."""
         condition = fragment.type_condition
         if condition is None or condition.name.value == type_.name:
             return type_
-        other = self.schema.type_map[condition.name.value]
+        other = cast("GraphQLCompositeType", self.schema.type_map[condition.name.value])
         if isinstance(type_, GraphQLObjectType):
             return type_ if isinstance(other, GraphQLUnionType) and type_ in other.types else None
         return other
@@ -223,10 +224,23 @@ def _written(value: ValueNode) -> Any:
     return Variable(value.name.value) if isinstance(value, VariableNode) else value_from_ast_untyped(value)
 
 
-def _search(sought: Any) -> Formula:
-    if isinstance(sought, Variable):
-        return where((Condition(sought.name),), Formula(COST_SEARCH))
-    return Formula(COST_SEARCH) if sought else NOTHING
+def _arguments(node: FieldNode) -> Mapping[str, Any]:
+    return {argument.name.value: _written(argument.value) for argument in node.arguments or ()}
+
+
+def _row(node: FieldNode) -> Formula:
+    """One row; with deleted ones several may have what the field finds them by, unless it is the id."""
+    arguments = _arguments(node)
+    if "id" in arguments:
+        return Formula(1)
+    return total((Formula(1), _if_given(arguments.get("includeDeleted"), PAGE_DEFAULT)))
+
+
+def _if_given(value: Any, rows: int) -> Formula:
+    """Rows that count where an argument is neither null, nor false, nor empty."""
+    if isinstance(value, Variable):
+        return where((Condition(value.name),), Formula(rows))
+    return Formula(rows) if value else NOTHING
 
 
 def _conditions(selection: SelectionNode, above: Conditions) -> Conditions | None:

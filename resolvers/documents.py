@@ -1,20 +1,44 @@
-"""Documents: parsed and validated once, remembered by their text."""
+"""Documents: parsed, checked and validated once, remembered by their text."""
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 from graphql import (
     DocumentNode,
+    FragmentDefinitionNode,
     GraphQLError,
     GraphQLSchema,
     OperationDefinitionNode,
     parse,
     validate,
 )
-from graphql.validation import NoSchemaIntrospectionCustomRule
+from graphql.validation import (
+    MaxIntrospectionDepthRule,
+    NoSchemaIntrospectionCustomRule,
+    specified_rules,
+)
+from graphql.validation.rules import overlapping_fields_can_be_merged as overlapping_fields
+from graphql.validation.validate import ValidationAbortedError
 
-from core.limits import DOCUMENT_TOKENS_MAX, DOCUMENTS_KEPT
+from core.errors import LimitExceededError, QueryTooComplexError
+from core.limits import DOCUMENT_COMPARISONS_MAX, DOCUMENT_ERRORS_MAX, DOCUMENTS_KEPT, DOCUMENTS_KEPT_TOKENS
+from resolvers.cost import Cost
+from resolvers.cost_shape import CostReader
+from resolvers.document_size import check_size
+from resolvers.document_text import check_text
 from resolvers.plans import PlanBook
+
+overlapping_fields.MAX_COMPLEXITY_BUDGET = DOCUMENT_COMPARISONS_MAX
+_RULES: Final = [rule for rule in specified_rules if rule is not MaxIntrospectionDepthRule]
+"""`CostReader` bounds introspection, and says by how much."""
+
+_GAVE_UP: Final = "Validation aborted."
+_TOO_MANY_EQUAL: Final = (
+    "The request has more fields with equal response keys than can be compared with one another; "
+    f"the limit comparisons allows {DOCUMENT_COMPARISONS_MAX} steps"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +50,8 @@ class Document:
         errors: Of syntax and of validation.
         operations: Those that the document has, be they valid or not.
         introspects: Whether it asks for the schema.
+        costs: The cost of each operation by its name.
+        weight: What keeping it takes, in tokens.
         plans: What its operations were compiled to.
     """
 
@@ -33,6 +59,8 @@ class Document:
     errors: tuple[GraphQLError, ...]
     operations: tuple[OperationDefinitionNode, ...] = ()
     introspects: bool = False
+    costs: Mapping[str | None, Cost] = field(default_factory=dict, compare=False)
+    weight: int = 0
     plans: PlanBook = field(default_factory=PlanBook, compare=False)
 
     def operation(self, name: str | None) -> OperationDefinitionNode | None:
@@ -41,35 +69,71 @@ class Document:
             return self.operations[0] if len(self.operations) == 1 else None
         return next((o for o in self.operations if o.name and o.name.value == name), None)
 
+    def cost(self, operation: OperationDefinitionNode) -> Cost:
+        """The cost of one of its operations; only a document without errors has one."""
+        return self.costs[_name(operation)]
+
 
 class Documents:
     """The documents seen lately; the longest unused is forgotten first."""
 
     def __init__(self, schema: GraphQLSchema) -> None:
         self._schema = schema
+        self._costs = CostReader(schema)
         self._kept: OrderedDict[str, Document] = OrderedDict()
+        self._weight = 0
 
     def get(self, text: str) -> Document:
-        """Parse and validate a document, or remember it."""
+        """Parse, check and validate a document, or remember it."""
         document = self._kept.get(text)
-        if document is None:
-            document = self._kept[text] = self._read(text)
-            if len(self._kept) > DOCUMENTS_KEPT:
-                self._kept.popitem(last=False)
-        else:
+        if document is not None:
             self._kept.move_to_end(text)
+            return document
+        try:
+            weight = check_text(text) + len(text) // 100
+        except LimitExceededError as error:
+            return Document(None, (_told(error),))
+        document = replace(self._read(text), weight=weight)
+        self._keep(text, document)
         return document
+
+    def _keep(self, text: str, document: Document) -> None:
+        self._kept[text] = document
+        self._weight += document.weight
+        while len(self._kept) > DOCUMENTS_KEPT or self._weight > DOCUMENTS_KEPT_TOKENS:
+            self._weight -= self._kept.popitem(last=False)[1].weight
 
     def _read(self, text: str) -> Document:
         try:
-            return self._validated(parse(text, max_tokens=DOCUMENT_TOKENS_MAX, no_location=False))
+            syntax = parse(text)
+            check_size(syntax)
+            return self._validated(syntax)
         except GraphQLError as error:
             return Document(None, (error,))
-        except RecursionError:
-            return Document(None, (GraphQLError("The document nests too deep."),))
+        except LimitExceededError as error:
+            return Document(None, (_told(error),))
 
     def _validated(self, syntax: DocumentNode) -> Document:
-        errors = tuple(validate(self._schema, syntax))
-        introspects = bool(validate(self._schema, syntax, [NoSchemaIntrospectionCustomRule]))
+        errors = tuple(map(_refined, validate(self._schema, syntax, _RULES, DOCUMENT_ERRORS_MAX)))
+        introspects = bool(validate(self._schema, syntax, [NoSchemaIntrospectionCustomRule], 1))
         operations = tuple(d for d in syntax.definitions if isinstance(d, OperationDefinitionNode))
-        return Document(None if errors else syntax, errors, operations, introspects)
+        if errors:
+            return Document(None, errors, operations, introspects)
+        fragments = {d.name.value: d for d in syntax.definitions if isinstance(d, FragmentDefinitionNode)}
+        costs = {_name(operation): self._costs.cost(operation, fragments) for operation in operations}
+        return Document(syntax, (), operations, introspects, costs)
+
+
+def _name(operation: OperationDefinitionNode) -> str | None:
+    return operation.name.value if operation.name else None
+
+
+def _told(error: QueryTooComplexError) -> GraphQLError:
+    return GraphQLError(error.message, original_error=error)
+
+
+def _refined(error: GraphQLError) -> GraphQLError:
+    """An error of validation; where it gave up, what the document had too much of."""
+    if isinstance(error, ValidationAbortedError) and error.message == _GAVE_UP:
+        return _told(QueryTooComplexError(_TOO_MANY_EQUAL))
+    return error

@@ -1,17 +1,26 @@
 """Runs one operation for one viewer, and renders what went wrong."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from graphql import ExecutionResult, GraphQLError, GraphQLSchema
 
-from core.errors import BadUserInputError, ProductError, QueryTooComplexError, UnavailableError
+from core.errors import (
+    BadUserInputError,
+    LimitExceededError,
+    ProductError,
+    QueryTooComplexError,
+    UnavailableError,
+)
+from core.limits import COST_MAX
 from resolvers import ways
 from resolvers.asked import Asked
+from resolvers.cost import check_cost
 from resolvers.documents import Document
 from resolvers.faults import Faults
 from resolvers.operation import Operation
+from resolvers.variables import check_variables
 from resolvers.ways import Way
 
 
@@ -22,6 +31,28 @@ class Request:
     query: str
     variables: Mapping[str, Any]
     operation_name: str | None
+    extensions: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def wants_cost(self) -> bool:
+        """Whether the response is to tell what the operation was estimated to cost."""
+        return self.extensions.get("cost") is True
+
+
+def estimate(document: Document, request: Request) -> int:
+    """What a validated operation costs at most, in rows; asked before a connection is taken, too.
+
+    Raises:
+        BadUserInputError: There is no such operation.
+        LimitExceededError: It costs too much, or its variables nest too deep.
+    """
+    definition = document.operation(request.operation_name)
+    if definition is None or document.syntax is None:
+        raise BadUserInputError("The document has no such operation")
+    check_variables(request.variables)
+    cost = document.cost(definition).estimate(request.variables)
+    check_cost(cost)
+    return cost
 
 
 async def run(
@@ -31,12 +62,19 @@ async def run(
     operation: Operation,
     way: Way = Way.AUTO,
 ) -> dict[str, Any]:
-    """Run a validated operation; returns the response's map, its errors rendered."""
+    """Run a validated operation within the limits; returns the response's map, its errors rendered."""
+    try:
+        cost = estimate(document, request)
+    except LimitExceededError as error:
+        return refusal(error)
     definition = document.operation(request.operation_name)
-    if definition is None or document.syntax is None:
-        raise BadUserInputError("The document has no such operation")
+    assert document.syntax is not None  # noqa: S101 - what has been estimated is there
+    assert definition is not None  # noqa: S101 - as above
     asked = Asked(schema, document.syntax, definition, request.variables, document.plans)
-    return _response(await ways.run(asked, operation, way), operation.faults)
+    response = _response(await ways.run(asked, operation, way), operation.faults)
+    if request.wants_cost:
+        response["extensions"] = {"cost": {"estimated": cost, "allowed": COST_MAX}}
+    return response
 
 
 def _response(result: ExecutionResult, faults: Faults) -> dict[str, Any]:

@@ -159,7 +159,7 @@ def json_text(value: Any) -> str:
         text = json.dumps(value, allow_nan=False, ensure_ascii=False)
     except (ValueError, RecursionError) as error:
         raise BadUserInputError(
-            "This JSON value cannot be compared: it nests too deep or is no finite number"
+            "This JSON value cannot be compared: it nests too deep, or has a number too long or not finite"
         ) from error
     if _ESCAPED_NUL.search(text):
         raise BadUserInputError("A text must not contain the NUL character")

@@ -1,6 +1,6 @@
-"""How long the lists of introspection are on average: exact for what tools ask, which is all types and their parts."""
+"""How long the lists of introspection are on average: exact for what tools ask, all types and their parts."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from graphql import GraphQLNamedType, GraphQLSchema, get_named_type
@@ -14,22 +14,21 @@ class IntrospectionSizes:
 
     def __init__(self, schema: GraphQLSchema) -> None:
         types = tuple(schema.type_map.values())
-        directives = {("__Schema", "types"): len(types), ("__Schema", "directives"): len(schema.directives)}
+        of_schema = {("__Schema", "types"): len(types), ("__Schema", "directives"): len(schema.directives)}
         of_directives = _mean(len(directive.args) for directive in schema.directives)
-        self._first = {**directives, ("__Directive", "args"): of_directives, **_of_types(types)}
-        self._nested = _of_types(tuple(_reached(types)))
+        self._first = {**of_schema, ("__Directive", "args"): of_directives, **_of_types(types)}
+        self._below = {name: _of_types(reached) for name, reached in _reached(types).items()}
 
-    def of(self, type_name: str, field: str, *, nested: bool) -> float | None:
-        """The length of a list, longer for types that lists within lists lead to; None where it is no list."""
-        first = self._first.get((type_name, field))
-        return first if first is None or not nested else max(first, self._nested.get((type_name, field), 0))
+    def of(self, type_name: str, field: str, above: str | None) -> float | None:
+        """The length of a list, below the list named `above` if there is one; None for a field that is no list."""
+        sizes = self._below.get(above, self._first) if above else self._first
+        return sizes.get((type_name, field), self._first.get((type_name, field)))
 
 
-def _of_types(types: Iterable[GraphQLNamedType]) -> Mapping[tuple[str, str], float]:
-    types = tuple(types)
+def _of_types(types: Sequence[GraphQLNamedType]) -> Mapping[tuple[str, str], float]:
     fields = [field for type_ in types for field in _parts(type_, output=True)]
     return {
-        ("__Type", "fields"): len(fields) / len(types),
+        ("__Type", "fields"): _mean(len(_parts(type_, output=True)) for type_ in types),
         ("__Field", "args"): _mean(len(field.args) for field in fields),
         ("__Type", "inputFields"): _mean(len(_parts(type_, output=False)) for type_ in types),
         ("__Type", "enumValues"): _mean(len(getattr(type_, "values", ())) for type_ in types),
@@ -44,11 +43,13 @@ def _parts(type_: GraphQLNamedType, *, output: bool) -> list[Any]:
     return [field for field in fields if hasattr(field, "args") is output]
 
 
-def _reached(types: Iterable[GraphQLNamedType]) -> Iterable[GraphQLNamedType]:
-    """The types that lists of a type lead to, as often as they do."""
-    for type_ in types:
-        yield from (get_named_type(field.type) for field in getattr(type_, "fields", {}).values())
-        yield from getattr(type_, "types", ())
+def _reached(types: Sequence[GraphQLNamedType]) -> Mapping[str, Sequence[GraphQLNamedType]]:
+    """The types that each list of a type leads to, as often as it does."""
+    return {
+        "fields": [get_named_type(part.type) for type_ in types for part in _parts(type_, output=True)],
+        "inputFields": [get_named_type(part.type) for type_ in types for part in _parts(type_, output=False)],
+        "possibleTypes": [member for type_ in types for member in getattr(type_, "types", ())],
+    }
 
 
 def _mean(lengths: Iterable[int]) -> float:

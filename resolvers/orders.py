@@ -84,15 +84,20 @@ def behind(order: Order, key: Sequence[KeyValue], alias: str, parameters: Parame
     """
     if len({term.descending for term in order}) == 1 and not any(term.column.nullable for term in order):
         return _row_comparison(order, key, alias, parameters)
+    bounds = [
+        None if value is None else parameters.add(value, term.column.kind.sql_type)
+        for term, value in zip(order, key, strict=True)
+    ]
     alternatives: list[str] = []
     equal: list[str] = []
-    for term, value in zip(order, key, strict=True):
-        bound = None if value is None else parameters.add(value, term.column.kind.sql_type)
+    for term, bound in zip(order, bounds, strict=True):
         beyond = _beyond(term, alias, bound)
         if beyond != _NEVER:
             alternatives.append(" AND ".join([*equal, beyond]))
         equal.append(f"{term.column.sql(alias)} {'IS NULL' if bound is None else f'= {bound}'}")
-    return "(" + (" OR ".join(f"({a})" for a in alternatives) or _NEVER) + ")"
+    behind_one = "(" + (" OR ".join(f"({a})" for a in alternatives) or _NEVER) + ")"
+    lead = _lead(order[0], alias, bounds[0])
+    return f"({lead} AND {behind_one})" if lead else behind_one
 
 
 _NEVER: Final = "FALSE"
@@ -104,6 +109,16 @@ def _row_comparison(order: Order, key: Sequence[KeyValue], alias: str, parameter
         parameters.add(value, term.column.kind.sql_type) for term, value in zip(order, key, strict=True)
     )
     return f"({columns}) {'<' if order[0].descending else '>'} ({values})"
+
+
+def _lead(term: Term, alias: str, bound: str | None) -> str | None:
+    """What holds of the first term wherever a row stands behind; None where that is no range of an index."""
+    column = term.column.sql(alias)
+    if bound is None:
+        return None if term.nulls_first else f"{column} IS NULL"
+    if term.column.nullable and not term.nulls_first:
+        return None
+    return f"{column} {'<=' if term.descending else '>='} {bound}"
 
 
 def _beyond(term: Term, alias: str, bound: str | None) -> str:

@@ -31,6 +31,7 @@ def bind_viewer(schema: GraphQLSchema) -> None:
     assert isinstance(viewer, GraphQLObjectType)  # noqa: S101 - tells mypy; KeyError says the rest
     query.fields["viewer"].resolve = lambda _root, info: info.context.viewer
     viewer.fields["rights"].resolve = lambda viewer, _info: sorted(viewer.rights)
+    viewer.fields["id"].resolve = lambda viewer, _info: viewer.id
     viewer.fields["kind"].resolve = lambda viewer, _info: viewer.kind
     viewer.fields["expiresAt"].resolve = lambda viewer, _info: viewer.expires_at
     for name, (table_name, attribute) in _OWN.items():

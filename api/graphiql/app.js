@@ -7,7 +7,7 @@
   const IS_DEMO = document.documentElement.dataset.demo === 'yes';
   const REMEMBERED = 'msp:demo-viewer';
   const HOW_TO_SIGN_IN = IS_DEMO
-    ? `# You ask as the viewer at the top right.
+    ? `# You ask as the viewer at the top.
 # For another, paste a token printed by
 # \`make demo\` into Headers below.`
     : `# Put a token into Headers below:
