@@ -149,7 +149,11 @@ def _filter(table: Table) -> type:
         input_field(
             "or", or_null(list_of(itself)), "At least one of these holds, too; an empty list never does."
         ),
-        input_field("not", or_null(itself), "This does not hold."),
+        input_field(
+            "not",
+            or_null(itself),
+            "This does not hold; an empty filter always does, so that its denial never does.",
+        ),
     ]
     return create_type(
         name,

@@ -25,6 +25,9 @@ from schema.tables import TABLES
 class Viewer:
     """The viewer as a client sees it; `core.viewer.Viewer` is what the server knows."""
 
+    id: strawberry.ID = strawberry.field(
+        description="What a client's cache knows the viewer by; not the user's id, and not to be looked up."
+    )
     kind: ViewerKind = strawberry.field(description="What kind of caller it is.")
     user: User | None = strawberry.field(description="The user; null for the platform.")
     tenant: Tenant | None = strawberry.field(

@@ -27,7 +27,7 @@ class Answer:
     """A response, as a client would have parsed it, and what it took.
 
     Attributes:
-        body: The same as it is sent.
+        body: The same as it is sent; empty where the document is not valid.
         compiled: The root fields that were compiled, by their response keys.
         fault: What failed by our own fault, which the response does not tell.
     """

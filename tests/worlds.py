@@ -1,8 +1,9 @@
 """A database in which a tenant has neighbours, one in which it is alone, and what is asked of both."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import asyncpg
@@ -11,8 +12,9 @@ from core.clock import NEVER
 from core.tokens import Identity
 from core.viewer import ViewerKind
 from resolvers.binding import bound_schema
-from resolvers.documents import Documents
+from resolvers.documents import Document, Documents
 from resolvers.operation import Operation
+from resolvers.plans import PlanBook
 from resolvers.rows import Rows
 from schema.table import Scope, Table
 from schema.tables import TABLES, pointing_at
@@ -35,9 +37,19 @@ Ask = Callable[[str], Awaitable[Answer]]
 Outcomes = dict[Probe, tuple[object, list[object]]]
 """To each probe its part of the data, and its errors."""
 
+_AT_ONCE: Final = 4
+
 _REFUSALS: Final = {"BAD_USER_INPUT", "FORBIDDEN"}
 
-_DOCUMENTS: Final = Documents(bound_schema()[1])
+
+class _AllDocuments(Documents):
+    """Documents of which none is forgotten: the walk asks the same ones again and again."""
+
+    def _keep(self, text: str, document: Document) -> None:
+        self._kept[text] = document
+
+
+_DOCUMENTS: Final = _AllDocuments(bound_schema()[1])
 """What was validated once is valid: the schema is the same over every database."""
 
 
@@ -53,6 +65,16 @@ class Worlds:
     async def ask(self, query: str) -> Answer:
         """Ask as I, who have neighbours."""
         return await self.beside.as_user(self.neighbours.me, query)
+
+    async def ask_as_them(self, query: str) -> Answer:
+        """Ask as the neighbour, who has the same rights."""
+        return await self.beside.as_user(self.neighbours.them, query)
+
+    def forget_plans(self) -> None:
+        """Have every document compiled anew."""
+        kept = self.beside._documents._kept
+        for text, document in kept.items():
+            kept[text] = replace(document, plans=PlanBook())
 
     async def ask_alone(self, query: str) -> Answer:
         """Ask as I, where I am alone."""
@@ -145,13 +167,20 @@ async def _first_cursors(graph: Graph, user: str, side: str, tenant: str) -> dic
 
 
 async def walk(ask: Ask, probes: Iterable[Probe]) -> Outcomes:
-    """Ask every probe."""
+    """Ask every probe, some at a time, so that PostgreSQL works on one while we read the answer of another."""
     outcomes: Outcomes = {}
-    for query, part in documents(probes):
-        answer = await ask(query)
+    turn = asyncio.Semaphore(_AT_ONCE)
+
+    async def ask_all(query: str, part: list[Probe]) -> None:
+        async with turn:
+            answer = await ask(query)
         assert set(answer.codes) <= _REFUSALS, (query, answer.errors)
         for number, probe in enumerate(part):
             outcomes[probe] = _outcome(answer, f"a{number}", below=probe.parent is not None)
+
+    async with asyncio.TaskGroup() as group:
+        for query, part in documents(probes):
+            group.create_task(ask_all(query, part))
     return outcomes
 
 

@@ -1,4 +1,4 @@
-"""Single rows, and what a soft delete means: out of lists and by-id fields, null from children, hiding none of them."""
+"""Single rows, and what a soft delete means: out of lists and by-id fields, null from children, hiding none."""
 
 from collections.abc import AsyncIterator
 from typing import Any, Final

@@ -345,22 +345,22 @@ def _is_unavailable(response: httpx.Response) -> None:
     assert "data" not in response.json()
 
 
-async def test_a_database_that_is_gone_is_503_until_it_is_back(
+async def test_a_database_that_takes_no_connections_is_503_until_it_does(
     cluster: ThrowawayCluster, demo_database: str
 ) -> None:
     elsewhere = cluster.dsn("postgres")
     async with face(demo_database) as served:
         name = await served.database.pool.fetchval("SELECT current_database()")
         assert (await served.ask("{ viewer { kind } }")).status_code == 200
+        await _execute(elsewhere, f'ALTER DATABASE "{name}" CONNECTION LIMIT 0')
         await _execute(
             elsewhere,
-            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}';"  # noqa: S608 - ours
-            f'ALTER DATABASE "{name}" RENAME TO "{name}_gone"',
+            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'",  # noqa: S608 - ours
         )
         try:
             _is_unavailable(await served.ask("{ viewer { kind } }"))
         finally:
-            await _execute(elsewhere, f'ALTER DATABASE "{name}_gone" RENAME TO "{name}"')
+            await _execute(elsewhere, f'ALTER DATABASE "{name}" CONNECTION LIMIT -1')
         assert (await served.ask("{ viewer { kind } }")).status_code == 200
 
 

@@ -18,9 +18,10 @@ from graphql import (
 
 from core.limits import ORDER_TERMS_MAX, PAGE_DEFAULT, PAGE_MAX
 from schema.table import Table
-from tests.property.filters import Filters
+from schema.tables import TABLES
+from tests.property.filters import TROUBLE, Filters
 from tests.property.samples import Samples
-from tests.property.values import Refused
+from tests.property.values import Refused, Variable
 from tests.property.variables import Variables
 
 _GARBAGE: Final = ("", "garbage", "W10", "bnVsbA==", "é", "W251bGwsbnVsbF0", "\x00", "A" * 17_000, "=" * 8)
@@ -33,7 +34,6 @@ class Arguments:
 
     Attributes:
         cursors: Cursors of whatever list, seen in earlier answers.
-        trouble: How likely an argument is one that is refused.
     """
 
     random: Random
@@ -42,7 +42,6 @@ class Arguments:
     variables: Variables
     filters: Filters
     cursors: list[str]
-    trouble: float
 
     def of_list(self, field: GraphQLField, table: Table, limit: int) -> tuple[dict[str, Any], int]:
         """The arguments of a list, and how many rows they let through at most; `limit` bounds them."""
@@ -50,7 +49,7 @@ class Arguments:
         chosen = {name: value for name, value in page.items() if name in field.args}
         for name, argument in field.args.items():
             if name not in _PAGE and self.random.random() < 0.28:
-                chosen[name] = self._value(name, argument.type, table)
+                chosen[name] = self._once_more(argument) or self._value(name, argument.type, table)
         if self.random.random() < 0.3:
             chosen = dict(self.random.sample(list(chosen.items()), len(chosen)))
         return {name: self._place(name, field.args[name], value) for name, value in chosen.items()}, rows
@@ -60,19 +59,21 @@ class Arguments:
         return {
             name: self._place(name, argument, self._value(name, argument.type, table))
             for name, argument in field.args.items()
-            if isinstance(argument.type, GraphQLNonNull) or self.random.random() < 0.2
+            if isinstance(argument.type, GraphQLNonNull) or self.random.random() < 0.3
         }
 
     def _place(self, name: str, argument: GraphQLArgument, value: Any) -> Any:
         chance = 0.12 if name in _PAGE else 0.3
-        if name == "where" and self.random.random() < 0.05:
-            return self.variables.again(argument.type) or value
         return self.variables.place(
             argument.type, value, chance=chance, losable=name not in ("first", "last")
         )
 
+    def _once_more(self, argument: GraphQLArgument) -> Variable | None:
+        """A variable of the argument's type that stands elsewhere, too, now and then."""
+        return self.variables.again(argument.type) if self.random.random() < 0.05 else None
+
     def _page(self, limit: int) -> tuple[dict[str, Any], int]:
-        if self.random.random() < self.trouble:
+        if self.random.random() < TROUBLE:
             return self._refused_page(), PAGE_DEFAULT
         count = min(limit, self.random.choice((0, 1, 2, 2, 3, 3, 5, 10, 20)))
         page: dict[str, Any] = {}
@@ -82,7 +83,7 @@ class Arguments:
             count = PAGE_DEFAULT
         if "last" not in page and self.random.random() < 0.12:
             page["offset"] = self.random.choice((0, 1, 2, 5, 100_000))
-        if self.random.random() < self.trouble:
+        if self.random.random() < TROUBLE:
             page[self.random.choice(("after", "before"))] = self._strange_cursor()
         elif self.random.random() < 0.04:
             page[self.random.choice(("after", "before", "offset"))] = None
@@ -122,6 +123,8 @@ class Arguments:
         if table and name == "orderBy":
             assert isinstance(named, GraphQLInputObjectType)
             return self._order(named)
+        if table is None and name == "name":  # of a type, asked by introspection
+            return self.random.choice((*(t.type_name for t in TABLES), "Query", "SiteFilter", "Nothing"))
         return self._of_type(type_)
 
     def _id(self, table: Table) -> Any:
@@ -145,7 +148,7 @@ class Arguments:
     def _search(self, table: Table) -> Any:
         if self.random.random() < 0.1:
             return self.random.choice(
-                ("", "\x00" if self.random.random() < self.trouble else " ", "%", "no such", None)
+                ("", "\x00" if self.random.random() < TROUBLE else " ", "%", "no such", None)
             )
         text = str(self._held(table, self.random.choice(table.searched).name) or "e")
         size = min(len(text), self.random.choice((1, 2, 3, 6)))
@@ -154,9 +157,9 @@ class Arguments:
 
     def _order(self, type_: GraphQLInputObjectType) -> Any:
         count = self.random.choices((0, 1, 2, 3), (4, 60, 26, 10))[0]
-        count = ORDER_TERMS_MAX + 1 if self.random.random() < self.trouble else count
+        count = ORDER_TERMS_MAX + 1 if self.random.random() < TROUBLE else count
         terms = [self._object(type_) for _ in range(count)]
-        if self.random.random() > self.trouble:
+        if self.random.random() > TROUBLE:
             terms = list({repr(term["field"]): term for term in terms}.values())
         return terms[0] if len(terms) == 1 and self.random.random() < 0.2 else terms
 

@@ -1,6 +1,6 @@
-"""Generated filters: every operator of the schema's inputs, with values of one sampled row so that they often match."""
+"""Generated filters: every operator of the schema's inputs, with values of one sampled row, so that many match."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any, Final
@@ -25,7 +25,10 @@ from tests.property.variables import Variables
 NESTED: Final = 3
 """How deep filters nest."""
 
-_REFUSED: Final = {
+TROUBLE: Final = 0.005
+"""The share of arguments and values that are refused. (A document has some dozen of them.)"""
+
+_REFUSED: Final[Mapping[Kind, Sequence[Any]]] = {
     Kind.TIMESTAMP: (NEVER + 1, -NEVER - 1, 1.5, "1", True, 1e300),
     Kind.INT: (2**31, 1.5, "1"),
     Kind.DECIMAL: (1.5, "1e5", "", "NaN", "1" * 41, 3),
@@ -34,7 +37,7 @@ _REFUSED: Final = {
     Kind.TEXT: (1, ["a", "b"], {}),
     Kind.ID: (1.5, True, {}),
 }
-_BY_HAND: Final = {
+_BY_HAND: Final[Mapping[Kind, Sequence[Any]]] = {
     Kind.TEXT: ("", "a", "%", "_", "\\", "İ", "😀", "\u2028", "zzz no such text", "É"),
     Kind.ID: ("", "no-such-id", 17, "İ"),
     Kind.TIMESTAMP: (0, -1, NEVER, -NEVER, 1_700_000_000_000, 1e12),
@@ -53,8 +56,6 @@ class Filters:
     samples: Samples
     tenant_id: str | None
     variables: Variables
-    trouble: float
-    """How likely a value is one that is refused."""
 
     def where(
         self, type_: GraphQLInputObjectType, table: Table, row: Row | None = None, depth: int = 0
@@ -132,9 +133,9 @@ class Filters:
 
     def _value(self, column: Column, held: Any) -> Any:
         roll = self.random.random()
-        if roll < self.trouble:
+        if roll < TROUBLE:
             return Refused(self.random.choice(_REFUSED[column.kind]))
-        if roll < 2 * self.trouble and column.kind in (Kind.TEXT, Kind.ID):
+        if roll < 2 * TROUBLE and column.kind in (Kind.TEXT, Kind.ID):
             return "a\x00b"
         if held is not None and roll < 0.9:
             return held
@@ -148,7 +149,7 @@ class Filters:
         of = listed.of_type
         others = [self._other(column) for _ in range(self.random.choice((0, 1, 1, 2, 3)))]
         values = [self._value(column, value) for value in (held, *others) if value is not None]
-        if self.random.random() < self.trouble:
+        if self.random.random() < TROUBLE:
             values = [*values, Refused(None)] if isinstance(of, GraphQLNonNull) else [column.name] * 1_001
         if len(values) == 1 and self.random.random() < 0.15:
             return values[0]

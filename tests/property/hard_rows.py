@@ -8,7 +8,7 @@ import asyncpg
 
 from core.clock import NEVER
 from schema.table import Column, Kind, Table
-from schema.tables import BY_NAME
+from schema.tables import BY_NAME, TABLES
 from tests.rows import ROWS, row_of, write
 
 TEXTS: Final = (
@@ -16,8 +16,8 @@ TEXTS: Final = (
     "\"quoted\" 'single' \\ back\\slash / </script> &amp; %_\\%",
     "\x01\x07\x08\x0b\x0c\x1f\x7f\x9f\t\n\r",
     "\u2028 \u2029 \u0085 \ufeff \ufffd \uffff",
-    "😀 𝔘𝔫𝔦𝔠𝔬𝔡𝔢 日本 e\u0301 é \u202eltr 👩\u200d👩\u200d👧",
-    "İSTANBUL ß ẞ ſ Σς ﬁ ǅ",
+    "😀 \U0001d518\U0001d52b\U0001d526 日本 e\u0301 é \u202eltr 👩\u200d👩\u200d👧",
+    "İSTANBUL ß ẞ \u017f Σς ﬁ ǅ",
     "$1::text {t} {0} ${x} %s -- '; DROP TABLE x; /*",
     "long " * 600,
 )
@@ -69,6 +69,9 @@ async def write_hard_rows(connection: asyncpg.Connection, tenant_id: str) -> Non
     async with connection.transaction():
         for variant in range(VARIANTS):
             await _write_variant(connection, tenant_id, variant)
+        for table in TABLES:
+            for column in table.also_by.values():
+                await connection.execute(_twins_sql(table, column), tenant_id)
 
 
 async def _write_variant(connection: asyncpg.Connection, tenant_id: str, variant: int) -> None:
@@ -78,6 +81,16 @@ async def _write_variant(connection: asyncpg.Connection, tenant_id: str, variant
             ids[name] = await write(
                 connection, name, _row(BY_NAME[name], f"{tenant_id}-{variant}", ids, variant)
             )
+
+
+def _twins_sql(table: Table, column: str) -> str:
+    """Two deleted rows beside each of the newest and each deleted one: uniqueness is of the undeleted alone."""
+    names = ", ".join(f'"{name}"' for name in table.columns if name not in ("id", "deleted_at"))
+    some = (
+        f"(SELECT * FROM {table.name} WHERE tenant_id = $1 ORDER BY deleted_at, created_at DESC LIMIT 40) t"  # noqa: S608 - declared names alone
+    )
+    given = f"app.new_id(), coalesce(deleted_at, 0) + 5 - n, {names} FROM {some}, generate_series(1, 2) n"
+    return f"INSERT INTO {table.name} (id, deleted_at, {names}) SELECT {given} WHERE {column} IS NOT NULL"  # noqa: S608 - declared names alone
 
 
 def _row(table: Table, label: str, ids: Mapping[str, str], variant: int) -> Mapping[str, Any]:

@@ -4,10 +4,10 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Final
 
-from graphql import GraphQLNamedOutputType
+from graphql import GraphQLNamedType
 
 if TYPE_CHECKING:
-    from tests.property.documents import Place
+    from tests.property.writing import Place
 
 _ALIASED: Final = 0.15
 _NAMES: Final = (
@@ -40,7 +40,7 @@ class Known:
     """A field with selections that stands in the document."""
 
     text: str
-    type: GraphQLNamedOutputType
+    type: GraphQLNamedType
     place: "Place"
 
 
@@ -76,9 +76,9 @@ class Keys:
         roll = self.random.random()
         if roll < 0.4:
             return self.random.choice(_NAMES)
-        return f"{_LONG}{self._count}" if roll < 0.6 else f"a{self._count}"
+        return f"{_LONG}{self._count}" if roll < 0.44 else f"a{self._count}"
 
-    def remember(self, type_name: str, text: str, type_: GraphQLNamedOutputType, place: "Place") -> None:
+    def remember(self, type_name: str, text: str, type_: GraphQLNamedType, place: "Place") -> None:
         """Keep a field with selections, to be asked for again."""
         self._known.setdefault(type_name, []).append(Known(text, type_, place))
 

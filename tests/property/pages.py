@@ -88,8 +88,10 @@ class _Walk:
     ) -> Iterator[Paged]:
         for selected, on in self._fields(type_, selections.selections if selections else ()):
             field = on.fields.get(selected.name.value) if isinstance(on, GraphQLObjectType) else None
-            for value in _values(data, _key(selected)) if field else ():
-                below = get_named_type(field.type)
+            if field is None:
+                continue
+            below = get_named_type(field.type)
+            for value in _values(data, _key(selected)):
                 if below.name.endswith("Connection"):
                     cursors = list(self._cursors(below, selected.selection_set, value))
                     if cursors:

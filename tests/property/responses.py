@@ -1,7 +1,7 @@
 """Responses, read to the letter and compared: order of keys and every digit of a number included."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from decimal import Decimal
 from itertools import zip_longest
 from typing import Any, Final
@@ -81,13 +81,10 @@ def _short(value: Any) -> str:
     return "nothing" if value is _NOTHING else f"{value!r:.200}"
 
 
-def leaves(value: Any) -> Iterator[Any]:
-    """Every value in a parsed response that is neither an object nor a list, type names aside."""
+def tells(value: Any, names: Container[str]) -> bool:
+    """Whether a parsed response tells anything of a row: a text that is no type's name, or a number but 0."""
     if isinstance(value, dict):
-        for inner in value.values():
-            yield from leaves(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from leaves(inner)
-    else:
-        yield value
+        return any(tells(inner, names) for inner in value.values())
+    if isinstance(value, list):
+        return any(tells(inner, names) for inner in value)
+    return bool(value) and not isinstance(value, bool) and value not in names

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from graphql import GraphQLInputType, GraphQLNonNull
+from graphql import GraphQLInputType, GraphQLNonNull, get_nullable_type
 
 from tests.property.values import Refused, Variable, has_variable, literal, plain, writable
 
@@ -37,7 +37,8 @@ class Variables:
             return value
         if writable(value) and self.random.random() >= chance:
             return value
-        return Variable(self._known(str(type_), value) or self._declare(type_, value, losable=losable))
+        known = self._known(str(type_), value) if losable else None
+        return Variable(known or self._declare(type_, value, losable=losable))
 
     def again(self, type_: GraphQLInputType) -> Variable | None:
         """A variable of just this type that stands elsewhere, if there is one."""
@@ -56,9 +57,7 @@ class Variables:
         if isinstance(value, Refused) or not writable(value):
             self.given[name] = plain(value)
         elif roll < 0.3 and value is not None:
-            head = self._with_default(
-                name, str(type_).rstrip("!") if required else str(type_), value, losable=losable
-            )
+            head = self._with_default(name, type_, value, losable=losable)
         elif roll < 0.35 and losable and not required:
             self._withhold(name)
         else:
@@ -69,14 +68,15 @@ class Variables:
             self._values.append((name, str(type_), value))
         return name
 
-    def _with_default(self, name: str, type_: str, value: Any, *, losable: bool) -> str:
+    def _with_default(self, name: str, type_: GraphQLInputType, value: Any, *, losable: bool) -> str:
         """A default that is taken, or one that a sent value (null too) stands above."""
+        required = isinstance(type_, GraphQLNonNull)
         roll = self.random.random()
-        if roll < 0.2 and losable:
+        if roll < (0.04 if required else 0.2) and losable:
             self.given[name] = None
         elif roll < 0.4:
             self.given[name] = plain(value)
-        return f"${name}: {type_} = {literal(value)}"
+        return f"${name}: {get_nullable_type(type_)} = {literal(value)}"
 
     def _withhold(self, name: str) -> None:
         """Declared and not sent, or sent as null."""

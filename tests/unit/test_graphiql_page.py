@@ -57,7 +57,6 @@ async def test_the_page_says_whether_it_is_a_demos() -> None:
     assert "data-demo=no" in (await _get("/graphql", demo=False)).text
 
 
-
 def test_the_packages_files_are_unchanged_and_have_their_licences() -> None:
     listed = dict(
         re.findall(r"^\| (\S+) \|.*`([0-9a-f]{64})` \|$", (DIRECTORY / "README.md").read_text(), re.M)

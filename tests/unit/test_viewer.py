@@ -32,6 +32,13 @@ def test_another_tenant_kind_or_rights_are_other_claims(change: dict[str, Any]) 
     assert dataclasses.replace(VIEWER, **change).claims != VIEWER.claims
 
 
+def test_caches_tell_viewers_apart() -> None:
+    platform = Viewer(ViewerKind.PLATFORM, None, None, None, frozenset(), 1_000)
+    others = [dataclasses.replace(platform, tenant_id=tenant_id) for tenant_id in ("t1", "t2")]
+    assert VIEWER.id == "user:u1"
+    assert [viewer.id for viewer in (platform, *others)] == ["platform", "platform:t1", "platform:t2"]
+
+
 def test_a_viewer_cannot_be_changed() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         VIEWER.tenant_id = "t2"  # type: ignore[misc]  # the refusal is what is tested

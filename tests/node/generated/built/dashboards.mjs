@@ -1,0 +1,85 @@
+// What a dashboard does with the generated client: compiled by `tsc --strict`, then run against a server as
+// `node generated/built/dashboards.mjs URL TOKEN`; one JSON line says what it saw.
+import { GraphQLClient } from 'graphql-request';
+import { AgentsOfSitesNamedDocument, BillsDocument, CatalogueDocument, JobBoardDocument, MeDocument, NotWellDocument, SiteAgentsDocument, SitesPageDocument, SitesScrollDocument, UsersAtSiteDocument, } from './generated/client/graphql.js';
+/** The scalars are what they are in JSON, relations can be null, unions tell their members apart: or this fails. */
+const types = [true, true, true, true, true, true, true];
+const [, , url = '', token = ''] = process.argv;
+const client = new GraphQLClient(url, { headers: { Authorization: `Bearer ${token}` } });
+async function sitesPage(page, search = null) {
+    const where = { status: { in: ['ACTIVE', 'INACTIVE'] }, not: { name: { startsWith: 'zz' } } };
+    const { sites } = await client.request(SitesPageDocument, {
+        size: 4, skipped: 4 * (page - 1), search, where, orderBy: [{ field: 'NAME', direction: 'DESC' }, { field: 'SLUG' }],
+    });
+    return { total: sites.totalCount, names: sites.nodes.map(({ name }) => name) };
+}
+async function sitesScroll() {
+    const names = [];
+    let after = null;
+    do {
+        const { sites } = await client.request(SitesScrollDocument, { first: 25, after, status: 'ACTIVE' });
+        names.push(...sites.edges.map(({ node }) => node.name));
+        after = sites.pageInfo.hasNextPage ? sites.pageInfo.endCursor : null;
+    } while (after !== null);
+    return names;
+}
+async function siteAgents() {
+    const { agents } = await client.request(AgentsOfSitesNamedDocument, { name: 'er' });
+    const siteId = agents.nodes[0]?.site?.id ?? '';
+    const { site } = await client.request(SiteAgentsDocument, {
+        siteId, recent: Date.now() - 3_600_000, orderBy: [{ field: 'HOSTNAME' }],
+    });
+    return {
+        sites: agents.nodes.map((agent) => agent.site?.name ?? null),
+        total: site?.agents?.totalCount ?? null,
+        online: site?.online?.totalCount ?? null,
+        hosts: site?.agents?.nodes.map(({ hostname }) => hostname) ?? [],
+    };
+}
+async function jobBoard() {
+    const board = await client.request(JobBoardDocument, { action: 'sync.agents' });
+    const [pending, running, failed, all] = [board.pending, board.running, board.failed, board.all].map(({ totalCount }) => totalCount);
+    return { dataSources: board.dataSources.nodes.length, pending, running, failed, all };
+}
+async function catalogue() {
+    const { integrations } = await client.request(CatalogueDocument);
+    return integrations.nodes.map(({ name, dataSources }) => ({ name, enabled: (dataSources?.totalCount ?? 0) > 0 }));
+}
+async function me() {
+    const { viewer } = await client.request(MeDocument);
+    const metadata = viewer?.user?.metadata;
+    const current = typeof metadata === 'object' && metadata && 'current_site' in metadata ? metadata.current_site : null;
+    const { users } = await client.request(UsersAtSiteDocument, { siteId: current });
+    return { tenant: viewer?.tenant?.name, current, there: users.nodes.map(({ id }) => id), id: viewer?.user?.id };
+}
+async function bills() {
+    const { tenantBills } = await client.request(BillsDocument, { since: 0, least: '0.01' });
+    return tenantBills.nodes.map(({ total }) => total);
+}
+async function notWell() {
+    const { healthChecks } = await client.request(NotWellDocument, { statuses: ['DEGRADED', 'DOWN'] });
+    return healthChecks.nodes.map(({ resource }) => {
+        switch (resource?.__typename) {
+            case 'Agent': return resource.hostname;
+            case 'Site':
+            case 'Integration': return resource.name;
+            case 'DataSource': return resource.externalId;
+            case 'ScheduledJob': return resource.action;
+            default: return null;
+        }
+    });
+}
+const report = {
+    typed: types.every(Boolean),
+    firstPage: await sitesPage(1),
+    secondPage: await sitesPage(2),
+    found: await sitesPage(1, 'veterinary'),
+    scroll: await sitesScroll(),
+    agents: await siteAgents(),
+    jobs: await jobBoard(),
+    catalogue: await catalogue(),
+    me: await me(),
+    bills: await bills(),
+    notWell: await notWell(),
+};
+process.stdout.write(`${JSON.stringify(report)}\n`);

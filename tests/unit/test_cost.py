@@ -1,0 +1,214 @@
+"""What operations are estimated to cost: rows that they may touch at most."""
+
+from typing import Any
+
+import pytest
+from graphql import GraphQLError
+
+from core.errors import LimitExceededError
+from core.limits import COST_COUNT, COST_INTROSPECTION, COST_MAX, COST_SEARCH, PAGE_DEFAULT, PAGE_MAX
+from resolvers.cost import check_cost
+from resolvers.documents import Documents
+from schema.build import build_schema, graphql_schema
+
+DOCUMENTS = Documents(graphql_schema(build_schema()))
+
+
+def cost(text: str, **variables: Any) -> int:
+    """The cost of the only operation of a valid document."""
+    document = DOCUMENTS.get(text)
+    assert not document.errors
+    return document.cost(document.operations[0]).estimate(variables)
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("{ viewer { kind rights } }", 0),
+        ("{ viewer { user { name } tenant { name } } }", 2),
+        ('{ site(id: "x") { name } }', 1),
+        ('{ site(id: "x") { name tenant { name } } }', 2),
+        ('{ site(id: "x", includeDeleted: true) { name } }', 1),
+        ('{ siteBySlug(slug: "x", includeDeleted: false) { name } }', 1),
+        ('{ siteBySlug(slug: "x", includeDeleted: true) { name } }', 1 + PAGE_DEFAULT),
+        ("{ sites(first: 10) { nodes { id } } }", 11),
+        ("{ sites(last: 10) { nodes { id } } }", 11),
+        ("{ sites(first: 0) { nodes { id tenant { id } } } }", 1),
+        ("{ sites { nodes { id } } }", PAGE_DEFAULT + 1),
+        ("{ sites(first: null) { nodes { id } } }", PAGE_DEFAULT + 1),
+        ("{ sites(first: 10) { pageInfo { hasNextPage } } }", 11),
+        ("{ sites(first: 10) { totalCount } }", COST_COUNT),
+        ("{ sites(first: 10) { __typename } }", 0),
+        ("{ sites(first: 10) { totalCount nodes { id } } }", 11 + COST_COUNT),
+        ('{ sites(first: 10, search: "a") { nodes { id } } }', 11 + COST_SEARCH),
+        ('{ sites(first: 10, search: "") { nodes { id } } }', 11),
+        ("{ sites(first: 10) { nodes { tenant { id } } } }", 11 + 10),
+        ("{ sites(first: 10) { edges { cursor node { tenant { id } } } } }", 11 + 10),
+        ("{ sites(first: 10) { nodes { tenant { id } } edges { node { tenant { id } } } } }", 11 + 10 + 10),
+        ("{ sites(first: 10) { nodes { agents(first: 5) { nodes { id } } } } }", 11 + 10 * 6),
+        ("{ sites(first: 10) { nodes { agents { totalCount } } } }", 11 + 10 * COST_COUNT),
+        (
+            "{ sites(first: 10) { nodes { agents(first: 5) { nodes { healthCheck { id } } } } } }",
+            11 + 10 * (6 + 5),
+        ),
+        ("{ healthChecks(first: 10) { nodes { resource { ... on Site { tenant { id } } } } } }", 11 + 20),
+    ],
+)
+def test_rows_are_multiplied_along_the_lists(text: str, rows: int) -> None:
+    assert cost(text) == rows
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("{ sites(first: 10) { nodes { id } } sites(first: 10) { nodes { name } } }", 11),
+        ("{ a: sites(first: 10) { nodes { id } } b: sites(first: 10) { nodes { id } } }", 22),
+        ("{ sites(first: 10) { ...F ...F } } fragment F on SiteConnection { nodes { tenant { id } } }", 21),
+        (
+            "{ sites(first: 10) { ...F ...G } } fragment F on SiteConnection { nodes { tenant { id } } }"
+            "fragment G on SiteConnection { nodes { ... { tenant { name } } } }",
+            21,
+        ),
+        ("{ ...F } fragment F on Query { sites(first: 10) { nodes { ... on Site { tenant { id } } } } }", 21),
+        (
+            "{ healthChecks(first: 10) { nodes { resource { ... on HealthCheckResource { __typename } } } } }",
+            21,
+        ),
+    ],
+)
+def test_what_is_merged_counts_once(text: str, rows: int) -> None:
+    assert cost(text) == rows
+
+
+@pytest.mark.parametrize(
+    ("page", "rows"),
+    [
+        ({"n": 10}, 11),
+        ({}, 8),
+        ({"n": None}, PAGE_DEFAULT + 1),
+        ({"n": 10.0}, 11),
+        ({"n": -5}, 1),
+        ({"n": PAGE_MAX + 1}, PAGE_MAX + 1),
+        ({"n": 10**400}, PAGE_MAX + 1),
+        ({"n": 1e308}, PAGE_MAX + 1),
+        ({"n": "10"}, PAGE_MAX + 1),
+        ({"n": True}, PAGE_MAX + 1),
+        ({"n": [1]}, PAGE_MAX + 1),
+    ],
+)
+def test_the_page_may_come_as_a_variable(page: dict[str, Any], rows: int) -> None:
+    assert cost("query($n: Int = 7) { sites(first: $n) { nodes { id } } }", **page) == rows
+
+
+def test_a_variable_that_is_not_given_leaves_the_default_page() -> None:
+    assert cost("query($n: Int) { sites(first: $n) { nodes { id } } }") == PAGE_DEFAULT + 1
+
+
+def test_variables_are_multiplied_too() -> None:
+    text = """query($n: Int!, $m: Int!) {
+        sites(first: $n) { nodes { tenant { id } agents(last: $m) { totalCount nodes { healthCheck { id } } } } }
+    }"""
+    assert cost(text, n=3, m=4) == 4 + 3 * (1 + 5 + COST_COUNT + 4)
+    assert cost(text, n=0, m=1000) == 1
+
+
+@pytest.mark.parametrize(("sought", "weight"), [("a", COST_SEARCH), ("", 0), (None, 0)])
+def test_a_search_may_come_as_a_variable(sought: str | None, weight: int) -> None:
+    text = "query($s: String) { sites(first: 10, search: $s) { nodes { id } } }"
+    assert cost(text, s=sought) == 11 + weight
+
+
+def test_what_is_left_out_costs_nothing() -> None:
+    text = """query($with: Boolean!, $without: Boolean = false) {
+        sites(first: 10) @skip(if: $without) {
+            totalCount @include(if: false)
+            nodes {
+                tenant @include(if: true) { id }
+                ... @include(if: $with) { agents(first: 5) { nodes { id } } }
+            }
+        }
+    }"""
+    assert cost(text, **{"with": True}) == 11 + 10 + 10 * 6
+    assert cost(text, **{"with": False}) == 11 + 10
+    assert cost(text, **{"with": True, "without": True}) == 0
+
+
+def test_what_stands_under_different_conditions_counts_for_each() -> None:
+    text = """query($a: Boolean!, $b: Boolean!) { sites(first: 10) {
+        nodes { tenant @include(if: $a) { id } tenant @include(if: $b) { id name } }
+    } }"""
+    assert [cost(text, a=a, b=b) for a in (True, False) for b in (True, False)] == [31, 21, 21, 11]
+
+
+def test_each_operation_has_its_own() -> None:
+    document = DOCUMENTS.get(
+        "query A { sites(first: 1) { nodes { id } } } query B { sites(first: 2) { nodes { id } } }"
+    )
+    assert [document.cost(operation).estimate({}) for operation in document.operations] == [2, 3]
+
+
+DASHBOARDS = {
+    "sites with agents and their health": """{ sites(first: 100) { totalCount nodes {
+        name status tenant { name } agents(first: 20) { totalCount nodes { hostname version healthCheck { status } } }
+    } } }""",
+    "agents with site and tenant": """{ agents(first: 1000, search: "lt") { totalCount pageInfo { endCursor }
+        nodes { hostname site { name } tenant { name } healthCheck { status } } } }""",
+    "a table page": """{
+        sites(first: 50, search: "a", offset: 100) { totalCount nodes { name agents { totalCount } } }
+    }""",
+    "one site": """{ site(id: "x") { name tenant { name } agents(first: 200) { nodes { hostname healthCheck { status }
+        apiLogs(first: 5) { nodes { endpoint } } } } } }""",
+    "the catalogue": """{
+        integrations(first: 200) { nodes { name dataSources(first: 5) { totalCount nodes { status } } } }
+    }""",
+}
+
+
+@pytest.mark.parametrize("name", DASHBOARDS)
+def test_what_dashboards_ask_passes_with_room_to_spare(name: str) -> None:
+    assert cost(DASHBOARDS[name]) < COST_MAX / 3
+
+
+ABUSES = [
+    "{ sites(first: 1000) { nodes { agents(first: 1000) { nodes { id } } } } }",
+    "{ sites { nodes { agents { nodes { apiLogs { nodes { id } } } } } } }",
+    "{ agents(first: 1000) { nodes { site { agents(first: 1000) { nodes { site { id } } } } } } }",
+    '{ sites(first: 1000) { nodes { agents(search: "a", first: 1) { nodes { id } } } } }',
+    "{" + "".join(f"a{n}: agents(first: 1000) {{ nodes {{ id }} }}" for n in range(30)) + "}",
+    "{" + "".join(f"a{n}: __schema {{ types {{ fields {{ args {{ name }} }} }} }}" for n in range(30)) + "}",
+]
+
+
+@pytest.mark.parametrize("text", ABUSES)
+def test_abuse_does_not(text: str) -> None:
+    with pytest.raises(LimitExceededError) as caught:
+        check_cost(cost(text))
+    assert (caught.value.limit, caught.value.allowed) == ("cost", COST_MAX)
+    assert str(COST_MAX) in caught.value.message
+    assert str(cost(text)) in caught.value.message
+
+
+def test_the_limit_itself_is_allowed() -> None:
+    check_cost(COST_MAX)
+    with pytest.raises(LimitExceededError):
+        check_cost(COST_MAX + 1)
+
+
+def test_introspection_counts_what_it_tells_of_the_schema() -> None:
+    types = DOCUMENTS._schema.type_map.values()
+    fields = [
+        len(type_.fields) for type_ in types if hasattr(type_, "fields") and hasattr(type_, "interfaces")
+    ]
+    assert cost("{ __schema { types { name } } }") == len(types) * COST_INTROSPECTION
+    in_all = (len(types) + sum(fields)) * COST_INTROSPECTION
+    assert cost("{ __schema { types { fields { name type { name ofType { name } } } } } }") in (
+        in_all,
+        in_all + 1,
+    )
+    assert cost("{ __schema { queryType { name } } __typename }") == 0
+
+
+def test_no_formula_for_an_invalid_document() -> None:
+    document = DOCUMENTS.get("{ sites { nothing } }")
+    assert isinstance(document.errors[0], GraphQLError)
+    assert not document.costs

@@ -1,0 +1,35 @@
+"""docs/limits.md against core/limits.py: every limit that a client can meet, with its value."""
+
+import re
+from pathlib import Path
+from typing import Final
+
+from core import limits
+
+PAGE: Final = (Path(__file__).parents[2] / "docs" / "limits.md").read_text()
+ALL: Final = {name: value for name, value in vars(limits).items() if name.isupper()}
+
+OPERATORS: Final = re.compile(
+    "TOKEN_LEEWAY_S|TOKEN_MEMO_.*|SUBJECT_MAX_CHARS|RSA_.*|JWKS_.*|ISSUED_TOKEN_LIFETIME_S|MIGRATION_.*|"
+    "DOCUMENTS_KEPT.*|PLANS_KEPT|COMPRESSED_FROM_BYTES|OPERATION_NAMES?_.*|DEPARTURE_PATIENCE_S"
+)
+"""Limits that no request is refused for: caches, logs, and what stands between the server and others."""
+
+
+def test_every_limit_that_a_client_can_meet_is_told() -> None:
+    assert {name for name in ALL if not OPERATORS.fullmatch(name)} == set(re.findall(r"`([A-Z_]+)`", PAGE))
+
+
+def test_the_values_are_right() -> None:
+    for line in PAGE.split("\n"):
+        for name in re.findall(r"`([A-Z_]+)`", line):
+            assert re.search(rf"(?<![\d,]){ALL[name]:,g}(?![\d,])", line), f"{name} is {ALL[name]:,g}: {line}"
+
+
+def test_the_examples_are_right() -> None:
+    assert re.findall(r'"allowed": (\d+)', PAGE) == [str(limits.COST_MAX)] * 2
+
+
+def test_every_limit_says_why() -> None:
+    source = Path(limits.__file__).read_text()
+    assert re.findall(r'^([A-Z_]+): Final = .*\n"""[^"]{20,}', source, re.MULTILINE) == list(ALL)
