@@ -33,7 +33,10 @@ class Metrics:
         registry = self.registry = CollectorRegistry()
         self._names: set[str] = set()
         self._requests = Counter(
-            "msp_requests", "GraphQL requests by their end", ["operation", "outcome"], registry=registry
+            "msp_requests",
+            "GraphQL requests by their end",
+            ["operation", "outcome"],
+            registry=registry,
         )
         self._duration = Histogram(
             "msp_request_duration_seconds",
@@ -45,6 +48,12 @@ class Metrics:
         self._statements = Counter(
             "msp_statements", "SQL statements of requests", ["operation"], registry=registry
         )
+        self._ways = Counter(
+            "msp_ways",
+            "Requests that ran, by their way: compiled, loaders, mixed",
+            ["operation", "way"],
+            registry=registry,
+        )
         self._rows = Counter("msp_rows", "Rows that they returned", ["operation"], registry=registry)
         registry.register(_PoolUse(pool))
         ProcessCollector(registry=registry)
@@ -53,6 +62,8 @@ class Metrics:
         """Count a request that has ended."""
         operation = self._label(record)
         self._requests.labels(operation, record.outcome.value).inc()
+        if record.way:
+            self._ways.labels(operation, record.way).inc()
         self._duration.labels(operation).observe(record.duration_s)
         self._statements.labels(operation).inc(record.statements)
         self._rows.labels(operation).inc(record.rows)

@@ -19,6 +19,7 @@ from resolvers.documents import Document, Documents
 from resolvers.execution import Request, estimate, refusal, render, run
 from resolvers.operation import Operation
 from resolvers.rows import Rows
+from resolvers.ways import Way
 from services.sign_in import sign_in
 
 
@@ -36,6 +37,7 @@ class Operations:
         self._database = database
         self._verifier = verifier
         self._introspection = settings.introspection
+        self._way = Way(settings.reads)
         self.schema: GraphQLSchema = bound_schema()[1]
         self._documents = Documents(self.schema)
 
@@ -75,7 +77,7 @@ class Operations:
     ) -> dict[str, Any]:
         if document.introspects and not self._introspection:
             raise BadUserInputError("Introspection is not open to anonymous callers")
-        return await self._execute(document, request, Operation(None, None, record.faults))
+        return await self._execute(document, request, record, Operation(None, None, record.faults))
 
     async def _run(
         self,
@@ -89,11 +91,15 @@ class Operations:
             record.snapshot = snapshot
             viewer = record.viewer = await sign_in(snapshot.connection, identity, tenant)
             return await self._execute(
-                document, request, Operation(viewer, Rows(viewer, snapshot), record.faults)
+                document, request, record, Operation(viewer, Rows(viewer, snapshot), record.faults)
             )
 
-    async def _execute(self, document: Document, request: Request, operation: Operation) -> dict[str, Any]:
-        return await run(self.schema, document, request, operation)
+    async def _execute(
+        self, document: Document, request: Request, record: RequestRecord, operation: Operation
+    ) -> dict[str, Any]:
+        response = await run(self.schema, document, request, operation, self._way)
+        record.way = operation.way
+        return response
 
 
 def _check_kind(operation: OperationDefinitionNode | None, *, queries_only: bool) -> None:

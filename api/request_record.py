@@ -52,6 +52,7 @@ class RequestRecord:
         viewer: Who asked; None for an anonymous caller and where sign-in failed.
         operation: The name of the operation in its document; None before it is known, and without a name.
         snapshot: Where it read.
+        way: How it was run: `compiled`, `loaders` or `mixed`; None where nothing ran.
         codes: The codes of the answer's errors, each once, in order.
         faults: What went wrong by our own fault.
         status: The HTTP status; None where the client left.
@@ -61,6 +62,7 @@ class RequestRecord:
     viewer: Viewer | None = None
     operation: str | None = None
     snapshot: Snapshot | None = None
+    way: str | None = None
     codes: list[str] = field(default_factory=list)
     faults: Faults = field(default_factory=Faults)
     status: int | None = None
@@ -114,6 +116,7 @@ class RequestRecord:
             "outcome": self.outcome.value,
             "status": self.status,
             "duration_ms": round(self.duration_s * 1000, 2),
+            "way": self.way,
             "statements": self.statements,
             "rows": self.rows,
             "codes": self.codes,

@@ -65,7 +65,8 @@ WIDE = Case(
     }""",
     peer="""query Wide($tenant: String!) {
       allSites(first: 100, orderBy: [NAME_ASC, ROW_ID_ASC], condition: {tenantId: $tenant, deletedAt: null}) {
-        nodes { rowId name agentsByTenantIdAndSiteId(first: 20, orderBy: [HOSTNAME_ASC, ROW_ID_ASC], condition: {deletedAt: null}) {
+        nodes { rowId name agentsByTenantIdAndSiteId(
+          first: 20, orderBy: [HOSTNAME_ASC, ROW_ID_ASC], condition: {deletedAt: null}) {
           nodes { rowId hostname platform version lastCheckinAt } } } }
     }""",
     floor="""

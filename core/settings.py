@@ -1,7 +1,7 @@
 """The settings, read from the environment once and frozen."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr, StringConstraints
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -71,5 +71,8 @@ class Settings(BaseSettings):
         default=True,
         description="Serve /metrics for Prometheus on the same port. It has no secrets, but names operations: "
         "keep it from the public at the proxy, or switch it off.",
+    )
+    reads: Literal["auto", "loaders"] = Field(
+        default="auto", description="How queries are run: compiled where they can be, or all by data loaders."
     )
     introspection: bool = Field(default=True, description="Answer introspection to anonymous callers.")

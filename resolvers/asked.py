@@ -31,6 +31,7 @@ class Asked:
 
     async def through_loaders(self, operation: Operation) -> ExecutionResult:
         """Execute by graphql-core."""
+        operation.loaded = True
         name = self.definition.name
         result = execute(
             self.schema,

@@ -8,12 +8,14 @@ from graphql import ExecutionResult, GraphQLError, GraphQLSchema
 
 from core.errors import (
     BadUserInputError,
+    ForbiddenError,
     LimitExceededError,
     ProductError,
     QueryTooComplexError,
     UnavailableError,
 )
 from core.limits import COST_MAX
+from core.viewer import ViewerKind
 from resolvers import ways
 from resolvers.asked import Asked
 from resolvers.cost import check_cost
@@ -37,6 +39,25 @@ class Request:
     def wants_cost(self) -> bool:
         """Whether the response is to tell what the operation was estimated to cost."""
         return self.extensions.get("cost") is True
+
+    @property
+    def wants_explanation(self) -> bool:
+        """Whether the response is to tell how PostgreSQL runs what was compiled; for the platform."""
+        return self.extensions.get("explain") is True
+
+    @property
+    def wanted_way(self) -> Way | None:
+        """The way of running that the request forces; for the platform.
+
+        Raises:
+            BadUserInputError: There is no such way.
+        """
+        wanted = self.extensions.get("way")
+        if wanted is None:
+            return None
+        if wanted not in tuple(Way):
+            raise BadUserInputError(f"extensions.way is one of {', '.join(Way)}")
+        return Way(wanted)
 
 
 def estimate(document: Document, request: Request) -> int:
@@ -71,10 +92,27 @@ async def run(
     assert document.syntax is not None  # noqa: S101 - what has been estimated is there
     assert definition is not None  # noqa: S101 - as above
     asked = Asked(schema, document.syntax, definition, request.variables, document.plans)
-    response = _response(await ways.run(asked, operation, way), operation.faults)
+    if request.wants_explanation or request.wanted_way:
+        _require_platform(operation)
+        operation.explained = {} if request.wants_explanation else None
+    response = _response(await ways.run(asked, operation, request.wanted_way or way), operation.faults)
+    told = _told_beside(request, operation, cost)
+    return {**response, "extensions": told} if told else response
+
+
+def _require_platform(operation: Operation) -> None:
+    if operation.viewer is None or operation.viewer.kind is not ViewerKind.PLATFORM:
+        raise ForbiddenError("extensions.explain and extensions.way are for the platform alone")
+
+
+def _told_beside(request: Request, operation: Operation, cost: int) -> dict[str, Any]:
+    """What the response has beside data and errors."""
+    told: dict[str, Any] = {}
     if request.wants_cost:
-        response["extensions"] = {"cost": {"estimated": cost, "allowed": COST_MAX}}
-    return response
+        told["cost"] = {"estimated": cost, "allowed": COST_MAX}
+    if operation.explained is not None:
+        told["explain"] = operation.explained
+    return told
 
 
 def _response(result: ExecutionResult, faults: Faults) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from graphql import GraphQLResolveInfo
 
 from core.viewer import Viewer
 from resolvers.access import require_viewer
+from resolvers.explanations import Explanation
 from resolvers.faults import Faults
 from resolvers.rows import Rows
 
@@ -23,13 +24,24 @@ class Operation:
         rows: The door; None for an anonymous caller.
         faults: What has gone wrong by our own fault.
         compiled: The response keys of the root fields that were answered by a compiled statement.
+        loaded: Whether graphql-core and the data loaders answered any.
+        explained: How PostgreSQL runs each of them, by the same keys; None unless it is asked for.
     """
 
     viewer: Viewer | None
     rows: Rows | None
     faults: Faults = field(default_factory=Faults)
     compiled: list[str] = field(default_factory=list)
+    loaded: bool = False
+    explained: dict[str, Explanation] | None = None
     _made: dict[Hashable, Any] = field(default_factory=dict)
+
+    @property
+    def way(self) -> str:
+        """Which way it went: `compiled`, `loaders`, or `mixed`."""
+        if not self.compiled:
+            return "loaders"
+        return "mixed" if self.loaded else "compiled"
 
     def door(self) -> Rows:
         """The door to rows.

@@ -4,6 +4,7 @@ They are one behaviour; the response does not tell. A query's root fields are co
 is executed by graphql-core in the same snapshot, and the two are put together in the order of the document.
 """
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any
 
@@ -18,14 +19,18 @@ from graphql import (
 )
 from graphql.execution.values import VariableValues, get_variable_values
 
+from core.errors import BadUserInputError
 from resolvers.asked import Asked
+from resolvers.explanations import explain
+from resolvers.level import Statement
 from resolvers.operation import Operation
 from resolvers.planning import Planning
-from resolvers.plans import Plan, Planned, Values
+from resolvers.plans import Planned, Values
+from resolvers.rows import Read
 
 
 class Way(StrEnum):
-    """How a root field is run; AUTO compiles what can be."""
+    """How root fields are run; AUTO compiles what can be, COMPILED refuses the rest."""
 
     AUTO = "auto"
     COMPILED = "compiled"
@@ -42,6 +47,8 @@ async def run(asked: Asked, operation: Operation, way: Way) -> ExecutionResult:
         return await asked.through_loaders(operation)
     planning = Planning(asked, operation.rows.viewer, variables)
     planned = planning.planned()
+    if way is Way.COMPILED and not (planned and all(planned.plans.values())):
+        raise BadUserInputError("This operation is not compiled, or not all of it")
     if planned is None or not any(planned.plans.values()):
         return await asked.through_loaders(operation)
     return await _put_together(asked, operation, planned, planning.values)
@@ -82,7 +89,7 @@ async def _put_together(
             data[key] = through_loaders.data[key]
             continue
         try:
-            data[key] = await _fetch(operation, plan, values)
+            data[key] = await _fetch(operation, key, plan.bind(values), plan.reads(values))
         except Exception as error:  # noqa: BLE001 - rendered as any resolver's, with its place in the answer
             nodes = planned.roots[key]
             return ExecutionResult(None, [GraphQLError(str(error), nodes, path=[key], original_error=error)])
@@ -90,6 +97,11 @@ async def _put_together(
     return ExecutionResult(data, through_loaders.errors)
 
 
-async def _fetch(operation: Operation, plan: Plan, values: Values) -> orjson.Fragment | None:
-    text = await operation.door().compiled(plan.bind(values), plan.reads(values))
+async def _fetch(
+    operation: Operation, key: str, statement: Statement, reads: Iterable[Read]
+) -> orjson.Fragment | None:
+    rows = operation.door()
+    if operation.explained is not None:
+        operation.explained[key] = await explain(rows.snapshot, statement)
+    text = await rows.compiled(statement, reads)
     return None if text is None else orjson.Fragment(text)

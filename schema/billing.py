@@ -88,7 +88,7 @@ TENANT_BILL_LINE_ITEMS = Table(
     module="Billing",
     references=(
         Reference(
-            "tenant_id", "tenants", one="tenant", many="billLineItems",
+            "tenant_id", "tenants", one="tenant", many="billedLineItems",
             about_one="The tenant that is billed.", about_many="The lines of all bills of this tenant.",
         ),
         Reference(
@@ -96,12 +96,12 @@ TENANT_BILL_LINE_ITEMS = Table(
             about_one="The bill that it is on.", about_many="The lines of this bill.",
         ),
         Reference(
-            "integration_id", "integrations", one="integration", many="billLineItems",
+            "integration_id", "integrations", one="integration", many="billedLineItems",
             about_one="The integration that it bills.",
             about_many="The lines of the viewer's bills for this integration.",
         ),
         Reference(
-            "pricing_tier_id", "integration_pricing_tiers", one="pricingTier", many="billLineItems",
+            "pricing_tier_id", "integration_pricing_tiers", one="pricingTier", many="billedLineItems",
             about_one="The price that it was reckoned with.",
             about_many="The lines that were reckoned with this price.",
         ),

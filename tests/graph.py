@@ -84,12 +84,12 @@ class Graph:
         request = Request(query, variables, operation_name)
         if who.kind is None:
             through_loaders = await self._answer(Operation(None, None), request, Way.LOADERS)
-            return through_loaders, await self._answer(Operation(None, None), request, Way.COMPILED)
+            return through_loaders, await self._answer(Operation(None, None), request, Way.AUTO)
         platform = who.kind is ViewerKind.PLATFORM
         async with self.database.snapshot(platform=platform) as snapshot:
             viewer = await sign_in(snapshot.connection, Identity(who.kind, who.subject, NEVER), who.tenant_id)
             through_loaders = await self._apart(snapshot, viewer, request, Way.LOADERS)
-            return through_loaders, await self._apart(snapshot, viewer, request, Way.COMPILED)
+            return through_loaders, await self._apart(snapshot, viewer, request, Way.AUTO)
 
     async def _apart(self, snapshot: Snapshot, viewer: Viewer, request: Request, way: Way) -> Answer:
         """Answer such that a statement which fails leaves the snapshot as it was."""

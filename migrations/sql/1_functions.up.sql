@@ -41,10 +41,12 @@ BEGIN
         RAISE 'This PostgreSQL has no collation that knows the lower case of all of Unicode'
             USING HINT = 'Use PostgreSQL 17 or later, or one built with ICU, and a database in UTF8.';
     END IF;
+    -- Two letters come out differently by provider: the final sigma, and the dotted capital I of Turkish.
     EXECUTE format(
         'CREATE FUNCTION app.fold(value text) RETURNS text
              LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-             RETURN lower(value COLLATE pg_catalog.%s) COLLATE "C"',
+             RETURN replace(translate(lower(value COLLATE pg_catalog.%s), U&''\03C2'', U&''\03C3''),
+                            U&''i\0307'', ''i'') COLLATE "C"',
         unicode
     );
 END

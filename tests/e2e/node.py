@@ -27,3 +27,9 @@ def run(script: str, *arguments: object, timeout_s: int = 120) -> list[Any]:
     ended = subprocess.run(command, cwd=DIRECTORY, capture_output=True, text=True, timeout=timeout_s)
     assert ended.returncode == 0, ended.stderr
     return [json.loads(line) for line in ended.stdout.splitlines()]
+
+
+def tool(name: str, *arguments: object, directory: Path = DIRECTORY) -> subprocess.CompletedProcess[str]:
+    """A command of the packages, run in `directory` as a build or an editor runs it; it may end badly."""
+    command = [NODE or "node", str(DIRECTORY / "node_modules" / ".bin" / name), *map(str, arguments)]
+    return subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=120)

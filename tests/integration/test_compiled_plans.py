@@ -27,7 +27,7 @@ SEARCH = """query Search($text: String, $since: Timestamp) {
 @pytest_asyncio.fixture(loop_scope="session")
 async def demo(demo_database_url: str) -> AsyncIterator[Graph]:
     async with graph(demo_database_url) as made:
-        made.way = Way.COMPILED
+        made.way = Way.AUTO
         yield made
 
 
@@ -50,7 +50,7 @@ async def as_loaders_say(demo: Graph, user: str, query: str, **variables: Any) -
     compiled = await demo.as_user(user, query, **variables)
     demo.way = Way.LOADERS
     through_loaders = await demo.as_user(user, query, **variables)
-    demo.way = Way.COMPILED
+    demo.way = Way.AUTO
     assert (compiled.data, compiled.codes) == (through_loaders.data, through_loaders.codes)
     return compiled
 

@@ -20,7 +20,7 @@ async def demo(demo_database: str) -> AsyncIterator[Asking]:
         yield made
 
 
-@pytest.fixture(params=[Way.COMPILED, Way.LOADERS], ids=str)
+@pytest.fixture(params=[Way.AUTO, Way.LOADERS], ids=str)
 def asks(demo: Asking, request: pytest.FixtureRequest) -> Asking:
     return demo.by(request.param)
 

@@ -29,7 +29,7 @@ async def demo(demo_database_url: str) -> AsyncIterator[Face]:
         yield made
 
 
-@pytest.mark.parametrize("way", [Way.LOADERS, Way.COMPILED, Way.AUTO])
+@pytest.mark.parametrize("way", [Way.LOADERS, Way.AUTO])
 async def test_the_cost_is_checked_before_anything_runs(asks: Asking, way: Way) -> None:
     assert not (await asks.by(way).ask(DEAR, n=FITS)).errors
     answer = await asks.ask(DEAR, n=FITS + 1)
@@ -43,7 +43,7 @@ async def test_the_cost_is_checked_before_anything_runs(asks: Asking, way: Way) 
     )
 
 
-@pytest.mark.parametrize("way", [Way.LOADERS, Way.COMPILED])
+@pytest.mark.parametrize("way", [Way.LOADERS, Way.AUTO])
 async def test_variables_nest_only_so_deep(asks: Asking, way: Way) -> None:
     query = "query($w: AgentFilter) { agents(where: $w) { totalCount } }"
     refused = await asks.by(way).ask(query, w=nested(VARIABLES_DEPTH_MAX + 1))

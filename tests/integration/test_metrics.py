@@ -35,6 +35,8 @@ async def test_requests_are_counted_by_operation_and_outcome(fresh: Face) -> Non
     assert read["msp_requests_total", "Sites", "ok"] == 2
     assert read["msp_requests_total", "Sites", "refused"] == 1
     assert read["msp_requests_total", "Partly", "partial"] == 1
+    assert read["msp_ways_total", "Sites", "compiled"] == 2
+    assert read["msp_ways_total", "Partly", "loaders"] == 1
     assert read["msp_statements_total", "Sites"] == 2
     assert read["msp_rows_total", "Sites"] >= 2
     assert read["msp_request_duration_seconds_count", "Sites"] == 3

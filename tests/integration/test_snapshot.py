@@ -105,7 +105,7 @@ def between_levels(
         yield seen
 
 
-@pytest.mark.parametrize("way", [Way.LOADERS, Way.COMPILED])
+@pytest.mark.parametrize("way", [Way.LOADERS, Way.AUTO])
 async def test_a_write_between_two_levels_is_not_seen(
     database: Database,
     writer: asyncpg.Connection,

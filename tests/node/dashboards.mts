@@ -6,6 +6,7 @@ import {
   AgentsOfSitesNamedDocument, BillsDocument, CatalogueDocument, JobBoardDocument, MeDocument, NotWellDocument,
   SiteAgentsDocument, SitesPageDocument, SitesScrollDocument, UsersAtSiteDocument,
   type BillsQuery, type MeQuery, type NotWellQuery, type SiteFilter, type SitesPageQuery,
+  type SitesScrollQuery, type SitesScrollQueryVariables,
 } from './generated/client/graphql.js';
 
 declare const process: { argv: string[]; stdout: { write(text: string): void } };
@@ -43,7 +44,8 @@ async function sitesScroll() {
   const names: string[] = [];
   let after: string | null = null;
   do {
-    const { sites } = await client.request(SitesScrollDocument, { first: 25, after, status: 'ACTIVE' });
+    const variables: SitesScrollQueryVariables = { first: 25, after, status: 'ACTIVE' };
+    const { sites }: SitesScrollQuery = await client.request(SitesScrollDocument, variables);
     names.push(...sites.edges.map(({ node }) => node.name));
     after = sites.pageInfo.hasNextPage ? sites.pageInfo.endCursor : null;
   } while (after !== null);
@@ -65,7 +67,7 @@ async function siteAgents() {
 }
 
 async function jobBoard() {
-  const board = await client.request(JobBoardDocument, { action: 'sync.agents' });
+  const board = await client.request(JobBoardDocument, { action: 'sync.endpoints' });
   const [pending, running, failed, all] = [board.pending, board.running, board.failed, board.all].map(
     ({ totalCount }) => totalCount,
   );

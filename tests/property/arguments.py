@@ -38,7 +38,7 @@ class Arguments:
 
     random: Random
     samples: Samples
-    tenant_id: str | None
+    tenant_id: str
     variables: Variables
     filters: Filters
     cursors: list[str]
@@ -116,7 +116,7 @@ class Arguments:
         if table and name == "search":
             return self._search(table)
         if table and name in table.by_graphql_name:
-            return self._held(table, table.by_graphql_name[name].name)
+            return self._held(table, table.by_graphql_name[name].name, deleted=0.4 if table.also_by else 0)
         if table and name == "where":
             assert isinstance(named, GraphQLInputObjectType)
             return self.filters.where(named, table)
@@ -138,8 +138,10 @@ class Arguments:
             return row["id"]
         return self.random.choice(("no-such-row", "", 17, "😀", "' OR ''='", "nul\x00nul"))
 
-    def _held(self, table: Table, column: str) -> Any:
+    def _held(self, table: Table, column: str, deleted: float = 0) -> Any:
         row = self.samples.own(table, self.tenant_id, self.random)
+        if self.random.random() < deleted:
+            row = self.samples.deleted(table, self.tenant_id, self.random)
         row = self.samples.any(table, self.random) if row is None or self.random.random() < 0.1 else row
         return (
             row[column] if row and self.random.random() < 0.95 else self.random.choice(("", "none", "a\x00b"))
@@ -181,4 +183,4 @@ class Arguments:
         if isinstance(type_, GraphQLEnumType):
             return self.filters.enum_value(type_)
         assert isinstance(type_, GraphQLScalarType)
-        return {"Boolean": self.random.random() < 0.5, "Int": 1}.get(type_.name, "text")
+        return {"Boolean": self.random.random() < 0.7, "Int": 1}.get(type_.name, "text")

@@ -44,7 +44,7 @@ class Generator:
 
     schema: GraphQLSchema
     samples: Samples
-    tenant_id: str | None
+    tenant_id: str
     roots: tuple[str, ...]
     cursors: list[str] = field(default_factory=list)
 

@@ -54,7 +54,7 @@ class Filters:
 
     random: Random
     samples: Samples
-    tenant_id: str | None
+    tenant_id: str
     variables: Variables
 
     def where(

@@ -38,12 +38,19 @@ class Samples:
             tenant = row["id"] if table.name == "tenants" else row.get("tenant_id")
             self.rows.setdefault(table.name, {}).setdefault(tenant, []).append(row)
 
-    def own(self, table: Table, tenant_id: str | None, random: Random) -> Row | None:
+    def own(self, table: Table, tenant_id: str, random: Random) -> Row | None:
         """A row of the tenant, or of no tenant; mostly one that is not deleted."""
         of_table = self.rows.get(table.name, {})
-        found = [*of_table.get(tenant_id, ()), *(of_table.get(None, ()) if tenant_id else ())]
+        found = [*of_table.get(tenant_id, ()), *of_table.get(None, ())]
         live = [row for row in found if row.get("deleted_at") is None]
         return random.choice(live if live and random.random() < 0.94 else found) if found else None
+
+    def deleted(self, table: Table, tenant_id: str, random: Random) -> Row | None:
+        """A deleted row of the tenant."""
+        found = [
+            r for r in self.rows.get(table.name, {}).get(tenant_id, ()) if r.get("deleted_at") is not None
+        ]
+        return random.choice(found) if found else None
 
     def any(self, table: Table, random: Random) -> Row | None:
         """A row of whatever tenant, deleted or not."""

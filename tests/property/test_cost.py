@@ -38,7 +38,9 @@ async def test_the_cost_is_never_below_the_rows_that_are_read(demo_database_url:
     finally:
         await connection.close()
     schema = bound_schema()[1]
-    generator, documents = Generator(schema, samples, tenant), Documents(schema)
+    assert schema.query_type is not None
+    generator = Generator(schema, samples, tenant, tuple(schema.query_type.fields))
+    documents = Documents(schema)
     database = await Database.connect(demo_database_url, Settings())
     read = 0
     try:

@@ -67,7 +67,7 @@ async def lists(demo_database: str) -> AsyncIterator[Lists]:
 def cases(lists: Lists, count: int, *names: str) -> Iterator[tuple[str, Random]]:
     """The seeds of a test's cases, each with its random; asked in one way and the other by turns."""
     for number in range(count):
-        lists.graph.way = (Way.COMPILED, Way.LOADERS)[number % 2]
+        lists.graph.way = (Way.AUTO, Way.LOADERS)[number % 2]
         seed = "/".join((SEED, *names, str(number)))
         yield seed, Random(seed)  # noqa: S311 - drawn again by its seed
 

@@ -1,0 +1,46 @@
+"""The SDL under @graphql-eslint: schema-recommended, schema-relay, and a description for everything."""
+
+import json
+from pathlib import Path
+
+from schema.sdl import SDL
+from tests.e2e.node import DIRECTORY, needs_node, tool
+
+pytestmark = needs_node
+
+
+def _findings(directory: Path) -> list[tuple[str, str]]:
+    """What the rules find in the SDL there: rule and message of each finding."""
+    linted = tool(
+        "eslint", "-c", DIRECTORY / "eslint.config.mjs", "-f", "json", SDL.name, directory=directory
+    )
+    assert linted.stdout, linted.stderr
+    (report,) = json.loads(linted.stdout)
+    return [(found["ruleId"], found["message"]) for found in report["messages"]]
+
+
+def test_nothing_is_found_in_our_schema() -> None:
+    assert _findings(SDL.parent) == []
+
+
+FLAWS = {
+    "require-description": (
+        """  \"\"\"The device's host name.\"\"\"\n  hostname: String!\n""",
+        "  hostname: String!\n",
+    ),
+    "relay-page-info": ("  startCursor: String\n", "  firstCursor: String\n"),
+    "relay-arguments": ("    after: String\n", "    behind: String\n"),
+    "relay-edge-types": ("  node: Site!\n", "  node: [Site!]!\n"),
+    "no-typename-prefix": ("  entityType: String!\n", "  entityKey: String!\n"),
+    "strict-id-in-types": ("  id: ID!\n", "  key: ID!\n"),
+    "naming-convention": ("  macAddress: String\n", "  mac_address: String\n"),
+}
+
+
+def test_and_flaws_would_be(tmp_path: Path) -> None:
+    text = SDL.read_text("utf-8")
+    for ours, flawed in FLAWS.values():
+        assert ours in text
+        text = text.replace(ours, flawed)
+    (tmp_path / SDL.name).write_text(text, "utf-8")
+    assert {f"@graphql-eslint/{rule}" for rule in FLAWS} <= {rule for rule, _ in _findings(tmp_path)}
