@@ -15,7 +15,9 @@ from starlette.routing import Route
 from api.app import build_app
 from api.demo_issuer import DemoIssuer
 from api.demo_page import demo_routes
+from api.graphql import Observer
 from api.serving import HttpServer, bind, url
+from api.tracing import traced
 from core.command_line import parsed, settings_from
 from core.errors import StartupError
 from core.issuer import IssuerConfig
@@ -35,11 +37,21 @@ def serve(settings: Settings) -> None:
     demo = DemoIssuer.load(settings.data_dir) if settings.demo else None
     if demo is None:
         IssuerConfig.from_settings(settings)
-    with bind(settings.host, settings.port) as listener, located_database(settings) as dsn:
-        _run(_serve(settings, listener, dsn, demo))
+    with (
+        traced(settings) as observers,
+        bind(settings.host, settings.port) as listener,
+        located_database(settings) as dsn,
+    ):
+        _run(_serve(settings, listener, dsn, demo, observers))
 
 
-async def _serve(settings: Settings, listener: socket.socket, dsn: str, demo: DemoIssuer | None) -> None:
+async def _serve(
+    settings: Settings,
+    listener: socket.socket,
+    dsn: str,
+    demo: DemoIssuer | None,
+    observers: Sequence[Observer],
+) -> None:
     host, port = listener.getsockname()[:2]
     issuer = demo.config(host, port) if demo else IssuerConfig.from_settings(settings)
     verifier = TokenVerifier(issuer, SigningKey.load(settings))
@@ -51,7 +63,7 @@ async def _serve(settings: Settings, listener: socket.socket, dsn: str, demo: De
             viewers = await with_demo_data(dsn)
             lines += _tokens(settings, demo, viewers)
             routes = [demo.route(), *demo_routes(demo, viewers)]
-        app = build_app(database, verifier, settings, lambda: unready(dsn), routes)
+        app = build_app(database, verifier, settings, lambda: unready(dsn), routes, observers)
         _keep_what_stands()
         await HttpServer(app, listener, lambda: _say(*lines)).serve_until_signal()
     finally:

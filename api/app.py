@@ -10,11 +10,11 @@ from starlette.routing import BaseRoute, Route
 
 from api.bearer import TENANT_HEADER
 from api.graphiql_page import GraphiqlPage
-from api.graphql import GraphQLApp
+from api.graphql import GraphQLApp, Observer
 from api.health import Health
 from api.metrics import Metrics
 from api.operations import Operations
-from api.request_record import REQUEST_ID, RequestRecord
+from api.request_record import REQUEST_ID, TRACEPARENT, RequestRecord
 from core.database import Database
 from core.limits import COMPRESSED_FROM_BYTES
 from core.settings import Settings
@@ -27,6 +27,7 @@ def build_app(
     settings: Settings,
     unready: Callable[[], Awaitable[str | None]],
     more: Sequence[BaseRoute] = (),
+    observers: Sequence[Observer] = (),
 ) -> Starlette:
     """The application on an open database; whoever opened it closes it.
 
@@ -36,13 +37,16 @@ def build_app(
         settings: of this server.
         unready: says why the server cannot serve, None when it can; may raise what a database raises.
         more: routes of this start alone, such as the demo's.
+        observers: who is told of each request that has ended, beside the log and the metrics.
     """
     metrics = Metrics(database.pool) if settings.metrics else None
+    counted = [metrics.observe] if metrics else []
+    observe = _all([RequestRecord.write, *counted, *observers])
     page = GraphiqlPage(demo=settings.demo) if settings.graphiql else None
     operations = Operations(database, verifier, settings)
     return Starlette(
         routes=[
-            Route("/graphql", GraphQLApp(operations, _observer(metrics), page.show if page else None)),
+            Route("/graphql", GraphQLApp(operations, observe, page.show if page else None)),
             *Health(unready).routes(),
             *([metrics.route()] if metrics else []),
             *([page.files_route()] if page else []),
@@ -52,11 +56,10 @@ def build_app(
     )
 
 
-def _observer(metrics: Metrics | None) -> Callable[[RequestRecord], None]:
+def _all(observers: Sequence[Observer]) -> Observer:
     def observe(record: RequestRecord) -> None:
-        record.write()
-        if metrics:
-            metrics.observe(record)
+        for tell in observers:
+            tell(record)
 
     return observe
 
@@ -70,7 +73,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
         CORSMiddleware,
         allow_origins=settings.cors_origins,
         allow_methods=("GET", "POST"),
-        allow_headers=("Authorization", "Content-Type", REQUEST_ID, TENANT_HEADER),
+        allow_headers=("Authorization", "Content-Type", REQUEST_ID, TENANT_HEADER, TRACEPARENT),
         expose_headers=(REQUEST_ID,),
     )
     return [cors, compression]

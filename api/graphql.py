@@ -13,7 +13,7 @@ from api.departures import unless_client_leaves
 from api.http_request import RefusedRequestError, read_request
 from api.negotiation import preferred
 from api.operations import Operations
-from api.request_record import REQUEST_ID, RequestRecord, request_id
+from api.request_record import REQUEST_ID, TRACEPARENT, RequestRecord, request_id
 from core.errors import BadUserInputError, InternalError, ProductError
 from resolvers.execution import refusal
 
@@ -83,7 +83,7 @@ class GraphQLApp:
 
     async def _respond(self, http: HttpRequest, media_type: str | None) -> Response | None:
         """The response, None for nobody; observers are told of it."""
-        record = RequestRecord(request_id(http.headers))
+        record = RequestRecord(request_id(http.headers), http.headers.get(TRACEPARENT))
         try:
             answer = await self._answer(http, media_type, record)
             response = _response(answer, media_type or LEGACY_TYPE, record)

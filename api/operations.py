@@ -40,6 +40,9 @@ class Operations:
         self._way = Way(settings.reads)
         self.schema: GraphQLSchema = bound_schema()[1]
         self._documents = Documents(self.schema)
+        self._of_strangers = (
+            self._documents if settings.introspection else Documents(self.schema, suggest=False)
+        )
 
     async def answer(
         self, request: Request, headers: Headers, record: RequestRecord, *, queries_only: bool
@@ -50,7 +53,7 @@ class Operations:
             ProductError: the request is refused as a whole.
         """
         identity, tenant = await self._identity(headers)
-        document = self._documents.get(request.query)
+        document = (self._documents if identity else self._of_strangers).get(request.query)
         operation = document.operation(request.operation_name)
         record.operation = operation.name.value if operation and operation.name else None
         _check_kind(operation, queries_only=queries_only)

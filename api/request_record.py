@@ -18,6 +18,7 @@ from core.viewer import Viewer
 from resolvers.faults import Faults
 
 REQUEST_ID: Final = "X-Request-Id"
+TRACEPARENT: Final = "traceparent"
 
 _SANE_ID: Final = re.compile(r"[\w.:+/=-]{1,128}", re.ASCII)
 _log: Final = structlog.get_logger("graphql")
@@ -49,6 +50,7 @@ class RequestRecord:
 
     Attributes:
         request_id: Names the request here and at the caller's.
+        traceparent: Where the caller's trace is, as W3C Trace Context writes it; unchecked.
         viewer: Who asked; None for an anonymous caller and where sign-in failed.
         operation: The name of the operation in its document; None before it is known, and without a name.
         snapshot: Where it read.
@@ -59,6 +61,7 @@ class RequestRecord:
     """
 
     request_id: str
+    traceparent: str | None = None
     viewer: Viewer | None = None
     operation: str | None = None
     snapshot: Snapshot | None = None

@@ -1,10 +1,14 @@
 """Logging, set up once: structlog's events and the standard library's records, in one form, to stderr."""
 
+import json
 import logging
 import re
 import sys
-from typing import Final, TextIO
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, Final, TextIO
 
+import orjson
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
@@ -18,41 +22,39 @@ _SECRET_TEXT: Final = re.compile(
     r"|(?<=\bbearer )\S+",
     re.I,
 )
-_QUIET: Final = ("uvicorn", "httpx", "httpcore", "tortoise", "aerich")
+_QUIET: Final = ("uvicorn", "httpx", "httpcore", "tortoise", "aerich", "opentelemetry")
 """Libraries whose everyday news are not ours to tell; their warnings are."""
 
 
 def hide_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Blanks values whose name says that they are secret, and secrets that stand in a text."""
     for name, value in event.items():
-        if _SECRET_NAME.search(name):
+        if _is_secret(name):
             event[name] = HIDDEN
-        elif isinstance(value, str):
+        elif isinstance(value, str) and ("@" in value or "." in value or " " in value):  # so has each secret
             event[name] = _SECRET_TEXT.sub(HIDDEN, value)
     return event
 
 
+@lru_cache(256)
+def _is_secret(name: str) -> bool:
+    return _SECRET_NAME.search(name) is not None
+
+
 def configure_logs(stream: TextIO = sys.stderr) -> None:
     """Writes JSON lines to `stream`, or a readable form where that is a terminal."""
-    shared = _shared_processors()
+    shared, last = _shared_processors(), _last_processors(stream.isatty())
     structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *shared,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
+        processors=[*shared, *last],
+        logger_factory=lambda *name: _Lines(stream, *name),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *_last_processors(stream.isatty()),
-            ],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
         )
     )
     logging.captureWarnings(capture=True)
@@ -61,12 +63,28 @@ def configure_logs(stream: TextIO = sys.stderr) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
+class _Lines:
+    """Where structlog's events go, past the standard library: its way takes as long as all the rest."""
+
+    def __init__(self, stream: TextIO, name: str = "") -> None:
+        self._stream = stream
+        self.name = name
+
+    def msg(self, line: str) -> None:
+        """Write a line; where the stream cannot take it, it is lost, and no request with it."""
+        try:
+            self._stream.write(f"{line}\n")
+            self._stream.flush()
+        except (OSError, ValueError):  # as when the disk is full, or stderr closed
+            return
+
+    info = warning = error = critical = msg
+
+
 def _shared_processors() -> list[Processor]:
     return [
-        structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
-        structlog.stdlib.PositionalArgumentsFormatter(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
 
@@ -76,4 +94,13 @@ def _last_processors(for_terminal: bool) -> list[Processor]:  # noqa: FBT001 - t
     traceback = structlog.processors.format_exc_info
     if for_terminal:
         return [traceback, hide_secrets, structlog.dev.ConsoleRenderer()]
-    return [traceback, hide_secrets, structlog.processors.JSONRenderer()]
+    return [traceback, hide_secrets, structlog.processors.JSONRenderer(serializer=_json)]
+
+
+def _json(event: EventDict, default: Callable[[Any], Any]) -> str:
+    """A line in ASCII, whatever the stream's encoding; lone surrogates and large integers are beyond orjson."""
+    try:
+        line = orjson.dumps(event, default, orjson.OPT_PASSTHROUGH_DATACLASS)  # a repr may leave secrets out
+    except orjson.JSONEncodeError:
+        return json.dumps(event, default=default)
+    return line.decode() if line.isascii() else json.dumps(event, default=default)

@@ -75,4 +75,13 @@ class Settings(BaseSettings):
     reads: Literal["auto", "loaders"] = Field(
         default="auto", description="How queries are run: compiled where they can be, or all by data loaders."
     )
-    introspection: bool = Field(default=True, description="Answer introspection to anonymous callers.")
+    otel_exporter_otlp_endpoint: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s?#]+$",
+        description="The OpenTelemetry collector that gets a span of each request, by OTLP over HTTP, such as "
+        "http://127.0.0.1:4318; needs requirements-otel.txt.",
+    )
+    introspection: bool = Field(
+        default=True,
+        description="Answer introspection to anonymous callers, and suggest names to them when they err.",
+    )

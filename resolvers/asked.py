@@ -21,13 +21,17 @@ from resolvers.plans import PlanBook
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A validated document, the operation of it that is asked for, and the variables as they came."""
+    """A validated document, the operation of it that is asked for, and the variables as they came.
+
+    `suggests` says whether errors may suggest names of the schema.
+    """
 
     schema: GraphQLSchema
     syntax: DocumentNode
     definition: OperationDefinitionNode
     variables: Mapping[str, Any]
     plans: PlanBook
+    suggests: bool = True
 
     async def through_loaders(self, operation: Operation) -> ExecutionResult:
         """Execute by graphql-core."""
@@ -39,6 +43,7 @@ class Asked:
             context_value=operation,
             variable_values=dict(self.variables),
             operation_name=name.value if name else None,
+            hide_suggestions=not self.suggests,
         )
         return await result if isinstance(result, Awaitable) else result
 

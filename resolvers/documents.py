@@ -53,6 +53,7 @@ class Document:
         costs: The cost of each operation by its name.
         weight: What keeping it takes, in tokens.
         plans: What its operations were compiled to.
+        suggests: Whether errors may suggest names of the schema; those of its variables, too.
     """
 
     syntax: DocumentNode | None
@@ -62,6 +63,7 @@ class Document:
     costs: Mapping[str | None, Cost] = field(default_factory=dict, compare=False)
     weight: int = 0
     plans: PlanBook = field(default_factory=PlanBook, compare=False)
+    suggests: bool = True
 
     def operation(self, name: str | None) -> OperationDefinitionNode | None:
         """The operation of this name, or the only one; None where there is no such one."""
@@ -77,8 +79,10 @@ class Document:
 class Documents:
     """The documents seen lately; the longest unused is forgotten first."""
 
-    def __init__(self, schema: GraphQLSchema) -> None:
+    def __init__(self, schema: GraphQLSchema, *, suggest: bool = True) -> None:
+        """Errors suggest names of the schema ("Did you mean ...") unless `suggest` is false."""
         self._schema = schema
+        self._suggest = suggest
         self._costs = CostReader(schema)
         self._kept: OrderedDict[str, Document] = OrderedDict()
         self._weight = 0
@@ -93,7 +97,7 @@ class Documents:
             weight = check_text(text) + len(text) // 100
         except LimitExceededError as error:
             return Document(None, (_told(error),))
-        document = replace(self._read(text), weight=weight)
+        document = replace(self._read(text), weight=weight, suggests=self._suggest)
         self._keep(text, document)
         return document
 
@@ -114,7 +118,10 @@ class Documents:
             return Document(None, (_told(error),))
 
     def _validated(self, syntax: DocumentNode) -> Document:
-        errors = tuple(map(_refined, validate(self._schema, syntax, _RULES, DOCUMENT_ERRORS_MAX)))
+        found = validate(
+            self._schema, syntax, _RULES, DOCUMENT_ERRORS_MAX, hide_suggestions=not self._suggest
+        )
+        errors = tuple(map(_refined, found))
         introspects = bool(validate(self._schema, syntax, [NoSchemaIntrospectionCustomRule], 1))
         operations = tuple(d for d in syntax.definitions if isinstance(d, OperationDefinitionNode))
         if errors:

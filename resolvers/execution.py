@@ -91,7 +91,7 @@ async def run(
     definition = document.operation(request.operation_name)
     assert document.syntax is not None  # noqa: S101 - what has been estimated is there
     assert definition is not None  # noqa: S101 - as above
-    asked = Asked(schema, document.syntax, definition, request.variables, document.plans)
+    asked = Asked(schema, document.syntax, definition, request.variables, document.plans, document.suggests)
     if request.wants_explanation or request.wanted_way:
         _require_platform(operation)
         operation.explained = {} if request.wants_explanation else None

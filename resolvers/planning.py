@@ -52,7 +52,9 @@ class Planning:
         self.values: dict[str, Any] = {
             name: value
             for name, value in variables.coerced.items()
-            if name in self._holdable() and type(value) in (str, int)
+            if name in self._holdable()
+            and type(value) in (str, int)
+            and value != ""  # an empty search is none
         }
         if viewer.tenant_id is not None:
             self.values[TENANT] = viewer.tenant_id

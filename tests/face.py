@@ -10,6 +10,7 @@ import httpx
 from starlette.applications import Starlette
 
 from api.app import build_app
+from api.tracing import traced
 from core.database import Database
 from core.issuer import IssuerConfig
 from core.settings import Settings
@@ -57,10 +58,11 @@ async def face(dsn: str, **settings: Any) -> AsyncIterator[Face]:
     async with key_server(public_jwk(ec_key("face"), kid="k1")) as keys:
         verifier = TokenVerifier(IssuerConfig(ISSUER, keys.url, algorithms=("ES256",)), None)
         try:
-            app = build_app(database, verifier, chosen, lambda: unready(dsn))
-            transport = httpx.ASGITransport(app)
-            async with httpx.AsyncClient(transport=transport, base_url="http://msp.test") as client:
-                yield Face(app, client, database, await _users(dsn))
+            with traced(chosen) as observers:
+                app = build_app(database, verifier, chosen, lambda: unready(dsn), observers=observers)
+                transport = httpx.ASGITransport(app)
+                async with httpx.AsyncClient(transport=transport, base_url="http://msp.test") as client:
+                    yield Face(app, client, database, await _users(dsn))
         finally:
             await verifier.close()
             await database.close()

@@ -12,11 +12,21 @@ DIRECTORY: Final = Path(__file__).parents[1] / "node"
 NODE: Final = shutil.which("node")
 CHROMIUM: Final = shutil.which("chromium")
 
-_installed = (DIRECTORY / "node_modules").is_dir()
+OLDEST_NODE: Final = (20, 19)
+"""What the packages ask for; tests/node/package.json says the same."""
+
+
+def _is_ready() -> bool:
+    """Whether there is a Node.js that is new enough, and the packages."""
+    if NODE is None or not (DIRECTORY / "node_modules").is_dir():
+        return False
+    version = subprocess.run([NODE, "--version"], capture_output=True, text=True, timeout=60).stdout
+    return tuple(map(int, version.strip().removeprefix("v").split(".")[:2])) >= OLDEST_NODE
+
 
 needs_node = pytest.mark.skipif(
-    NODE is None or not _installed,
-    reason="needs node and tests/node/node_modules (`make test` installs them)",
+    not _is_ready(),
+    reason="needs Node.js 20.19 or later, and tests/node/node_modules (`make test` installs the packages)",
 )
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
 

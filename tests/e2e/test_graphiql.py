@@ -1,5 +1,6 @@
 """GraphiQL in a real Chromium that can reach nothing but the server: a newcomer's first clicks."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -80,6 +81,8 @@ def test_and_the_socket_alike(server: Server, seen: dict[str, Any]) -> None:
 
 def test_the_log_has_no_token(server: Server, seen: dict[str, Any]) -> None:
     log = server.log.read_text("utf-8")
-    assert '"operation": "FirstLook"' in log
+    assert "FirstLook" in {
+        json.loads(line).get("operation") for line in log.splitlines() if line.startswith("{")
+    }
     assert seen["first"]["authorization"].split(" ")[1] not in log
     assert "eyJ" not in log

@@ -1,6 +1,7 @@
 """Starts that cannot be: each says why in one line on stderr, and how it ends is not success."""
 
 import subprocess
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -42,6 +43,20 @@ def test_an_address_that_is_none(url: str) -> None:
 def test_a_bad_setting_is_named() -> None:
     assert _only_line(ended("--port", 70000)).startswith("PORT: ")
     assert _only_line(ended("migrate", POOL_SIZE="0")).startswith("POOL_SIZE: ")
+
+
+def test_a_collector_without_the_packages(tmp_path: Path) -> None:
+    (tmp_path / "opentelemetry").mkdir()
+    (tmp_path / "opentelemetry" / "__init__.py").touch()  # comes before the one that is installed
+    collector = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318", "PYTHONPATH": str(tmp_path)}
+    line = _only_line(ended("--port", 0, **ISSUER, **collector))
+    assert line.startswith("OTEL_EXPORTER_OTLP_ENDPOINT is set, but opentelemetry")
+    assert "requirements-otel.txt" in line
+
+
+def test_a_collector_that_is_no_address() -> None:
+    line = _only_line(ended("--port", 0, OTEL_EXPORTER_OTLP_ENDPOINT="collector:4317", **ISSUER))
+    assert line.startswith("OTEL_EXPORTER_OTLP_ENDPOINT: ")
 
 
 def test_a_host_that_is_not_ours() -> None:

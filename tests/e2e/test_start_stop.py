@@ -41,6 +41,15 @@ def test_a_signal_ends_it(data_dir: Path, how: signal.Signals) -> None:
         assert "Traceback" not in server.log.read_text()
 
 
+def test_a_collector_that_is_gone_does_not_hold_it(data_dir: Path) -> None:
+    collector = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}
+    with running("--demo", "--data-dir", data_dir, lines=LINES, **collector) as server:
+        assert httpx.get(f"{server.url}/graphql", params={"query": "{ __typename }"}).status_code == 200
+        assert server.end() < STOP_LIMIT_S
+        assert server.process.returncode == 0
+        assert "Traceback" not in server.log.read_text()
+
+
 def test_open_connections_and_long_requests_do_not_hold_it(data_dir: Path) -> None:
     with running("--demo", "--data-dir", data_dir, lines=LINES) as server:
         with _connect(server) as idle, _connect(server) as unfinished, _connect(server) as kept:

@@ -198,6 +198,7 @@ async def test_the_log_has_one_line_for_a_request(demo: Face, lines: list[Any]) 
         "user_id": demo.users[0],
         "operation": "Some",
         "outcome": "ok",
+        "way": "compiled",
         "status": 200,
         "statements": 1,
         "rows": line["rows"],

@@ -32,7 +32,7 @@ DOCUMENTS: Final = int(os.environ.get("DIFFERENTIAL_DOCUMENTS", "1500"))
 
 SEED: Final = os.environ.get("DIFFERENTIAL_SEED", "")
 
-FAILURES_TOLD: Final = 12
+FAILURES_TOLD: Final = 5
 """How many failures are shrunk and told before the test gives up."""
 
 _TYPES: Final = frozenset(bound_schema()[1].type_map)

@@ -5,12 +5,18 @@ import json
 import logging
 import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 import structlog
 
 from core.logs import HIDDEN, configure_logs
+
+
+@dataclass
+class _Key:
+    secret: str = field(repr=False)
 
 
 class Terminal(io.StringIO):
@@ -110,6 +116,38 @@ def test_a_traceback_shows_no_local_variables_and_no_password() -> None:
     line = _logged(fail=True)
     assert "ValueError" in line["exception"]
     assert "hunter2" not in line["exception"]
+
+
+@pytest.mark.parametrize("value", ["Zürich", "lone \udc80 surrogate", 2**70, ["a", {"b": None}]])
+def test_any_value_comes_back_from_its_line(value: object) -> None:
+    assert _logged(value=value)["value"] == value
+
+
+def test_a_value_without_a_form_in_json_is_told_by_its_repr() -> None:
+    assert _logged(key=_Key("hunter2"))["key"] == "_Key()"
+    assert "_logged" in _logged(value=_logged)["value"]
+
+
+def test_a_line_is_ascii() -> None:
+    stream = io.StringIO()
+    configure_logs(stream)
+    structlog.get_logger("a").info("Zürich")
+    assert stream.getvalue().isascii()
+    assert stream.getvalue().count("\n") == 1
+
+
+def test_what_is_for_developers_is_left_out() -> None:
+    stream = io.StringIO()
+    configure_logs(stream)
+    structlog.get_logger("a").debug("detail")
+    assert stream.getvalue() == ""
+
+
+def test_a_stream_that_takes_nothing_does_no_harm() -> None:
+    stream = io.StringIO()
+    configure_logs(stream)
+    stream.close()
+    structlog.get_logger("a").info("happened")
 
 
 def test_a_terminal_gets_a_readable_form() -> None:
