@@ -20,7 +20,7 @@ from resolvers.level import Level, Writing, page_sql
 from resolvers.lists import list_level, require_list
 from resolvers.plans import Plan, Term
 from resolvers.rows import require_level
-from resolvers.selection import Document, list_selection
+from resolvers.selection import Syntax, list_selection
 from schema.table import Choice, Column, Kind, Scope, Table
 from schema.tables import BY_NAME, RELATIONS, TABLES, Relation, Side
 
@@ -38,7 +38,7 @@ _CHOICES: Final[Mapping[str, Mapping[str, Choice]]] = {
 
 def compile_root(
     schema: GraphQLSchema,
-    document: Document,
+    syntax: Syntax,
     variables: VariableValues,
     viewer: Viewer,
     nodes: Sequence[FieldNode],
@@ -50,7 +50,7 @@ def compile_root(
     Raises:
         NotCompilableError: The data loaders must answer it.
     """
-    compiler = _Compiler(schema, document, variables, viewer)
+    compiler = _Compiler(schema, syntax, variables, viewer)
     try:
         sql = compiler.root(nodes)
     except (ProductError, GraphQLError) as error:
@@ -62,10 +62,10 @@ class _Compiler:
     """Compiles one root field. Methods write SQL; `writing` collects what is bound."""
 
     def __init__(
-        self, schema: GraphQLSchema, document: Document, variables: VariableValues, viewer: Viewer
+        self, schema: GraphQLSchema, syntax: Syntax, variables: VariableValues, viewer: Viewer
     ) -> None:
         self._schema = schema
-        self._document = document
+        self._syntax = syntax
         self._variables = variables
         self._viewer = viewer
         self._names = 0
@@ -130,7 +130,7 @@ class _Compiler:
         self, table: Table, nodes: Sequence[FieldNode], type_name: str, source: Source, joins: list[str]
     ) -> Iterator[Entry]:
         """The response keys of a row with the SQL of their values; what they need is added to `joins`."""
-        for key, fields in self._document.responses(nodes, type_name).items():
+        for key, fields in self._syntax.responses(nodes, type_name).items():
             name = fields[0].name.value
             column = table.by_graphql_name.get(name)
             if column is not None:
@@ -182,7 +182,7 @@ class _Compiler:
         parent: str | None,
     ) -> str:
         arguments = self._arguments(type_name, nodes[0])
-        selection = list_selection(self._document, nodes, table)
+        selection = list_selection(self._syntax, nodes, table)
         reference = relation.reference if relation else None
         list_name = f"{type_name}.{nodes[0].name.value}"
         level = self._read(list_level(list_name, self._viewer, table, arguments, reference, selection))
@@ -196,7 +196,7 @@ class _Compiler:
     def _list_parts(self, table: Table, nodes: Sequence[FieldNode]) -> ListParts:
         """What of a connection is asked for, each part under its response key."""
         type_name = table.type_name
-        fields = self._document.responses(nodes, f"{type_name}Connection")
+        fields = self._syntax.responses(nodes, f"{type_name}Connection")
 
         def of_row(rows: Sequence[FieldNode], source: Source, joins: list[str]) -> str:
             return listed(list(self._entries(table, rows, type_name, source, joins)))
@@ -205,12 +205,12 @@ class _Compiler:
             type_name,
             fields=fields,
             edges={
-                key: self._document.responses(found, f"{type_name}Edge")
+                key: self._syntax.responses(found, f"{type_name}Edge")
                 for key, found in fields.items()
                 if found[0].name.value == "edges"
             },
             infos={
-                key: {k: v[0].name.value for k, v in self._document.responses(found, "PageInfo").items()}
+                key: {k: v[0].name.value for k, v in self._syntax.responses(found, "PageInfo").items()}
                 for key, found in fields.items()
                 if found[0].name.value == "pageInfo"
             },
@@ -227,7 +227,7 @@ class _Compiler:
             "role": ("roles", viewer.role_id),
         }
         entries = []
-        for key, fields in self._document.responses(nodes, "Viewer").items():
+        for key, fields in self._syntax.responses(nodes, "Viewer").items():
             match fields[0].name.value:
                 case "id":
                     value = parameters.add(viewer.id)

@@ -17,7 +17,7 @@ from resolvers.operation import Operation
 from resolvers.orders import order_of
 from resolvers.pages import Page, page_of
 from resolvers.rows import Rows, require_level
-from resolvers.selection import Document, ListSelection, list_selection
+from resolvers.selection import ListSelection, Syntax, list_selection
 from schema.table import Reference, Table
 
 Info = GraphQLResolveInfo[Operation]
@@ -85,7 +85,7 @@ def plan_list(
         BadUserInputError: Arguments that cannot be.
         ForbiddenError: The viewer may not read the list.
     """
-    selection = list_selection(Document.of(info), info.field_nodes, table)
+    selection = list_selection(Syntax.of(info), info.field_nodes, table)
     page = page_of(arguments)
     list_name = f"{info.parent_type.name}.{info.field_name}"
     level = list_level(list_name, rows.viewer, table, arguments, reference, selection)

@@ -27,7 +27,7 @@ from resolvers.asked import Asked
 from resolvers.compiled_lists import NotCompilableError
 from resolvers.compiler import compile_root
 from resolvers.plans import TENANT, Plan, Planned, hold, storable
-from resolvers.selection import Document
+from resolvers.selection import Syntax
 from schema.filters import OPERATORS
 from schema.table import Kind
 
@@ -99,13 +99,13 @@ class Planning:
         fragments = {
             d.name.value: d for d in self._asked.syntax.definitions if isinstance(d, FragmentDefinitionNode)
         }
-        document = Document(fragments, coerced)
-        roots = document.responses_of(self._asked.definition.selection_set, "Query")
+        syntax = Syntax(fragments, coerced)
+        roots = syntax.responses_of(self._asked.definition.selection_set, "Query")
         plans: dict[str, Plan | None] = {}
         reusable = True
         for key, nodes in roots.items():
             try:
-                plans[key], good = compile_root(self._asked.schema, document, variables, viewer, nodes)
+                plans[key], good = compile_root(self._asked.schema, syntax, variables, viewer, nodes)
             except (NotCompilableError, RecursionError):
                 plans[key] = None
             else:

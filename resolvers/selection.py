@@ -23,14 +23,14 @@ _UNIONS: Final = tuple(choice.union for table in TABLES for choice in table.choi
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class Syntax:
     """What reading a selection takes beside its nodes."""
 
     fragments: Mapping[str, FragmentDefinitionNode]
     variables: Mapping[str, Any]
 
     @classmethod
-    def of(cls, info: GraphQLResolveInfo[Any]) -> "Document":
+    def of(cls, info: GraphQLResolveInfo[Any]) -> "Syntax":
         """The document of the operation that is being resolved."""
         return cls(info.fragments, info.variable_values.coerced)
 
@@ -125,14 +125,14 @@ class ListSelection:
     cursors: bool
 
 
-def list_selection(document: Document, nodes: Iterable[FieldNode], table: Table) -> ListSelection:
+def list_selection(syntax: Syntax, nodes: Iterable[FieldNode], table: Table) -> ListSelection:
     """Read the selection of a connection of `table`."""
-    fields = document.fields(nodes, f"{table.type_name}Connection")
-    edges = document.fields(fields.get("edges", ()), f"{table.type_name}Edge")
-    info = document.fields(fields.get("pageInfo", ()), "PageInfo")
+    fields = syntax.fields(nodes, f"{table.type_name}Connection")
+    edges = syntax.fields(fields.get("edges", ()), f"{table.type_name}Edge")
+    info = syntax.fields(fields.get("pageInfo", ()), "PageInfo")
     row_nodes = [*fields.get("nodes", ()), *edges.get("node", ())]
     return ListSelection(
-        columns_of(table, document.fields(row_nodes, table.type_name)),
+        columns_of(table, syntax.fields(row_nodes, table.type_name)),
         rows=bool(row_nodes or edges or fields.get("edges") or info),
         cursors="cursor" in edges or "startCursor" in info or "endCursor" in info,
     )

@@ -12,13 +12,13 @@ from resolvers.level import Level
 from resolvers.lists import Info, Resolver
 from resolvers.parameters import refuse_unstorable
 from resolvers.rows import Rows
-from resolvers.selection import Document, columns_of
+from resolvers.selection import Syntax, columns_of
 from schema.table import Choice, Reference, Table
 from schema.tables import BY_NAME
 
 
 def _level(info: Info, table: Table, key: str, *, include_deleted: bool = False) -> Level:
-    selected = Document.of(info).fields(info.field_nodes, table.type_name)
+    selected = Syntax.of(info).fields(info.field_nodes, table.type_name)
     return Level(table, columns_of(table, selected), key=key, include_deleted=include_deleted)
 
 

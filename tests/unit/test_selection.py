@@ -5,19 +5,19 @@ from typing import Any
 import pytest
 from graphql import FieldNode, FragmentDefinitionNode, OperationDefinitionNode, parse
 
-from resolvers.selection import Document, ListSelection, columns_of, list_selection
+from resolvers.selection import ListSelection, Syntax, columns_of, list_selection
 from schema.core import SITES
 from schema.monitoring import HEALTH_CHECKS
 
 
-def read(text: str, **variables: Any) -> tuple[Document, list[FieldNode]]:
+def read(text: str, **variables: Any) -> tuple[Syntax, list[FieldNode]]:
     """The document, and its first root field."""
     definitions = parse(text).definitions
     fragments = {d.name.value: d for d in definitions if isinstance(d, FragmentDefinitionNode)}
     operation = next(d for d in definitions if isinstance(d, OperationDefinitionNode))
     field = operation.selection_set.selections[0]
     assert isinstance(field, FieldNode)
-    return Document(fragments, variables), [field]
+    return Syntax(fragments, variables), [field]
 
 
 def names(text: str, type_name: str = "Site", **variables: Any) -> list[str]:
