@@ -53,6 +53,7 @@ class Operations:
             ProductError: the request is refused as a whole.
         """
         identity, tenant = await self._identity(headers)
+        record.identity = identity
         document = (self._documents if identity else self._of_strangers).get(request.query)
         operation = document.operation(request.operation_name)
         record.operation = operation.name.value if operation and operation.name else None
@@ -109,7 +110,7 @@ def _check_kind(operation: OperationDefinitionNode | None, *, queries_only: bool
     if operation is None or operation.operation is OperationType.QUERY:
         return
     if operation.operation is OperationType.SUBSCRIPTION:
-        raise BadUserInputError("Subscriptions go over the websocket (graphql-transport-ws) on this path")
+        raise BadUserInputError("Subscriptions are not answered over HTTP")
     if queries_only:
         raise NotByGetError("A mutation goes by POST")
 

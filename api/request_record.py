@@ -14,7 +14,8 @@ from starlette.datastructures import Headers
 from core.database import Snapshot
 from core.errors import InternalError
 from core.limits import OPERATION_NAME_LOGGED_MAX
-from core.viewer import Viewer
+from core.tokens import Identity
+from core.viewer import Viewer, ViewerKind
 from resolvers.faults import Faults
 
 REQUEST_ID: Final = "X-Request-Id"
@@ -51,7 +52,8 @@ class RequestRecord:
     Attributes:
         request_id: Names the request here and at the caller's.
         traceparent: Where the caller's trace is, as W3C Trace Context writes it; unchecked.
-        viewer: Who asked; None for an anonymous caller and where sign-in failed.
+        identity: Who asked, by their token; None for an anonymous caller.
+        viewer: Who asked, signed in; None also where sign-in failed or was not come to.
         operation: The name of the operation in its document; None before it is known, and without a name.
         snapshot: Where it read.
         way: How it was run: `compiled`, `loaders` or `mixed`; None where nothing ran.
@@ -62,6 +64,7 @@ class RequestRecord:
 
     request_id: str
     traceparent: str | None = None
+    identity: Identity | None = None
     viewer: Viewer | None = None
     operation: str | None = None
     snapshot: Snapshot | None = None
@@ -89,7 +92,7 @@ class RequestRecord:
         self.status = status
         if response is not None:
             self.codes = list(dict.fromkeys(_codes(response.get("errors", ()))))
-            self.outcome = self._outcome(has_data="data" in response)
+            self.outcome = self._outcome(has_data=response.get("data") is not None)
 
     def _outcome(self, *, has_data: bool) -> Outcome:
         if InternalError.code in self.codes:
@@ -109,11 +112,11 @@ class RequestRecord:
         _log.error("request", **self._facts(), error_id=error_id, paths=self.faults.paths, exc_info=story)
 
     def _facts(self) -> dict[str, object]:
-        viewer = self.viewer
+        viewer, identity = self.viewer, self.identity
         return {
             "request_id": self.request_id,
-            "viewer": viewer.kind.value if viewer else "anonymous",
-            "user_id": viewer.user_id if viewer else None,
+            "viewer": identity.kind.value if identity else "anonymous",
+            "user_id": identity.subject if identity and identity.kind is ViewerKind.USER else None,
             "tenant_id": viewer.tenant_id if viewer else None,
             "operation": self.operation and self.operation[:OPERATION_NAME_LOGGED_MAX],
             "outcome": self.outcome.value,

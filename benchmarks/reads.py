@@ -55,7 +55,10 @@ class Asking:
                 _body(case.ours, variables),
             ),
             "PostGraphile": load.Target(
-                self.ports["peer"], "/graphql", (json_type,), _body(case.peer, variables)
+                self.ports["peer"],
+                "/graphql",
+                (json_type, ("x-tenant", self.tenant)),
+                _body(case.peer, variables),
             ),
         }
 

@@ -71,8 +71,9 @@ class Snapshot:
 
         An operation that fails early leaves data loaders behind which nobody waits for.
         """
+        self._ended = True  # ahead of its turn: those that wait for theirs must not take it
         async with self._turn:
-            self._ended = True
+            pass
 
 
 class Database:

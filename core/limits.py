@@ -143,6 +143,10 @@ POOL_WAIT_S: Final = 5.0
 """How long a request waits for a connection to the database: half of a statement's time; longer queues only
 grow."""
 
+QUERY_VARIABLES_CHARS_MAX: Final = 100_000
+"""Characters of a query's variables: a filter is some KiB. Each list that uses a value takes time for its whole
+length, of which a megabyte in fifty lists would make seconds."""
+
 VARIABLES_DEPTH_MAX: Final = 64
 """Nesting of JSON in variables: filters nest to a sixth of it, and Python's stack holds ten times as much."""
 
@@ -158,5 +162,9 @@ OPERATION_NAME_LOGGED_MAX: Final = 120
 DEPARTURE_PATIENCE_S: Final = 0.1
 """After this time we look whether the client of a request is still there: most requests have ended by then."""
 
-PLANS_KEPT: Final = 32
-"""Compiled plans kept for one document: one for each set of rights and each shape of its variables."""
+PLANS_KEPT_CHARS: Final = 8_000_000
+"""Characters of all compiled plans that are kept: two thousand with their keys. One that knows a large JSON value
+takes twenty times its characters of memory, so that the worst are below 200 MiB."""
+
+PLAN_KEPT_CHARS: Final = 200_000
+"""Characters of one plan that is kept: several times a full dashboard's; what is more is compiled each time."""

@@ -45,9 +45,10 @@ class Settings(BaseSettings):
     )
     pool_size: int = Field(default=10, ge=1, description="Connections to PostgreSQL.")
     statement_cache_size: int = Field(
-        default=1024,
+        default=100,
         ge=0,
-        description="Prepared statements kept a connection; 0 behind PgBouncer before 1.21.",
+        description="Prepared statements kept a connection, each up to 1 MiB of PostgreSQL's memory; "
+        "0 behind PgBouncer before 1.21.",
     )
 
     oidc_issuer: str | None = Field(default=None, description="The `iss` of the identity provider's tokens.")

@@ -1,8 +1,8 @@
 """The SQL of one compiled connection: a page, what is aggregated of its rows, and the object around it.
 
-SELECT row_to_json(o) FROM (                                  -- the connection
+SELECT row_to_json(o.*) FROM (                                -- the connection
   SELECT a.v1 AS "nodes", ... AS "pageInfo", (SELECT count(*) ...) AS "totalCount" FROM (
-    SELECT json_agg(n) AS v1, count(*) AS fetched FROM (      -- what is made of the rows
+    SELECT json_agg(n.*) AS v1, count(*) AS fetched FROM (    -- what is made of the rows
       SELECT ... FROM sites t WHERE ... ORDER BY ... LIMIT 50 -- the page: only these rows are worked on
     ) p CROSS JOIN LATERAL (SELECT p.id AS "id", ...) n) a) o
 """
@@ -104,7 +104,7 @@ class _ListWriter:
         entries = [self._entry(key, nodes) for key, nodes in self._parts.fields.items()]
         made = f" FROM ({self._aggregation()}) {self._made}" if self._aggregates else self._no_rows()
         outer = self._name("o")
-        return f"SELECT row_to_json({outer}) FROM (SELECT {listed(entries)}{made}) {outer}"
+        return f"SELECT row_to_json({outer}.*) FROM (SELECT {listed(entries)}{made}) {outer}"
 
     def _no_rows(self) -> str:
         """Nothing is read, such as for `pageInfo { __typename }`; what the page would be refused for still is."""
@@ -147,9 +147,10 @@ class _ListWriter:
         return self._lateral(listed(entries))
 
     def _lateral(self, selected: str) -> str:
+        """Join what is made of each row; gives all of it, by `.*`, as a response key may be any bare name."""
         name = self._name("n")
         self._joins.append(f"CROSS JOIN LATERAL (SELECT {selected}) {name}")
-        return name
+        return f"{name}.*"
 
     def _made_of(self, aggregate: Callable[[], str]) -> str:
         """Add an aggregate over the page's rows, written when all joins are known; gives the SQL of its value."""
@@ -177,7 +178,7 @@ class _ListWriter:
     def _info(self, names: Mapping[str, str]) -> str:
         entries = [(key, self._info_value(name)) for key, name in names.items()]
         info = self._name("i")
-        return f"(SELECT row_to_json({info}) FROM (SELECT {listed(entries)}) {info})"
+        return f"(SELECT row_to_json({info}.*) FROM (SELECT {listed(entries)}) {info})"
 
     def _info_value(self, name: str) -> str:
         level = self._level

@@ -20,7 +20,7 @@ from resolvers.level import Level, Writing, page_sql
 from resolvers.lists import list_level, require_list
 from resolvers.plans import Plan, Term
 from resolvers.rows import require_level
-from resolvers.selection import Syntax, list_selection
+from resolvers.selection import Syntax, columns_of, list_selection
 from schema.table import Choice, Column, Kind, Scope, Table
 from schema.tables import BY_NAME, RELATIONS, TABLES, Relation, Side
 
@@ -99,11 +99,18 @@ class _Compiler:
         self.terms.append(Term(level, keys))
         return level
 
+    def _level(
+        self, table: Table, nodes: Sequence[FieldNode], key: str, *, include_deleted: bool = False
+    ) -> Level:
+        """The level of rows that are looked up by `key`, with the columns that `nodes` need."""
+        columns = columns_of(table, self._syntax.fields(nodes, table.type_name))
+        return Level(table, columns, key=key, include_deleted=include_deleted)
+
     def _single(self, nodes: Sequence[FieldNode], table: Table, column: str) -> str:
         arguments = self._arguments("Query", nodes[0])
         with_deleted = bool(arguments.get("includeDeleted"))
         key: str = arguments[column]
-        level = self._read(Level(table, (), key=column, include_deleted=with_deleted), (key,))
+        level = self._read(self._level(table, nodes, column, include_deleted=with_deleted), (key,))
         alias = self.name("t")
         tie = f"{alias}.{column} = {self.writing.parameters.add(key)}"
         pick = (
@@ -119,12 +126,12 @@ class _Compiler:
         )
         object_ = self.name("o")
         source = page_sql(level, self.writing, alias, tie, [listed(entries)], None, joins)
-        return f"SELECT row_to_json({object_}) AS data FROM ({source}{pick}) {object_}"
+        return f"SELECT row_to_json({object_}.*) AS data FROM ({source}{pick}) {object_}"
 
     def _object(self, entries: Sequence[Entry], source: str) -> str:
         """The JSON object of some entries, as a scalar subquery."""
         name = self.name("o")
-        return f"(SELECT row_to_json({name}) FROM (SELECT {listed(entries)}{source}) {name})"
+        return f"(SELECT row_to_json({name}.*) FROM (SELECT {listed(entries)}{source}) {name})"
 
     def _entries(
         self, table: Table, nodes: Sequence[FieldNode], type_name: str, source: Source, joins: list[str]
@@ -158,7 +165,7 @@ class _Compiler:
 
     def _follow(self, target: Table, column: str, nodes: Sequence[FieldNode], key: str) -> str:
         alias = self.name("t")
-        level = Level(target, (), key=column)
+        level = self._level(target, nodes, column)
         if not (target.scope is Scope.ITSELF and self._viewer.kind is ViewerKind.USER):
             require_right(self._viewer, target)
         self.terms.append(Term(level))
@@ -249,7 +256,7 @@ class _Compiler:
         if row_id is None:
             return "NULL::json"
         table, alias = BY_NAME[table_name], self.name("t")
-        level = Level(table, (), key="id")
+        level = self._level(table, nodes, "id")
         self.terms.append(Term(level, (row_id,)))
         tie = f"{alias}.id = {self.writing.parameters.add(row_id)}"
         return f"({self._row(level, nodes, alias, tie)})"

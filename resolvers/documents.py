@@ -28,7 +28,7 @@ from resolvers.cost import Cost
 from resolvers.cost_shape import CostReader
 from resolvers.document_size import check_size
 from resolvers.document_text import check_text
-from resolvers.plans import PlanBook
+from resolvers.plans import PlanBook, Shelf
 
 overlapping_fields.MAX_COMPLEXITY_BUDGET = DOCUMENT_COMPARISONS_MAX
 _RULES: Final = [rule for rule in specified_rules if rule is not MaxIntrospectionDepthRule]
@@ -86,6 +86,7 @@ class Documents:
         self._costs = CostReader(schema)
         self._kept: OrderedDict[str, Document] = OrderedDict()
         self._weight = 0
+        self._shelf = Shelf()
 
     def get(self, text: str) -> Document:
         """Parse, check and validate a document, or remember it."""
@@ -97,7 +98,8 @@ class Documents:
             weight = check_text(text) + len(text) // 100
         except LimitExceededError as error:
             return Document(None, (_told(error),))
-        document = replace(self._read(text), weight=weight, suggests=self._suggest)
+        plans = PlanBook(self._shelf)
+        document = replace(self._read(text), weight=weight, plans=plans, suggests=self._suggest)
         self._keep(text, document)
         return document
 
@@ -105,7 +107,9 @@ class Documents:
         self._kept[text] = document
         self._weight += document.weight
         while len(self._kept) > DOCUMENTS_KEPT or self._weight > DOCUMENTS_KEPT_TOKENS:
-            self._weight -= self._kept.popitem(last=False)[1].weight
+            forgotten = self._kept.popitem(last=False)[1]
+            self._weight -= forgotten.weight
+            forgotten.plans.close()
 
     def _read(self, text: str) -> Document:
         try:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from graphql import ExecutionResult, GraphQLError, GraphQLSchema
+from graphql import ExecutionResult, GraphQLError, GraphQLSchema, OperationType
 
 from core.errors import (
     BadUserInputError,
@@ -22,7 +22,7 @@ from resolvers.cost import check_cost
 from resolvers.documents import Document
 from resolvers.faults import Faults
 from resolvers.operation import Operation
-from resolvers.variables import check_variables
+from resolvers.variables import check_query_variables, check_variables
 from resolvers.ways import Way
 
 
@@ -71,6 +71,8 @@ def estimate(document: Document, request: Request) -> int:
     if definition is None or document.syntax is None:
         raise BadUserInputError("The document has no such operation")
     check_variables(request.variables)
+    if definition.operation is OperationType.QUERY:
+        check_query_variables(request.variables)
     cost = document.cost(definition).estimate(request.variables)
     check_cost(cost)
     return cost

@@ -161,7 +161,7 @@ def json_text(value: Any) -> str:
         raise BadUserInputError(
             "This JSON value cannot be compared: it nests too deep, or has a number too long or not finite"
         ) from error
-    if _ESCAPED_NUL.search(text):
+    if "\\u0000" in text and _ESCAPED_NUL.search(text):  # searching takes forty times as long
         raise BadUserInputError("A text must not contain the NUL character")
     return text
 

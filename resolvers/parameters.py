@@ -37,5 +37,7 @@ def refuse_unstorable(text: str) -> None:
     """
     if "\x00" in text:
         raise BadUserInputError("A text must not contain the NUL character")
-    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-        raise BadUserInputError("A text must not contain half of a surrogate pair")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise BadUserInputError("A text must not contain half of a surrogate pair") from error

@@ -67,17 +67,10 @@ class Planning:
             book, shape = self._asked.plans, self._shape()
         except (RecursionError, ValueError):
             return None
-        planned = book.get(shape)
+        planned = book.get(shape) or book.get((shape, self._exact()))
         if planned is None:
             planned = self._compile()
-            book.keep(shape, planned)
-        if planned.reusable:
-            return planned
-        return book.get((shape, self._exact())) or self._keep_exact((shape, self._exact()))
-
-    def _keep_exact(self, key: Hashable) -> Planned:
-        planned = self._compile()
-        self._asked.plans.keep(key, planned)
+            book.keep(shape if planned.reusable else (shape, self._exact()), planned)
         return planned
 
     def _shape(self) -> Hashable:

@@ -14,7 +14,7 @@ from typing import Any, Final
 from graphql import FieldNode
 
 from core.errors import BadUserInputError
-from core.limits import PLANS_KEPT
+from core.limits import PLAN_KEPT_CHARS, PLANS_KEPT_CHARS
 from resolvers.level import Level, Statement
 from resolvers.parameters import refuse_unstorable
 from resolvers.rows import Read
@@ -165,29 +165,72 @@ class Planned:
     reusable: bool
 
 
-@dataclass(slots=True)
+class Shelf:
+    """The plans of all documents; the longest unused are forgotten first.
+
+    Clients choose how long the values are that a plan knows, so plans are kept by weight and not by number.
+    """
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[PlanBook, Hashable], tuple[Planned, int]] = OrderedDict()
+        self._weight = 0
+
+    def get(self, key: "tuple[PlanBook, Hashable]") -> Planned | None:
+        """What is kept under a key."""
+        found = self._kept.get(key)
+        if found is None:
+            return None
+        self._kept.move_to_end(key)
+        return found[0]
+
+    def keep(self, key: "tuple[PlanBook, Hashable]", planned: Planned, weight: int) -> None:
+        """Keep what was planned under a key that is new, unless it is too heavy for that."""
+        if weight > PLAN_KEPT_CHARS:
+            return
+        self._kept[key] = planned, weight
+        self._weight += weight
+        while self._weight > PLANS_KEPT_CHARS:
+            self._weight -= self._kept.popitem(last=False)[1][1]
+
+    def forget(self, book: "PlanBook") -> None:
+        """Forget all plans of one document."""
+        for key in [key for key in self._kept if key[0] is book]:
+            self._weight -= self._kept.pop(key)[1]
+
+
+@dataclass(slots=True, eq=False)
 class PlanBook:
-    """The plans of one document; the longest unused is forgotten first.
+    """The plans of one document, which they hold in memory: they are forgotten with it.
 
     Attributes:
+        shelf: Where they are kept, together with those of other documents.
         holdable: For each operation, by its name, the variables that can be held; found once.
     """
 
+    shelf: Shelf = field(default_factory=Shelf)
     holdable: dict[str | None, frozenset[str]] = field(default_factory=dict)
-    _planned: OrderedDict[Hashable, Planned] = field(default_factory=OrderedDict)
+    _closed: bool = False
 
     def get(self, key: Hashable) -> Planned | None:
         """What is kept under a key."""
-        found = self._planned.get(key)
-        if found is not None:
-            self._planned.move_to_end(key)
-        return found
+        return self.shelf.get((self, key))
 
     def keep(self, key: Hashable, planned: Planned) -> None:
-        """Keep what was planned."""
-        self._planned[key] = planned
-        if len(self._planned) > PLANS_KEPT:
-            self._planned.popitem(last=False)
+        """Keep what was planned, while the document is kept."""
+        if not self._closed:
+            self.shelf.keep((self, key), planned, len(repr(key)) + _weight(planned))
+
+    def close(self) -> None:
+        """Forget all plans and keep none any more, though a request with the document may be on its way."""
+        self._closed = True
+        if self.holdable:  # else nothing was ever planned
+            self.shelf.forget(self)
+
+
+def _weight(planned: Planned) -> int:
+    """What keeping it takes, in characters; what it was compiled from is in the key and in the document."""
+    statements = (plan.statement for plan in planned.plans.values() if plan)
+    return sum(len(statement.sql) + len(repr(statement.arguments)) for statement in statements)
 
 
 def storable(values: Values) -> bool:

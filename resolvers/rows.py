@@ -12,7 +12,6 @@ from core.errors import ForbiddenError
 from core.viewer import Viewer
 from resolvers.access import own_id, require_deleted, require_right
 from resolvers.level import KEY, Level, Statement, count_statement, rows_statement
-from schema.table import Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +62,6 @@ class Rows:
             ForbiddenError: The viewer lacks the right.
         """
         require_level(self.viewer, level)
-
-    def authorise_row(self, table: Table, row_id: str) -> None:
-        """Make sure that the viewer may read the row of this id, be it there or not: their own, or by right.
-
-        Raises:
-            ForbiddenError: The viewer lacks the right.
-        """
-        if row_id != own_id(self.viewer, table):
-            require_right(self.viewer, table)
 
     async def find(self, level: Level, keys: Sequence[str] | None = None) -> list[Record]:
         """The rows of a level; one more than its limit where there are more. With `keys`: of all these parents.

@@ -104,7 +104,9 @@ OPERATORS: Final[Mapping[Kind, type]] = {
 """The operator input for each kind of column but enums."""
 
 _ENUM_OPERATORS: Final[Mapping[type[StrEnum], type]] = {
-    enum: _operators(f"{enum.__name__}Filter", enum, f"Compares a {enum.__name__}.", _EQUALITY, _MEMBERSHIP)
+    enum: _operators(
+        f"{enum.__name__}Filter", enum, f"Compares values of {enum.__name__}.", _EQUALITY, _MEMBERSHIP
+    )
     for enum in PRODUCT_ENUMS
 }
 

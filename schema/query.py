@@ -49,7 +49,7 @@ def _root_fields(table: Table) -> list[StrawberryField]:
         ),
         *(_also_by(table, name, key) for name, key in table.also_by.items()),
         output_field(
-            table.many, CONNECTIONS[table.name], f"A list: {table.type.__strawberry_definition__.description}",
+            table.many, CONNECTIONS[table.name], f"The `{table.many}` that the viewer may read, a page at a time.",
             list_arguments(table),
         ),
     ]  # fmt: skip

@@ -196,3 +196,16 @@ async def test_other_names_are_exact(asks: Asking) -> None:
     assert await asks.data(query, slug=slug) == {"siteBySlug": {"slug": slug}}
     for other in (slug.upper(), slug + " ", slug[:-1] + "_", ""):
         assert await asks.data(query, slug=other) == {"siteBySlug": None}
+
+
+async def test_of_rows_deleted_at_the_same_time_the_one_of_the_last_id_is_shown(asks: Asking) -> None:
+    slug = f"twins-{asks.graph.way}"
+    for suffix in ("b", "c", "a"):
+        await asks.write(
+            "INSERT INTO sites (id, tenant_id, name, slug, deleted_at) VALUES ($1, $2, 'Twin', $3, 5) RETURNING id",
+            f"{slug}-{suffix}",
+            asks.tenant_id,
+            slug,
+        )
+    query = "query($slug: String!) { siteBySlug(slug: $slug, includeDeleted: true) { id } }"
+    assert await asks.data(query, slug=slug) == {"siteBySlug": {"id": f"{slug}-c"}}

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from core.limits import ALIASES_MAX, COST_MAX, DEPTH_MAX, VARIABLES_DEPTH_MAX
+from core.limits import ALIASES_MAX, COST_MAX, DEPTH_MAX, QUERY_VARIABLES_CHARS_MAX, VARIABLES_DEPTH_MAX
 from resolvers.ways import Way
 from tests.face import Face, codes, face
 from tests.integration.asking import Asking, asking
@@ -118,3 +118,13 @@ async def test_depth_of_any_kind_is_no_fault_of_ours(demo: Face, name: str) -> N
     response = await demo.ask(**DEEP[name])
     assert "INTERNAL" not in codes(response)
     assert codes(response) == ([] if name == "extensions" else ["QUERY_TOO_COMPLEX"])
+
+
+@pytest.mark.parametrize("way", [Way.LOADERS, Way.AUTO])
+async def test_a_querys_variables_are_only_so_long(asks: Asking, way: Way) -> None:
+    query = "query($text: String) { agents(search: $text) { totalCount } }"
+    fits = QUERY_VARIABLES_CHARS_MAX - len('{"text": ""}')
+    assert not (await asks.by(way).ask(query, text="x" * fits)).errors
+    refused = await asks.by(way).ask(query, text="x" * (fits + 1))
+    assert (refused.codes, refused.statements) == (["QUERY_TOO_COMPLEX"], 0)
+    assert refused.errors[0]["extensions"]["limit"] == "variablesCharacters"

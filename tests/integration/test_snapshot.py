@@ -309,3 +309,13 @@ async def test_levels_of_one_answer_take_turns(database: Database, neighbours: N
     answer = await Graph(database).as_user(neighbours.me, query)
     assert not answer.errors
     assert all(answer.data[name]["totalCount"] for name in names)
+
+
+async def test_what_waits_for_its_turn_is_not_run_when_the_snapshot_ends(database: Database) -> None:
+    """Of a client that has left, say: only the statement that runs is waited for."""
+    async with database.snapshot() as snapshot:
+        loaders = [asyncio.create_task(snapshot.fetch("SELECT pg_sleep(0.1)", ())) for _ in range(5)]
+        await asyncio.sleep(0.05)
+    answers = await asyncio.gather(*loaders, return_exceptions=True)
+    assert snapshot.statements == 1
+    assert [type(answer) for answer in answers] == [list] + [asyncpg.InterfaceError] * 4

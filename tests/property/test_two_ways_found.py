@@ -14,6 +14,14 @@ from tests.property.responses import difference
 
 _LONG: Final = "a_name_that_is_longer_than_the_63_bytes_which_postgresql_keeps_of_an_identifier_"
 
+_OF_THE_STATEMENT: Final = [f"{letter}{number}" for letter in "ajnoipqt" for number in range(1, 12)]
+"""Names that the compiler gives to the parts of a statement; a response key may be the same."""
+
+
+def _under(keys: Sequence[str], field: str) -> str:
+    return " ".join(f"{key}: {field}" for key in keys)
+
+
 FOUND: Final[Mapping[str, tuple[str, Sequence[Mapping[str, Any]]]]] = {
     "a long key in a page's info, an edge, a connection": (
         "{ sites(first: 1) { %s1: totalCount pageInfo { %s2: endCursor } edges { %s3: cursor } } }".replace(
@@ -33,6 +41,20 @@ FOUND: Final[Mapping[str, tuple[str, Sequence[Mapping[str, Any]]]]] = {
         "query ($text: String) { sites(search: $text) { totalCount } }",
         [{"text": ""}, {"text": "no such site"}, {"text": ""}, {}],
     ),
+    **{
+        f"response keys that are names in the statement, too: {where}": (
+            before + _under(_OF_THE_STATEMENT, field) + after,
+            [{}],
+        )
+        for where, before, field, after in (
+            ("a row", "{ sites(first: 2) { nodes { ", "name", " } } }"),
+            ("an edge", "{ sites(first: 2) { edges { ", "cursor", " node { name } } } }"),
+            ("a page's info", "{ sites(first: 2) { pageInfo { ", "hasNextPage", " } } }"),
+            ("a connection", "{ sites(first: 2) { nodes { name } ", "__typename", " } }"),
+            ("a relation", "{ agents(first: 2) { nodes { site { ", "name", " } } } }"),
+            ("a viewer", "{ viewer { ", "kind", " user { name } } }"),
+        )
+    },
 }
 
 

@@ -1,6 +1,9 @@
 """The filter compiler: an input in, SQL and its parameters out."""
 
+import json
+from collections.abc import Callable
 from decimal import Decimal
+from time import perf_counter
 from typing import Any
 
 import pytest
@@ -10,7 +13,7 @@ from core.limits import FILTER_CONDITIONS_MAX, FILTER_DEPTH_MAX, FILTER_VALUES_M
 from core.rights import closure
 from core.viewer import Viewer, ViewerKind
 from resolvers.filters import FilterCompiler, json_text
-from resolvers.parameters import Parameters
+from resolvers.parameters import Parameters, refuse_unstorable
 from schema.agents import AGENTS
 from schema.billing import TENANT_BILLS
 from schema.core import SITES
@@ -171,3 +174,24 @@ def test_backslashes_are_no_nul(value: Any) -> None:
 def test_texts_that_postgresql_cannot_hold_are_refused(make: Any, text: str) -> None:
     with pytest.raises(BadUserInputError):
         compiled(SITES, make(text))
+
+
+def least_time(function: Callable[[Any], object], value: Any) -> float:
+    def taken() -> float:
+        began = perf_counter()
+        function(value)
+        return perf_counter() - began
+
+    return min(taken() for _ in range(5))
+
+
+@pytest.mark.parametrize(
+    ("check", "value"),
+    [(refuse_unstorable, "ä" * 1_000_000), (json_text, [[]] * 300_000)],
+    ids=["text", "JSON"],
+)
+def test_a_look_at_a_long_value_takes_no_longer_than_writing_it(
+    check: Callable[[Any], object], value: Any
+) -> None:
+    """A request may have a megabyte of it, in each of its lists."""
+    assert least_time(check, value) < 3 * least_time(json.dumps, value)
