@@ -143,9 +143,9 @@ POOL_WAIT_S: Final = 5.0
 """How long a request waits for a connection to the database: half of a statement's time; longer queues only
 grow."""
 
-QUERY_VARIABLES_CHARS_MAX: Final = 100_000
-"""Characters of a query's variables: a filter is some KiB. Each list that uses a value takes time for its whole
-length, of which a megabyte in fifty lists would make seconds."""
+QUERY_VARIABLES_CHARS_MAX: Final = 250_000
+"""Characters of a query's variables: a filter is some KiB, a cursor over a long text 160. Each list that uses a
+value takes time for its whole length, of which a megabyte in fifty lists would make seconds."""
 
 VARIABLES_DEPTH_MAX: Final = 64
 """Nesting of JSON in variables: filters nest to a sixth of it, and Python's stack holds ten times as much."""
