@@ -17,7 +17,7 @@ from resolvers.singles import by_id, by_unique, chosen, to_one, to_only
 from resolvers.viewers import bind_viewer
 from schema.build import build_schema, graphql_schema
 from schema.table import Column, Kind, Table
-from schema.tables import TABLES, pointing_at
+from schema.tables import RELATIONS, TABLES, Relation, Side
 
 
 def bound_schema() -> tuple[Schema, GraphQLSchema]:
@@ -45,19 +45,23 @@ def _set(schema: GraphQLSchema, type_name: str, field: str, resolve: Resolver) -
 def _bind_row(schema: GraphQLSchema, table: Table) -> None:
     for column in table.columns.values():
         _set(schema, table.type_name, column.graphql_name, _value(column))
-    for reference in table.references:
-        if reference.one:
-            _set(schema, table.type_name, reference.one, to_one(reference))
-    for child, reference in pointing_at(table):
-        if reference.many:
-            _set(schema, table.type_name, reference.many, to_many(child, reference))
-        if reference.only:
-            _set(schema, table.type_name, reference.only, to_only(child, reference))
+    for relation in RELATIONS[table.name].values():
+        _set(schema, table.type_name, relation.field, _following(relation))
     for choice in table.choices:
         _set(schema, table.type_name, choice.field, chosen(choice))
         union = schema.type_map[choice.union]
         assert isinstance(union, GraphQLUnionType)  # noqa: S101 - tells mypy; KeyError says the rest
         union.resolve_type = lambda row, _info, _type: row.type_name
+
+
+def _following(relation: Relation) -> Resolver:
+    match relation.side:
+        case Side.ONE:
+            return to_one(relation.reference)
+        case Side.MANY:
+            return to_many(relation.target, relation.reference)
+        case Side.ONLY:
+            return to_only(relation.target, relation.reference)
 
 
 def _value(column: Column) -> Callable[[Any, Any], Any]:
