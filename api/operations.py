@@ -12,14 +12,16 @@ from api.request_record import RequestRecord
 from core.database import Database
 from core.errors import BadUserInputError, LimitExceededError
 from core.settings import Settings
+from core.single_reads import SingleRead
 from core.tokens import Identity, TokenVerifier
 from core.viewer import ViewerKind
 from resolvers.binding import bound_schema
 from resolvers.documents import Document, Documents
-from resolvers.execution import Request, estimate, refusal, render, run
-from resolvers.operation import Operation
+from resolvers.execution import Request, estimate, refusal, render, run, run_single
+from resolvers.operation import COMPILED, Operation
 from resolvers.rows import Rows
 from resolvers.ways import Way
+from services.remembered import RememberedViewers
 from services.sign_in import sign_in
 
 
@@ -38,6 +40,7 @@ class Operations:
         self._verifier = verifier
         self._introspection = settings.introspection
         self._way = Way(settings.reads)
+        self._viewers = RememberedViewers()
         self.schema: GraphQLSchema = bound_schema()[1]
         self._documents = Documents(self.schema)
         self._of_strangers = (
@@ -63,12 +66,14 @@ class Operations:
         if operation is None:
             return {"errors": [render(_unknown(request))]}
         try:
-            estimate(document, request)
+            cost = estimate(document, request)
         except LimitExceededError as error:
             return refusal(error)
         if identity is None:
-            return await self._run_anonymous(document, request, record)
-        return await self._run(document, request, record, identity, tenant)
+            return await self._run_anonymous(document, request, record, cost)
+        return (tenant is None and await self._run_single(document, request, record, identity, cost)) or (
+            await self._run(document, request, record, identity, tenant, cost)
+        )
 
     async def _identity(self, headers: Headers) -> tuple[Identity | None, str | None]:
         shown = credentials(headers)
@@ -77,11 +82,29 @@ class Operations:
         return await self._verifier.verify(shown.token), shown.tenant_id
 
     async def _run_anonymous(
-        self, document: Document, request: Request, record: RequestRecord
+        self, document: Document, request: Request, record: RequestRecord, cost: int
     ) -> dict[str, Any]:
         if document.introspects and not self._introspection:
             raise BadUserInputError("Introspection is not open to anonymous callers")
-        return await self._execute(document, request, record, Operation(None, None, record.faults))
+        return await self._execute(document, request, record, Operation(None, None, record.faults), cost)
+
+    async def _run_single(
+        self, document: Document, request: Request, record: RequestRecord, identity: Identity, cost: int
+    ) -> dict[str, Any] | None:
+        """The answer by one statement without a transaction, to a viewer who has been signed in before."""
+        reads, known = self._database.single_reads, self._viewers.recall(identity)
+        if reads is None or known is None or self._way is not Way.AUTO:
+            return None
+        read = SingleRead(reads, known.facts)
+        response = await run_single(
+            self.schema, document, request, known.viewer, read.fetch, record.faults, cost
+        )
+        if response is None:
+            if read.statements:
+                self._viewers.forget(identity)
+            return None
+        record.snapshot, record.viewer, record.way = read, known.viewer, COMPILED
+        return response
 
     async def _run(
         self,
@@ -90,18 +113,24 @@ class Operations:
         record: RequestRecord,
         identity: Identity,
         tenant: str | None,
+        cost: int,
     ) -> dict[str, Any]:
         async with self._database.snapshot(platform=identity.kind is ViewerKind.PLATFORM) as snapshot:
             record.snapshot = snapshot
-            viewer = record.viewer = await sign_in(snapshot.connection, identity, tenant)
+            viewer = record.viewer = await sign_in(snapshot.connection, identity, tenant, self._viewers)
             return await self._execute(
-                document, request, record, Operation(viewer, Rows(viewer, snapshot), record.faults)
+                document, request, record, Operation(viewer, Rows(viewer, snapshot), record.faults), cost
             )
 
     async def _execute(
-        self, document: Document, request: Request, record: RequestRecord, operation: Operation
+        self,
+        document: Document,
+        request: Request,
+        record: RequestRecord,
+        operation: Operation,
+        cost: int,
     ) -> dict[str, Any]:
-        response = await run(self.schema, document, request, operation, self._way)
+        response = await run(self.schema, document, request, operation, self._way, cost)
         record.way = operation.way
         return response
 

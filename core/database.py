@@ -10,11 +10,12 @@ from typing import Any, Final, Self
 
 import asyncpg
 
-from core.errors import QueryTooComplexError, StartupError
+from core.errors import StartupError, StatementTimeoutError
 from core.limits import POOL_WAIT_S, STATEMENT_TIMEOUT_MS
 from core.outages import outages_told
 from core.request_role import AnyConnection, RoleMode, request_role_mode
 from core.settings import Settings
+from core.single_reads import SingleReads
 
 Connection = AnyConnection
 Record = asyncpg.Record
@@ -49,7 +50,7 @@ class Snapshot:
         """The rows of one statement; concurrent callers take turns, as a connection takes one at a time.
 
         Raises:
-            QueryTooComplexError: The statement took longer than `STATEMENT_TIMEOUT_MS`.
+            StatementTimeoutError: The statement took longer than `STATEMENT_TIMEOUT_MS`.
             UnavailableError: The connection is lost.
         """
         async with self._turn:
@@ -60,9 +61,7 @@ class Snapshot:
                 with outages_told():
                     records = await self.connection.fetch(sql, *arguments)
             except asyncpg.QueryCanceledError as error:
-                raise QueryTooComplexError(
-                    f"A statement of this operation took longer than {STATEMENT_TIMEOUT_MS} ms"
-                ) from error
+                raise StatementTimeoutError from error
         self.rows += len(records)
         return records
 
@@ -77,10 +76,16 @@ class Snapshot:
 
 
 class Database:
-    """The pool of connections that requests share."""
+    """The pool of connections that requests share.
+
+    Attributes:
+        pool: Of connections for transactions, as the tables' owner.
+        single_reads: Where reads of one statement may go instead; None where they may not.
+    """
 
     def __init__(self, pool: asyncpg.Pool, settings: Settings) -> None:
         self.pool = pool
+        self.single_reads: SingleReads | None = None
         self._role = settings.request_role
         self._as_viewer = f'{_BEGIN}SET LOCAL ROLE "{settings.request_role}"'
         self._as_platform = _BEGIN
@@ -106,6 +111,8 @@ class Database:
         async with pool.acquire() as connection:
             if await request_role_mode(connection, settings.request_role) is RoleMode.FORCED:
                 database._take_on_forced_policies()
+            elif settings.statement_cache_size:  # without, a statement takes two round trips
+                database.single_reads = await SingleReads.open(dsn, settings)
         return database
 
     def _take_on_forced_policies(self) -> None:
@@ -114,6 +121,8 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection; those in use are waited for."""
+        if self.single_reads:
+            await self.single_reads.pool.close()
         await self.pool.close()
 
     @asynccontextmanager

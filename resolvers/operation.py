@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from graphql import GraphQLResolveInfo
 
@@ -13,6 +13,9 @@ from resolvers.faults import Faults
 from resolvers.rows import Rows
 
 T = TypeVar("T")
+
+COMPILED: Final = "compiled"
+"""The way of an operation whose root fields were all answered by compiled statements."""
 
 
 @dataclass(slots=True)
@@ -41,7 +44,7 @@ class Operation:
         """Which way it went: `compiled`, `loaders`, or `mixed`."""
         if not self.compiled:
             return "loaders"
-        return "mixed" if self.loaded else "compiled"
+        return "mixed" if self.loaded else COMPILED
 
     def door(self) -> Rows:
         """The door to rows.

@@ -11,8 +11,10 @@ from core import limits
 from core.database import Connection
 from core.errors import BadUserInputError, ForbiddenError, UnauthenticatedError
 from core.rights import RIGHTS, closure
+from core.single_reads import Facts
 from core.tokens import Identity
 from core.viewer import Viewer, ViewerKind
+from services.remembered import RememberedViewers, SignedIn
 
 _USER: Final = """
 SELECT s.user_id, s.tenant_id, s.role_id, s.rights::text AS rights,
@@ -29,7 +31,12 @@ WHERE t.id = $1 AND t.deleted_at IS NULL
 """
 
 
-async def sign_in(connection: Connection, identity: Identity, tenant_header: str | None) -> Viewer:
+async def sign_in(
+    connection: Connection,
+    identity: Identity,
+    tenant_header: str | None,
+    remembered: RememberedViewers | None = None,
+) -> Viewer:
     """Who is asking, with the transaction's `app.tenant_id` set to the viewer's tenant.
 
     Args:
@@ -37,6 +44,7 @@ async def sign_in(connection: Connection, identity: Identity, tenant_header: str
             for the platform. If this raises, the transaction is to be rolled back.
         identity: what the token proved.
         tenant_header: X-Tenant-Id, which a platform alone may send.
+        remembered: where a user is to be remembered, if at all.
 
     Raises:
         UnauthenticatedError: if the user may not sign in; one message, whatever the reason.
@@ -47,14 +55,17 @@ async def sign_in(connection: Connection, identity: Identity, tenant_header: str
         return await _platform(connection, identity, tenant_header)
     if tenant_header is not None:
         raise ForbiddenError("X-Tenant-Id is for platform tokens; a user's tenant is that of the user.")
-    return await _user(connection, identity)
+    signed_in = await _user(connection, identity)
+    if remembered is not None:
+        remembered.keep(identity, signed_in)
+    return signed_in.viewer
 
 
-async def _user(connection: Connection, identity: Identity) -> Viewer:
+async def _user(connection: Connection, identity: Identity) -> SignedIn:
     row = await connection.fetchrow(_USER, identity.subject)
     if row is None or not row["acceptable"]:
         raise UnauthenticatedError("There is no active user for this token.")
-    return Viewer(
+    viewer = Viewer(
         kind=ViewerKind.USER,
         tenant_id=row["tenant_id"],
         user_id=row["user_id"],
@@ -62,6 +73,7 @@ async def _user(connection: Connection, identity: Identity) -> Viewer:
         rights=_rights(row["rights"]),
         expires_at=identity.expires_at,
     )
+    return SignedIn(viewer, Facts(identity.subject, row["tenant_id"], row["role_id"], row["rights"]))
 
 
 def _rights(stored: str | None) -> frozenset[str]:

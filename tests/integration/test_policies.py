@@ -360,7 +360,11 @@ class TestCatalogue:
                 "WHERE pronamespace = 'app'::regnamespace AND prosecdef ORDER BY 1"
             )
         path = ["search_path=pg_catalog, pg_temp"]
-        assert [tuple(row) for row in rows] == [("check_users_role", path), ("sign_in", path)]
+        assert [tuple(row) for row in rows] == [
+            ("check_users_role", path),
+            ("is_still", path),
+            ("sign_in", path),
+        ]
 
     async def test_no_table_is_forgotten(self, database_url: str) -> None:
         async with _session(database_url) as connection:
