@@ -4,8 +4,9 @@ Nothing of a request is left on a connection. It is under the role of requests a
 inside of the statement and for it alone, once the same snapshot has shown the viewer to be who a sign-in found.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, NamedTuple, Self
 
 import asyncpg
@@ -22,12 +23,12 @@ _SESSION: Final = (
     "SET jit = off"
 )
 
-_GATED: Final = """
+_GATE: Final = """
 SELECT k.known, r.* FROM (
     SELECT CASE WHEN current_user = '{role}' AND app.is_still({subject}, {tenant_id}, {role_id}, {rights})
            THEN set_config('app.tenant_id', {tenant_id}, true) IS NOT NULL ELSE FALSE END AS known OFFSET 0
-) k LEFT JOIN LATERAL (SELECT * FROM ({sql}) s WHERE k.known OFFSET 0) r ON TRUE
-"""
+) k LEFT JOIN LATERAL (SELECT * FROM ("""
+_BEHIND: Final = ") s WHERE k.known OFFSET 0) r ON TRUE"
 """What is lateral comes after what it refers to, and what OFFSET fences in stays a subquery of its own: nothing
 is read before the tenant is set, and nothing for a viewer who is no longer known."""
 
@@ -42,6 +43,10 @@ class Facts(NamedTuple):
     tenant_id: str
     role_id: str
     rights: str
+
+
+Row = Mapping[str, Any]
+"""What a statement answers, by its columns."""
 
 
 class SharedOutError(Exception):
@@ -75,10 +80,10 @@ class SingleReads:
         )
         return cls(pool, settings.request_role)
 
-    async def fetch(self, facts: Facts, sql: str, arguments: Sequence[object]) -> asyncpg.Record | None:
-        """The row of a statement that answers at most one; None where a snapshot is to be asked instead.
+    async def fetch(self, facts: Facts, sql: str, arguments: Sequence[object]) -> Row | None:
+        """The row of a statement that answers at most one, nulls without one; None where a snapshot must be asked.
 
-        The row has `known` beside its own columns: whether `facts` still hold. If not, these are null.
+        That is also where `facts` do not hold any more.
 
         Raises:
             StatementTimeoutError: It took longer than `STATEMENT_TIMEOUT_MS`.
@@ -86,7 +91,7 @@ class SingleReads:
         """
         if not self._possible:
             return None
-        gated = self._gated(sql, len(arguments))
+        gated = f"{_gate(self._role, len(arguments))}{sql}{_BEHIND}"
         try:
             async with self.pool.acquire(timeout=self._patience()) as connection:
                 (record,) = await connection.fetch(gated, *arguments, *facts)
@@ -100,15 +105,12 @@ class SingleReads:
                 raise
         except _NOT_ANSWERED:
             return None
-        return record
+        (_, known), *columns = record.items()
+        return dict(columns) if known else None
 
     def _patience(self) -> float | None:
         """How long a connection may be waited for; a timer takes longer than to take one that is there."""
         return None if self.pool.get_idle_size() else POOL_WAIT_S
-
-    def _gated(self, sql: str, bound: int) -> str:
-        facts = {name: f"${bound + place}::text" for place, name in enumerate(Facts._fields, 1)}
-        return _GATED.format(role=self._role, sql=sql, **facts)
 
 
 @dataclass(slots=True)
@@ -120,19 +122,24 @@ class SingleRead:
     statements: int = 0
     rows: int = 0
 
-    async def fetch(self, sql: str, arguments: Sequence[object]) -> asyncpg.Record | None:
-        """The statement's row; None where it is to be asked in a snapshot, after a sign-in.
+    async def fetch(self, sql: str, arguments: Sequence[object]) -> Row | None:
+        """The statement's row; None where it must be asked in a snapshot, after a sign-in.
 
         Raises:
             StatementTimeoutError: As `SingleReads.fetch`.
             UnavailableError: As `SingleReads.fetch`.
         """
         self.statements += 1
-        record = await self.reads.fetch(self.facts, sql, arguments)
-        if record is None or not record["known"]:
-            return None
-        self.rows += record["data"] is not None
-        return record
+        row = await self.reads.fetch(self.facts, sql, arguments)
+        self.rows += row is not None and any(value is not None for value in row.values())
+        return row
+
+
+@lru_cache(100)
+def _gate(role: str, bound: int) -> str:
+    """What stands ahead of a statement to which so many values are bound; the facts are bound behind them."""
+    facts = {name: f"${bound + place}::text" for place, name in enumerate(Facts._fields, 1)}
+    return _GATE.format(role=role, **facts)
 
 
 async def _require_own_server(connection: asyncpg.Connection) -> None:

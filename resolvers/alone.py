@@ -5,13 +5,13 @@ from collections.abc import Awaitable, Callable, Sequence
 import orjson
 from graphql import ExecutionResult
 
-from core.database import Record
+from core.single_reads import Row
 from core.viewer import Viewer
 from resolvers.asked import Asked
 from resolvers.planning import Planning
 from resolvers.ways import coerced_variables, failed
 
-Fetch = Callable[[str, Sequence[object]], Awaitable[Record | None]]
+Fetch = Callable[[str, Sequence[object]], Awaitable[Row | None]]
 """Sends a statement outside of a transaction; gives its row, None where it must be asked inside of one."""
 
 
@@ -28,10 +28,16 @@ async def run_alone(asked: Asked, viewer: Viewer, fetch: Fetch) -> ExecutionResu
     if plan is None:
         return None
     statement = plan.bind(planning.values)
+    sql = statement.sql if plan.columns is None else statement.sql[plan.columns]
     try:
-        row = await fetch(statement.sql, statement.arguments)
+        row = await fetch(sql, statement.arguments)
     except Exception as error:  # noqa: BLE001 - rendered as any resolver's, with its place in the answer
         return failed(asked, key, planned.roots[key], error)
     if row is None:
         return None
-    return ExecutionResult({key: row["data"] and orjson.Fragment(row["data"])}, None)
+    fields = {name: _json(value) for name, value in row.items()}
+    return ExecutionResult({key: fields if plan.columns else fields["data"]}, None)
+
+
+def _json(value: str | int | None) -> orjson.Fragment | int | None:
+    return orjson.Fragment(value) if isinstance(value, str) else value

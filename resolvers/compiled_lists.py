@@ -10,7 +10,7 @@ SELECT row_to_json(o.*) FROM (                                -- the connection
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Final, NamedTuple
 
 from graphql import FieldNode
 
@@ -72,10 +72,17 @@ class ListParts:
         return any(name in names.values() for names in self.infos.values())
 
 
+class ListSql(NamedTuple):
+    """The SELECT that gives a connection as one JSON value; in it, that which gives its fields as columns."""
+
+    sql: str
+    columns: str
+
+
 def list_sql(
     level: Level, writing: Writing, parts: ListParts, parent: str | None, name: Callable[[str], str]
-) -> str:
-    """The SELECT that gives a connection as one JSON value; `parent` is the SQL of the parent's id."""
+) -> ListSql:
+    """The SELECT that gives a connection; `parent` is the SQL of the parent's id."""
     return _ListWriter(level, writing, parts, parent, name).write()
 
 
@@ -100,11 +107,12 @@ class _ListWriter:
         """The bound page size; bound only where it is used, as PostgreSQL wants every parameter to be."""
         return self._writing.parameters.add(self._level.limit, "bigint")
 
-    def write(self) -> str:
+    def write(self) -> ListSql:
         entries = [self._entry(key, nodes) for key, nodes in self._parts.fields.items()]
         made = f" FROM ({self._aggregation()}) {self._made}" if self._aggregates else self._no_rows()
         outer = self._name("o")
-        return f"SELECT row_to_json({outer}.*) FROM (SELECT {listed(entries)}{made}) {outer}"
+        columns = f"SELECT {listed(entries)}{made}"
+        return ListSql(f"SELECT row_to_json({outer}.*) FROM ({columns}) {outer}", columns)
 
     def _no_rows(self) -> str:
         """Nothing is read, such as for `pageInfo { __typename }`; what the page would be refused for still is."""
@@ -122,7 +130,7 @@ class _ListWriter:
             case "totalCount":
                 value = self._count()
             case _:
-                value = f"'{self._parts.type_name}Connection'::text"
+                value = f"""'"{self._parts.type_name}Connection"'::json"""
         return key, value
 
     def _source(self, column: Column) -> str:

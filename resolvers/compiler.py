@@ -55,7 +55,13 @@ def compile_root(
         sql = compiler.root(nodes)
     except (ProductError, GraphQLError) as error:
         raise NotCompilableError(str(error)) from error
-    return Plan(compiler.writing.finish(sql), tuple(compiler.terms)), compiler.reusable
+    columns = _within(sql, compiler.columns) if compiler.columns else None
+    return Plan(compiler.writing.finish(sql), tuple(compiler.terms), columns=columns), compiler.reusable
+
+
+def _within(sql: str, part: str) -> slice:
+    start = sql.index(part)
+    return slice(start, start + len(part))
 
 
 class _Compiler:
@@ -70,6 +76,7 @@ class _Compiler:
         self._viewer = viewer
         self._names = 0
         self.writing = Writing(viewer)
+        self.columns: str | None = None
         self.terms: list[Term] = []
         self.reusable = True
 
@@ -198,7 +205,10 @@ class _Compiler:
             self.reusable = False  # a cursor's fingerprint is a hash of the filter and the tenant
         if any(c and (relation or c.parent is not None) for c in (level.after, level.before)):
             raise NotCompilableError("a cursor is checked against each parent")
-        return list_sql(level, self.writing, self._list_parts(table, nodes), parent, self.name)
+        found = list_sql(level, self.writing, self._list_parts(table, nodes), parent, self.name)
+        if type_name == "Query":
+            self.columns = found.columns
+        return found.sql
 
     def _list_parts(self, table: Table, nodes: Sequence[FieldNode]) -> ListParts:
         """What of a connection is asked for, each part under its response key."""
