@@ -39,7 +39,7 @@ def build_app(
         more: routes of this start alone, such as the demo's.
         observers: who is told of each request that has ended, beside the log and the metrics.
     """
-    metrics = Metrics(database.pool) if settings.metrics else None
+    metrics = Metrics(database.pools) if settings.metrics else None
     counted = [metrics.observe] if metrics else []
     observe = _all([RequestRecord.write, *counted, *observers])
     page = GraphiqlPage(demo=settings.demo) if settings.graphiql else None

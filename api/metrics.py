@@ -4,7 +4,7 @@ Operation names are the clients' own, so their number is bounded: the first `OPE
 signed-in viewer uses have series of their own; all others share one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from asyncpg import Pool
@@ -35,7 +35,7 @@ class _Totals(NamedTuple):
 class Metrics:
     """The counters of one application."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pools: Sequence[Pool]) -> None:
         registry = self.registry = CollectorRegistry()
         self._names: set[str] = set()
         self._totals: dict[str, _Totals] = {}
@@ -62,7 +62,7 @@ class Metrics:
             registry=registry,
         )
         self._rows = Counter("msp_rows", "Rows that they returned", ["operation"], registry=registry)
-        registry.register(_PoolUse(pool))
+        registry.register(_PoolUse(pools))
         ProcessCollector(registry=registry)
 
     def observe(self, record: RequestRecord) -> None:
@@ -104,17 +104,20 @@ class Metrics:
 
 
 class _PoolUse(Collector):
-    """The pool as it is when somebody looks."""
+    """The pools as they are when somebody looks, taken together."""
 
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
+    def __init__(self, pools: Sequence[Pool]) -> None:
+        self._pools = pools
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        open_now, idle = self._pool.get_size(), self._pool.get_idle_size()
+        open_now = sum(pool.get_size() for pool in self._pools)
+        idle = sum(pool.get_idle_size() for pool in self._pools)
         use = GaugeMetricFamily("msp_pool_connections", "Connections to PostgreSQL", labels=["state"])
         use.add_metric(["idle"], idle)
         use.add_metric(["busy"], open_now - idle)
         yield use
         yield GaugeMetricFamily(
-            "msp_pool_connections_max", "Connections at most", value=self._pool.get_max_size()
+            "msp_pool_connections_max",
+            "Connections at most",
+            value=sum(pool.get_max_size() for pool in self._pools),
         )

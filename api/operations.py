@@ -101,7 +101,7 @@ class Operations:
         )
         if response is None:
             if read.statements:
-                self._viewers.forget(identity)
+                self._viewers.forget(known)
             return None
         record.snapshot, record.viewer, record.way = read, known.viewer, COMPILED
         return response

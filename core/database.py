@@ -121,9 +121,18 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection; those in use are waited for."""
-        if self.single_reads:
-            await self.single_reads.pool.close()
-        await self.pool.close()
+        for pool in self.pools:
+            await pool.close()
+
+    def terminate(self) -> None:
+        """Close every connection at once, those in use among them."""
+        for pool in self.pools:
+            pool.terminate()
+
+    @property
+    def pools(self) -> list[asyncpg.Pool]:
+        """All there are."""
+        return [self.pool, self.single_reads.pool] if self.single_reads else [self.pool]
 
     @asynccontextmanager
     async def snapshot(self, *, platform: bool = False) -> AsyncIterator[Snapshot]:

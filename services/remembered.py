@@ -4,12 +4,13 @@ Remembering is no trust: the statement itself shows, in its own snapshot, whethe
 """
 
 from collections import OrderedDict
+from dataclasses import replace
 from typing import NamedTuple
 
 from core.limits import VIEWERS_REMEMBERED
 from core.single_reads import Facts
 from core.tokens import Identity
-from core.viewer import Viewer
+from core.viewer import Viewer, ViewerKind
 
 
 class SignedIn(NamedTuple):
@@ -20,24 +21,27 @@ class SignedIn(NamedTuple):
 
 
 class RememberedViewers:
-    """By the identity that was signed in; the least recently used are forgotten first."""
+    """Users by their subject, whatever their token; the least recently used are forgotten first."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[Identity, SignedIn] = OrderedDict()
+        self._kept: OrderedDict[str, SignedIn] = OrderedDict()
 
     def recall(self, identity: Identity) -> SignedIn | None:
-        """Whom the identity was signed in as, if it is remembered."""
-        found = self._kept.get(identity)
-        if found is not None:
-            self._kept.move_to_end(identity)
+        """Whom the user was signed in as, if that is remembered, for as long as this identity is good."""
+        found = self._kept.get(identity.subject) if identity.kind is ViewerKind.USER else None
+        if found is None:
+            return None
+        self._kept.move_to_end(identity.subject)
+        if found.viewer.expires_at != identity.expires_at:
+            return found._replace(viewer=replace(found.viewer, expires_at=identity.expires_at))
         return found
 
-    def keep(self, identity: Identity, signed_in: SignedIn) -> None:
+    def keep(self, signed_in: SignedIn) -> None:
         """Remember a sign-in."""
-        self._kept[identity] = signed_in
+        self._kept[signed_in.facts.subject] = signed_in
         if len(self._kept) > VIEWERS_REMEMBERED:
             self._kept.popitem(last=False)
 
-    def forget(self, identity: Identity) -> None:
+    def forget(self, signed_in: SignedIn) -> None:
         """Forget a sign-in that no longer holds."""
-        self._kept.pop(identity, None)
+        self._kept.pop(signed_in.facts.subject, None)

@@ -57,7 +57,7 @@ async def sign_in(
         raise ForbiddenError("X-Tenant-Id is for platform tokens; a user's tenant is that of the user.")
     signed_in = await _user(connection, identity)
     if remembered is not None:
-        remembered.keep(identity, signed_in)
+        remembered.keep(signed_in)
     return signed_in.viewer
 
 
