@@ -100,7 +100,7 @@ class Graph:
     ) -> Answer | None:
         """Ask by one statement without a transaction; None where it takes more than that."""
         request, faults = Request(query, variables, operation_name), Faults()
-        document, known = self._documents.get(query), await self._known(who)
+        document, known = self._documents.get(query), await self.known(who)
         if known is None or document.syntax is None or self.database.single_reads is None:
             return None
         read = SingleRead(self.database.single_reads, known.facts)
@@ -113,7 +113,8 @@ class Graph:
             parsed.get("data"), parsed.get("errors", []), read.statements, [], body, fault=faults.story()
         )
 
-    async def _known(self, who: Who) -> SignedIn | None:
+    async def known(self, who: Who) -> SignedIn | None:
+        """A user, signed in and remembered; None for anybody else."""
         if who.kind is not ViewerKind.USER:
             return None
         identity = Identity(who.kind, who.subject, NEVER)

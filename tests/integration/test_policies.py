@@ -11,6 +11,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
+from core.database import Database
 from core.errors import StartupError
 from core.request_role import RoleMode, ensure_request_role, request_role_mode
 from core.settings import Settings
@@ -256,6 +257,13 @@ class TestRole:
     async def test_the_mode_is_as_it_was_made(self, filled: Filled) -> None:
         async with _session(filled.dsn) as connection:
             assert await request_role_mode(connection, ROLE) is filled.mode
+
+    async def test_only_a_role_can_be_kept_for_single_reads(self, filled: Filled) -> None:
+        database = await Database.connect(filled.dsn, Settings(request_role=ROLE))
+        try:
+            assert (database.single_reads is not None) is (filled.mode is RoleMode.ROLE)
+        finally:
+            await database.close()
 
     async def test_security_is_active_for_requests(self, requests: Requests) -> None:
         for table in (*TENANT_TABLES, "tenants", "api_logs"):

@@ -2,11 +2,12 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
 import asyncpg
+import orjson
 import pytest
 import pytest_asyncio
 
@@ -15,13 +16,18 @@ from core.clock import NEVER
 from core.database import Database
 from core.errors import ProductError, StatementTimeoutError
 from core.limits import STATEMENT_TIMEOUT_MS
+from core.request_role import AnyConnection
 from core.settings import Settings
-from core.single_reads import Facts, Row, SingleReads
+from core.single_reads import _BEHIND, Facts, Row, SingleReads, _gate
 from core.tokens import Identity
 from core.viewer import ViewerKind
+from resolvers.execution import Request, run_single
+from resolvers.faults import Faults
 from services.remembered import RememberedViewers
 from services.sign_in import sign_in
 from tests.face import Face, codes, face
+from tests.graph import Graph, Who
+from tests.plans import MODES, Plan, literal
 from tests.pooler import pooler
 
 SITES: Final = "{ sites(first: 3) { totalCount nodes { tenantId } } }"
@@ -134,6 +140,56 @@ class TestTheWay:
         assert counted['msp_ways_total{operation="Told",way="compiled"}'] == "3.0"
         assert counted['msp_statements_total{operation="Told"}'] == "3.0"
         assert counted['msp_rows_total{operation="Told"}'] == "3.0"
+
+
+class TestPlans:
+    @pytest.mark.parametrize("mode", MODES)
+    @pytest.mark.parametrize(
+        "query",
+        [
+            "{ sites(first: 100) { totalCount nodes { name agents(first: 9) { nodes { hostname site { id } } } } } }",
+            '{ agents(first: 50, where: {platform: {eq: "windows"}}) { totalCount nodes { site { name } } } }',
+            '{ site(id: "x") { name tenant { name } agents(first: 20) { nodes { healthCheck { status } } } } }',
+        ],
+    )
+    async def test_what_stands_behind_the_gate_is_planned_as_it_would_be_alone(
+        self, served: Face, reads: SingleReads, query: str, mode: str
+    ) -> None:
+        facts, sent = await facts_of(served.database, served.users[0]), []
+
+        async def note(sql: str, arguments: Sequence[object]) -> None:
+            sent.append((sql, arguments))
+
+        graph = Graph(served.database)
+        known = await graph.known(Who("administrator", ViewerKind.USER, facts.subject))
+        assert known
+        document, request = graph._documents.get(query), Request(query, {}, None)
+        await run_single(graph.schema, document, request, known.viewer, note, Faults(), 0)
+        ((sql, arguments),) = sent
+        gated = f"{_gate(Settings().request_role, len(arguments))}{sql}{_BEHIND}"
+        async with reads.pool.acquire() as connection, connection.transaction():
+            await connection.execute(f"SET LOCAL app.tenant_id = '{facts.tenant_id}'")
+            plain = await explained(connection, mode, sql, arguments)
+            assert await explained(connection, mode, gated, [*arguments, *facts]) == plain
+        assert len(plain) > 1
+
+
+async def explained(
+    connection: AnyConnection, mode: str, sql: str, arguments: Sequence[object]
+) -> list[tuple[str | None, ...]]:
+    """The scans of tables in a statement's plan, each with its index."""
+    values = ", ".join(literal(argument) for argument in arguments)
+    await connection.execute(f"SET LOCAL plan_cache_mode = {mode}; PREPARE explained AS {sql}")
+    text = await connection.fetchval(
+        f"EXPLAIN (FORMAT JSON) EXECUTE explained{f'({values})' if values else ''}"
+    )
+    await connection.execute("DEALLOCATE explained")
+    nodes = Plan(mode, sql, orjson.loads(text)[0]["Plan"]).nodes
+    return [
+        (node["Relation Name"], node["Node Type"], node.get("Index Name"))
+        for node in nodes
+        if "Relation Name" in node
+    ]
 
 
 # What is written, and what puts it right again.
