@@ -66,13 +66,13 @@ class Operations:
         if operation is None:
             return {"errors": [render(_unknown(request))]}
         try:
-            cost = estimate(document, request)
+            estimate(document, request)
         except LimitExceededError as error:
             return refusal(error)
         if identity is None:
-            return await self._run_anonymous(document, request, record, cost)
-        return (tenant is None and await self._run_single(document, request, record, identity, cost)) or (
-            await self._run(document, request, record, identity, tenant, cost)
+            return await self._run_anonymous(document, request, record)
+        return (tenant is None and await self._run_single(document, request, record, identity)) or (
+            await self._run(document, request, record, identity, tenant)
         )
 
     async def _identity(self, headers: Headers) -> tuple[Identity | None, str | None]:
@@ -82,23 +82,21 @@ class Operations:
         return await self._verifier.verify(shown.token), shown.tenant_id
 
     async def _run_anonymous(
-        self, document: Document, request: Request, record: RequestRecord, cost: int
+        self, document: Document, request: Request, record: RequestRecord
     ) -> dict[str, Any]:
         if document.introspects and not self._introspection:
             raise BadUserInputError("Introspection is not open to anonymous callers")
-        return await self._execute(document, request, record, Operation(None, None, record.faults), cost)
+        return await self._execute(document, request, record, Operation(None, None, record.faults))
 
     async def _run_single(
-        self, document: Document, request: Request, record: RequestRecord, identity: Identity, cost: int
+        self, document: Document, request: Request, record: RequestRecord, identity: Identity
     ) -> dict[str, Any] | None:
         """The answer by one statement without a transaction, to a viewer who has been signed in before."""
         reads, known = self._database.single_reads, self._viewers.recall(identity)
         if reads is None or known is None or self._way is not Way.AUTO:
             return None
         read = SingleRead(reads, known.facts)
-        response = await run_single(
-            self.schema, document, request, known.viewer, read.fetch, record.faults, cost
-        )
+        response = await run_single(self.schema, document, request, known.viewer, read.fetch, record.faults)
         if response is None:
             if read.statements:
                 self._viewers.forget(known)
@@ -113,24 +111,18 @@ class Operations:
         record: RequestRecord,
         identity: Identity,
         tenant: str | None,
-        cost: int,
     ) -> dict[str, Any]:
         async with self._database.snapshot(platform=identity.kind is ViewerKind.PLATFORM) as snapshot:
             record.snapshot = snapshot
             viewer = record.viewer = await sign_in(snapshot.connection, identity, tenant, self._viewers)
             return await self._execute(
-                document, request, record, Operation(viewer, Rows(viewer, snapshot), record.faults), cost
+                document, request, record, Operation(viewer, Rows(viewer, snapshot), record.faults)
             )
 
     async def _execute(
-        self,
-        document: Document,
-        request: Request,
-        record: RequestRecord,
-        operation: Operation,
-        cost: int,
+        self, document: Document, request: Request, record: RequestRecord, operation: Operation
     ) -> dict[str, Any]:
-        response = await run(self.schema, document, request, operation, self._way, cost)
+        response = await run(self.schema, document, request, operation, self._way, estimated=True)
         record.way = operation.way
         return response
 

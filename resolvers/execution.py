@@ -86,14 +86,16 @@ async def run(
     request: Request,
     operation: Operation,
     way: Way = Way.AUTO,
-    cost: int | None = None,
+    *,
+    estimated: bool = False,
 ) -> dict[str, Any]:
     """Run a validated operation within the limits; returns the response's map, its errors rendered.
 
-    `cost` is what `estimate` gave, if it was asked before.
+    `estimated` says that `estimate` was asked before.
     """
     try:
-        cost = estimate(document, request) if cost is None else cost
+        if not estimated:
+            estimate(document, request)
     except LimitExceededError as error:
         return refusal(error)
     asked = _asked(schema, document, request)
@@ -101,7 +103,7 @@ async def run(
         _require_platform(operation)
         operation.explained = {} if request.wants_explanation else None
     result = await ways.run(asked, operation, request.wanted_way or way)
-    told = _told_beside(request, cost, operation.explained)
+    told = _told_beside(document, request, operation.explained)
     return _response(result, operation.faults, told)
 
 
@@ -112,13 +114,12 @@ async def run_single(
     viewer: Viewer,
     fetch: Fetch,
     faults: Faults,
-    cost: int,
 ) -> dict[str, Any] | None:
     """Run an operation whose cost was estimated by one statement, for a user; None where that cannot be."""
     if request.wants_explanation or "way" in request.extensions:
         return None
     result = await run_alone(_asked(schema, document, request), viewer, fetch)
-    return None if result is None else _response(result, faults, _told_beside(request, cost, None))
+    return None if result is None else _response(result, faults, _told_beside(document, request, None))
 
 
 def _asked(schema: GraphQLSchema, document: Document, request: Request) -> Asked:
@@ -133,11 +134,13 @@ def _require_platform(operation: Operation) -> None:
         raise ForbiddenError("extensions.explain and extensions.way are for the platform alone")
 
 
-def _told_beside(request: Request, cost: int, explained: Mapping[str, Explanation] | None) -> dict[str, Any]:
+def _told_beside(
+    document: Document, request: Request, explained: Mapping[str, Explanation] | None
+) -> dict[str, Any]:
     """What the response has beside data and errors."""
     told: dict[str, Any] = {}
     if request.wants_cost:
-        told["cost"] = {"estimated": cost, "allowed": COST_MAX}
+        told["cost"] = {"estimated": estimate(document, request), "allowed": COST_MAX}
     if explained is not None:
         told["explain"] = explained
     return told

@@ -104,7 +104,7 @@ class Graph:
         if known is None or document.syntax is None or self.database.single_reads is None:
             return None
         read = SingleRead(self.database.single_reads, known.facts)
-        response = await run_single(self.schema, document, request, known.viewer, read.fetch, faults, 0)
+        response = await run_single(self.schema, document, request, known.viewer, read.fetch, faults)
         if response is None:
             return None
         body = orjson.dumps(response)

@@ -164,7 +164,7 @@ class TestPlans:
         known = await graph.known(Who("administrator", ViewerKind.USER, facts.subject))
         assert known
         document, request = graph._documents.get(query), Request(query, {}, None)
-        await run_single(graph.schema, document, request, known.viewer, note, Faults(), 0)
+        await run_single(graph.schema, document, request, known.viewer, note, Faults())
         ((sql, arguments),) = sent
         gated = f"{_gate(Settings().request_role, len(arguments))}{sql}{_BEHIND}"
         async with reads.pool.acquire() as connection, connection.transaction():
