@@ -168,3 +168,42 @@ takes twenty times its characters of memory, so that the worst are below 200 MiB
 
 PLAN_KEPT_CHARS: Final = 200_000
 """Characters of one plan that is kept: several times a full dashboard's; what is more is compiled each time."""
+
+CONFIG_BYTES_MAX: Final = 32 << 10
+"""JSON of a data source's config: an address, a few names and keys; a certificate with its key takes 8 KiB."""
+
+CONFIG_SCHEMA_NESTING_MAX: Final = 16
+"""Schemas within schemas: a form has groups in groups, and Python's and PostgreSQL's stacks hold many times that."""
+
+BAD_FIELDS_TOLD: Final = 50
+"""Bad fields that one refusal names: more than a form has."""
+
+LOCK_WAIT_MS: Final = 5_000
+"""How long a write waits for a row that another holds: those take milliseconds, and the client waits, too."""
+
+WRITE_ATTEMPTS_MAX: Final = 4
+"""How often a write is tried that lost to others by no fault of its own: deadlocks are over after one."""
+
+WRITE_PAUSE_S: Final = 0.02
+"""The pause ahead of the second try, doubled for each further one: longer than a write takes."""
+
+WRITE_ROWS_MAX: Final = 500
+"""Rows that one bulk mutation changes: half a table page's largest; each has a row in the audit log."""
+
+COST_WRITE: Final = 10
+"""What a written row counts as, in rows: its lock, its change, its audit row and their indexes."""
+
+TEXT_MAX_CHARS: Final = 200
+"""Characters of a name, an id or another short text: an index entry holds 2,700 bytes."""
+
+LONG_TEXT_MAX_CHARS: Final = 10_000
+"""Characters of a description or a reason: some pages."""
+
+TEXT_LIST_MAX: Final = 100
+"""Members of a list of texts: an integration has a dozen types."""
+
+JSON_CHARS_MAX: Final = 200_000
+"""Characters of one JSON value that a client writes: a vendor's largest record is some ten KiB."""
+
+AMOUNT_MAX: Final = 1_000_000_000_000
+"""The largest amount of money: above it somebody has mistyped."""

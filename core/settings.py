@@ -14,6 +14,9 @@ def _split(value: object) -> object:
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 """A list that the environment gives with commas between."""
 
+Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
+"""The same of values that nothing prints."""
+
 
 Origin = Annotated[str, StringConstraints(pattern=r"^(\*|https?://[^/@\s?#*]+)$")]
 """Scheme, host and, unless usual, port, as browsers send it: no path, not even a slash at the end."""
@@ -61,6 +64,11 @@ class Settings(BaseSettings):
 
     signing_key: SecretStr | None = Field(
         default=None, description="PEM of the EC P-256 private key that signs platform and agent tokens."
+    )
+    secret_keys: Secrets = Field(
+        default=(),
+        description="Keys of the secrets that are kept for tenants, with commas between, each 32 random bytes in "
+        "base64 (openssl rand -base64 32): the first encrypts, all decrypt. Without one no secret is taken.",
     )
     cors_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_split)] = Field(
         default=(),
