@@ -1,6 +1,6 @@
 """Carries out what a client asks for: each request in one snapshot, for one viewer."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from graphql import GraphQLError, GraphQLSchema, OperationDefinitionNode, OperationType
@@ -20,6 +20,7 @@ from resolvers.execution import Request, estimate, refusal, render, run
 from resolvers.operation import Operation
 from resolvers.rows import Rows
 from resolvers.ways import Way
+from resolvers.writer import Writer
 from services.sign_in import sign_in
 
 
@@ -30,11 +31,23 @@ class NotByGetError(RefusedRequestError):
     headers: ClassVar[Mapping[str, str]] = {"Allow": "POST"}
 
 
+def _nobody() -> None:
+    """Rings for nobody."""
+
+
 class Operations:
     """What answers requests, however they came; one for the life of the server."""
 
-    def __init__(self, database: Database, verifier: TokenVerifier, settings: Settings) -> None:
+    def __init__(
+        self,
+        database: Database,
+        verifier: TokenVerifier,
+        settings: Settings,
+        bell: Callable[[], None] = _nobody,
+    ) -> None:
+        """Rings `bell` after each commit, so that live queries need not wait until they look themselves."""
         self._database = database
+        self._bell = bell
         self._verifier = verifier
         self._introspection = settings.introspection
         self._way = Way(settings.reads)
@@ -68,6 +81,10 @@ class Operations:
             return refusal(error)
         if identity is None:
             return await self._run_anonymous(document, request, record)
+        if operation.operation is OperationType.MUTATION:
+            return await self._write(
+                document, request, record, Writer(self._database, identity, tenant, self._bell)
+            )
         return await self._run(document, request, record, identity, tenant)
 
     async def _identity(self, headers: Headers) -> tuple[Identity | None, str | None]:
@@ -97,6 +114,18 @@ class Operations:
             return await self._execute(
                 document, request, record, Operation(viewer, Rows(viewer, snapshot), record.faults)
             )
+
+    async def _write(
+        self, document: Document, request: Request, record: RequestRecord, writer: Writer
+    ) -> dict[str, Any]:
+        """A mutation signs in inside of its transactions: whoever may not is refused by the first of them."""
+        try:
+            return await self._execute(
+                document, request, record, Operation(None, None, record.faults, writer=writer)
+            )
+        finally:
+            if writer.writing:
+                record.viewer, record.snapshot = writer.writing.viewer, writer.writing.transaction
 
     async def _execute(
         self, document: Document, request: Request, record: RequestRecord, operation: Operation

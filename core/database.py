@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 import asyncpg
 
 from core.errors import QueryTooComplexError, StartupError
-from core.limits import POOL_WAIT_S, STATEMENT_TIMEOUT_MS
+from core.limits import LOCK_WAIT_MS, POOL_WAIT_S, STATEMENT_TIMEOUT_MS
 from core.outages import outages_told
 from core.request_role import AnyConnection, RoleMode, request_role_mode
 from core.settings import Settings
@@ -25,7 +25,14 @@ _BEGIN: Final = (
     "SET LOCAL jit = off;"
 )
 
-_LOST: Final = (asyncpg.InterfaceError, asyncpg.InternalClientError)
+_BEGIN_WRITING: Final = (
+    "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;"
+    f"SET LOCAL statement_timeout = {STATEMENT_TIMEOUT_MS};"
+    f"SET LOCAL lock_timeout = {LOCK_WAIT_MS};"
+    "SET LOCAL jit = off;"
+)
+
+LOST: Final = (asyncpg.InterfaceError, asyncpg.InternalClientError)
 """What a connection says that was lost, and the transaction with it; the error before it is the one to tell."""
 
 
@@ -131,8 +138,13 @@ class Database:
                     yield snapshot
                 finally:
                     await snapshot.end()
-                    with suppress(*_LOST):
+                    with suppress(*LOST):
                         await connection.execute("ROLLBACK")
+
+    def beginning(self, *, platform: bool) -> str:
+        """How a transaction that writes begins (see `core.transactions`)."""
+        begin = self._as_platform if platform else self._as_viewer
+        return _BEGIN_WRITING + begin.removeprefix(_BEGIN)
 
     async def check_request_role(self) -> None:
         """Make sure that row-level security stands between requests and the rows.

@@ -178,6 +178,18 @@ CONFIG_SCHEMA_NESTING_MAX: Final = 16
 BAD_FIELDS_TOLD: Final = 50
 """Bad fields that one refusal names: more than a form has."""
 
+UPSERT_ITEMS_MAX: Final = 5_000
+"""Entities or relationships of one call: some seconds of writing where all are new, in one transaction."""
+
+EXTERNAL_ID_MAX_CHARS: Final = 500
+"""Characters of an entity's id at its vendor: with its type it has to fit into an index entry of 2,700 bytes."""
+
+TYPE_NAME_MAX_CHARS: Final = 100
+"""Characters of the type of an entity or relationship: one word, in the same entry."""
+
+DATA_HASH_MAX_CHARS: Final = 128
+"""Characters of a hash that a client made: SHA-512 in hexadecimal."""
+
 LOCK_WAIT_MS: Final = 5_000
 """How long a write waits for a row that another holds: those take milliseconds, and the client waits, too."""
 

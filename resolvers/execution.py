@@ -16,7 +16,7 @@ from core.errors import (
 )
 from core.limits import COST_MAX
 from core.viewer import ViewerKind
-from resolvers import ways
+from resolvers import mutations, ways
 from resolvers.asked import Asked
 from resolvers.cost import check_cost
 from resolvers.documents import Document
@@ -97,7 +97,11 @@ async def run(
     if request.wants_explanation or request.wanted_way:
         _require_platform(operation)
         operation.explained = {} if request.wants_explanation else None
-    response = _response(await ways.run(asked, operation, request.wanted_way or way), operation.faults)
+    if definition.operation is OperationType.MUTATION:
+        result = await mutations.run(asked, operation)
+    else:
+        result = await ways.run(asked, operation, request.wanted_way or way)
+    response = _response(result, operation.faults)
     told = _told_beside(request, operation, cost)
     return {**response, "extensions": told} if told else response
 
@@ -114,6 +118,8 @@ def _told_beside(request: Request, operation: Operation, cost: int) -> dict[str,
         told["cost"] = {"estimated": cost, "allowed": COST_MAX}
     if operation.explained is not None:
         told["explain"] = operation.explained
+    if operation.transaction is not None:
+        told["transaction"] = operation.transaction
     return told
 
 
