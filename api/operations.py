@@ -10,6 +10,7 @@ from api.bearer import credentials
 from api.http_request import RefusedRequestError
 from api.request_record import RequestRecord
 from core.database import Database
+from core.encryption import SecretKeys
 from core.errors import BadUserInputError, LimitExceededError
 from core.settings import Settings
 from core.tokens import Identity, TokenVerifier
@@ -48,6 +49,7 @@ class Operations:
         """Rings `bell` after each commit, so that live queries need not wait until they look themselves."""
         self._database = database
         self._bell = bell
+        self._keys = SecretKeys.load(settings)
         self._verifier = verifier
         self._introspection = settings.introspection
         self._way = Way(settings.reads)
@@ -83,7 +85,7 @@ class Operations:
             return await self._run_anonymous(document, request, record)
         if operation.operation is OperationType.MUTATION:
             return await self._write(
-                document, request, record, Writer(self._database, identity, tenant, self._bell)
+                document, request, record, Writer(self._database, identity, tenant, self._keys, self._bell)
             )
         return await self._run(document, request, record, identity, tenant)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from core.database import Database
+from core.encryption import SecretKeys
 from core.tokens import Identity
 from core.transactions import Transaction, carry_out
 from core.viewer import ViewerKind
@@ -22,6 +23,7 @@ class Writer:
         database: Where to.
         identity: Who, by their token.
         tenant: The tenant that they name, which the platform alone may.
+        keys: What secrets are sealed with.
         committed: Called after each commit.
         writing: The latest write, for the log.
     """
@@ -29,6 +31,7 @@ class Writer:
     database: Database
     identity: Identity
     tenant: str | None
+    keys: SecretKeys
     committed: Callable[[], None]
     writing: Writing | None = field(default=None)
 
@@ -41,7 +44,7 @@ class Writer:
 
         async def signed_in(transaction: Transaction) -> T:
             viewer = await sign_in(transaction.connection, self.identity, self.tenant)
-            self.writing = Writing(viewer, transaction)
+            self.writing = Writing(viewer, transaction, self.keys)
             return await work(self.writing)
 
         platform = self.identity.kind is ViewerKind.PLATFORM

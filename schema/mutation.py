@@ -10,11 +10,12 @@ from schema.connections import output_field
 from schema.mutation_field import MutationField, fields_of
 from schema.table import list_of
 from schema.tables import BY_NAME
+from schema.verbs import VERBS
 from services.writes.records import RECORDS
 
-MUTATIONS: Final[Mapping[str, MutationField]] = {
-    field.name: field for table, record in RECORDS.items() for field in fields_of(BY_NAME[table], record)
-}
+_DERIVED: Final = (field for table, record in RECORDS.items() for field in fields_of(BY_NAME[table], record))
+
+MUTATIONS: Final[Mapping[str, MutationField]] = {field.name: field for field in (*_DERIVED, *VERBS)}
 """The mutations by their name."""
 
 

@@ -10,7 +10,7 @@ from core.ids import new_id
 from models.enums import AuditAction
 from services.writes.complaints import graphql_name
 from services.writes.record import Owner, Record, Row, Verb
-from services.writes.statements import MASKED
+from services.writes.statements import NEEDS
 from services.writes.writing import Writing
 
 _UNSAID: Final = frozenset({"id", "tenant_id", "created_at", "updated_at"})
@@ -46,19 +46,23 @@ async def audit(
 def changes(record: Record, before: Row | None, after: Row) -> Mapping[str, list[Any]]:
     """What differs, as `{field: [before, after]}`; a secret shows as a marker."""
     return {
-        graphql_name(name): [_shown(record, before, name), _shown(record, after, name)]
+        graphql_name(name): _shown(record, before, after, name)
         for name in record.types
         if name not in _UNSAID and (before[name] if before else None) != after[name]
     }
 
 
-def _shown(record: Record, row: Row | None, name: str) -> Any:
-    if row is None:
-        return None
-    value = row[f"{MASKED}{name}" if name in record.masked else name]
+def _shown(record: Record, before: Row | None, after: Row, name: str) -> list[Any]:
+    old, new = before[name] if before else None, after[name]
+    if name in record.masked:
+        return record.masked[name].shown(old, new, after[f"{NEEDS}{name}"])
+    return [_plain(old, record.types[name]), _plain(new, record.types[name])]
+
+
+def _plain(value: Any, sql_type: str) -> Any:
     if isinstance(value, Decimal):
         return str(value)
-    return orjson.Fragment(value) if record.types[name] == "jsonb" and value is not None else value
+    return orjson.Fragment(value) if sql_type == "jsonb" and value is not None else value
 
 
 def _tenant_of(record: Record, row: Row) -> str | None:

@@ -58,6 +58,21 @@ async def update(
         ProductError: The viewer may not, a row is not there, the input is not good, or somebody was faster.
     """
     require(writing, record, Verb.UPDATE)
+    return await rewrite(writing, record, ids, given, if_updated_at)
+
+
+async def rewrite(
+    writing: Writing,
+    record: Record,
+    ids: Sequence[str],
+    given: Given,
+    if_updated_at: int | None = None,
+) -> list[Row]:
+    """The same for callers who have seen to the right.
+
+    Raises:
+        ProductError: As `update`.
+    """
     complaints = Complaints()
     values = await _read(writing, record, Verb.UPDATE, given, complaints)
     rows = await locked(writing, record, ids, Verb.UPDATE)

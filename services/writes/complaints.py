@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from core.errors import BadUserInputError
+from services.writes.values import storable
 
 
 class Complaints:
@@ -34,6 +35,33 @@ class Complaints:
         if self.fields:
             said = "; ".join(f"`{name}` {problem}" for name, problem in self.fields.items())
             raise BadUserInputError(f"The input is not good: {said}", self.fields)
+
+
+@contextmanager
+def told_as(**names: str) -> Iterator[None]:
+    """Tell of bad fields by the names of a verb's arguments: `told_as(psa_integration_id="integration_id")`."""
+    known = {graphql_name(column): graphql_name(name) for column, name in names.items()}
+    try:
+        yield
+    except BadUserInputError as error:
+        complaints = Complaints()
+        complaints.fields = {known.get(name, name): problem for name, problem in error.fields.items()}
+        complaints.tell()
+        raise
+
+
+def require_storable(**given: str | None) -> None:
+    """Make sure that texts can be bound to SQL, ahead of a look-up by them.
+
+    Raises:
+        BadUserInputError: One cannot.
+    """
+    complaints = Complaints()
+    for name, text in given.items():
+        if text is not None:
+            with complaints.about(name):
+                storable(text)
+    complaints.tell()
 
 
 def refuse(field: str, problem: str) -> BadUserInputError:

@@ -67,6 +67,19 @@ class Unique:
     problem: str
 
 
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """How a column with secrets is shown in the audit log.
+
+    Attributes:
+        needs: An SQL expression of the row `t` that showing it takes.
+        shown: Makes `[before, after]` of the column's two values and what it needs.
+    """
+
+    needs: str
+    shown: Callable[[Any, Any, Any], list[Any]]
+
+
 async def _as_given(_writing: Writing, _before: Row | None, _values: Values, _complaints: Complaints) -> None:
     """Nothing to add to what the client gave."""
 
@@ -104,7 +117,7 @@ class Record:
         platform: Of the verbs those that the platform alone may do.
         uniques: The unique indexes that a client can run into.
         extra: Columns beside the fields and the usual ones that rules or the audit need.
-        masked: Expressions that stand in for columns in the audit log.
+        masked: Columns that the audit log shows in another way than they stand.
         right: The right that it takes, where it is not the module's `Write`.
         stamped: Whether it has `updated_at`.
     """
@@ -119,7 +132,7 @@ class Record:
     platform: frozenset[Verb] = frozenset()
     uniques: tuple[Unique, ...] = ()
     extra: Mapping[str, str] = field(default_factory=dict)
-    masked: Mapping[str, str] = field(default_factory=dict)
+    masked: Mapping[str, Mask] = field(default_factory=dict)
     right: str = ""
     stamped: bool = True
     prepare: Prepare = _as_given

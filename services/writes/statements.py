@@ -11,8 +11,8 @@ from core.ids import new_id
 from services.writes.record import Owner, Record, Row, Values, Verb
 from services.writes.writing import Writing, placeholders
 
-MASKED: Final = "masked:"
-"""Marks the column of a row in which a masked column is shown to the audit log."""
+NEEDS: Final = "needs:"
+"""Marks what the mask of a column needs, in a row that was read."""
 
 _STAMP: Final = "updated_at = greatest(app.now_ms(), t.updated_at + 1)"
 _LOCKS: Final = {Verb.DELETE: "FOR UPDATE"}
@@ -110,5 +110,5 @@ async def _set(
 
 def _returned(record: Record) -> str:
     columns = [f't."{name}"' for name in record.types]
-    masks = [f'{expression} AS "{MASKED}{name}"' for name, expression in record.masked.items()]
-    return ", ".join((*columns, *masks))
+    needs = [f'{mask.needs} AS "{NEEDS}{name}"' for name, mask in record.masked.items()]
+    return ", ".join((*columns, *needs))

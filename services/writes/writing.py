@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from core.database import Record
+from core.encryption import SecretKeys
 from core.errors import BadUserInputError, ForbiddenError
 from core.transactions import Transaction
 from core.viewer import Viewer, ViewerKind
@@ -20,10 +21,12 @@ class Writing:
     Attributes:
         viewer: Who writes, with the rights of the moment at which the transaction began.
         transaction: The transaction; whoever opened it commits it.
+        keys: What secrets are sealed with.
     """
 
     viewer: Viewer
     transaction: Transaction
+    keys: SecretKeys
 
     @property
     def is_platform(self) -> bool:
