@@ -178,6 +178,9 @@ CONFIG_SCHEMA_NESTING_MAX: Final = 16
 BAD_FIELDS_TOLD: Final = 50
 """Bad fields that one refusal names: more than a form has."""
 
+HEALTH_DOWN_AFTER: Final = 3
+"""Failures in a row after which a resource is down and no longer degraded: one may be chance, two in a row rarely."""
+
 UPSERT_ITEMS_MAX: Final = 5_000
 """Entities or relationships of one call: some seconds of writing where all are new, in one transaction."""
 

@@ -7,6 +7,8 @@ from strawberry.tools import create_type
 from strawberry.types.field import StrawberryField
 
 from schema.connections import output_field
+from schema.entity_upserts import ENTITY_UPSERTS
+from schema.health_reports import HEALTH_REPORTS
 from schema.mutation_field import MutationField, fields_of
 from schema.table import list_of
 from schema.tables import BY_NAME
@@ -15,7 +17,9 @@ from services.writes.records import RECORDS
 
 _DERIVED: Final = (field for table, record in RECORDS.items() for field in fields_of(BY_NAME[table], record))
 
-MUTATIONS: Final[Mapping[str, MutationField]] = {field.name: field for field in (*_DERIVED, *VERBS)}
+MUTATIONS: Final[Mapping[str, MutationField]] = {
+    field.name: field for field in (*_DERIVED, *VERBS, *ENTITY_UPSERTS, *HEALTH_REPORTS)
+}
 """The mutations by their name."""
 
 

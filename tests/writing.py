@@ -1,8 +1,9 @@
 """A tenant's own transactions, as a mutation or a worker has them: under the role of requests, in one tenant."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import asyncpg
@@ -26,6 +27,7 @@ class Desk:
     owner: asyncpg.Connection
     mine: dict[str, str]
     theirs: dict[str, str]
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def tenant_id(self) -> str:
@@ -43,11 +45,13 @@ class Desk:
 
     async def value(self, statement: str, *values: object) -> Any:
         """The first value that a statement of the owner's returns."""
-        return await self.owner.fetchval(statement, *values)
+        async with self._turn:
+            return await self.owner.fetchval(statement, *values)
 
     async def rows(self, statement: str, *values: object) -> list[dict[str, Any]]:
         """All rows that a statement of the owner's returns."""
-        return [dict(row) for row in await self.owner.fetch(statement, *values)]
+        async with self._turn:
+            return [dict(row) for row in await self.owner.fetch(statement, *values)]
 
 
 @asynccontextmanager
