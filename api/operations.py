@@ -89,6 +89,14 @@ class Operations:
             )
         return await self._run(document, request, record, identity, tenant)
 
+    async def knows(self, headers: Headers) -> bool:
+        """Whether a request with these headers shows a token.
+
+        Raises:
+            UnauthenticatedError: It shows one that is not good.
+        """
+        return (await self._identity(headers))[0] is not None
+
     async def _identity(self, headers: Headers) -> tuple[Identity | None, str | None]:
         shown = credentials(headers)
         if shown is None:

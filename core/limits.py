@@ -14,6 +14,10 @@ STATEMENT_TIMEOUT_MS: Final = 10_000
 BODY_MAX_BYTES: Final = 1 << 20
 """A GraphQL request's body: documents are some KiB, variables of bulk writes some hundred."""
 
+BULK_BODY_MAX_BYTES: Final = 8 << 20
+"""The same of a caller with a good token, who says ahead how long it is: 5,000 entities of 1.6 KiB. Anybody's JSON of
+that length would take seconds and some hundred MiB to look at."""
+
 HEAD_MAX_BYTES: Final = 64 << 10
 """A request's line and headers, a GET's document among them: four times what common proxies let through."""
 
