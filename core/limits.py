@@ -226,3 +226,7 @@ JSON_CHARS_MAX: Final = 200_000
 
 AMOUNT_MAX: Final = 1_000_000_000_000
 """The largest amount of money: above it somebody has mistyped."""
+
+SECRETS_AT_ONCE: Final = 200
+"""Data sources whose secrets one transaction of a rotation renews: it holds their rows for some hundredths of a
+second."""
