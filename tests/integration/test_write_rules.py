@@ -9,8 +9,10 @@ import pytest_asyncio
 
 from core.rights import RIGHTS
 from schema.mutation import MUTATIONS
+from tests.clusters import ThrowawayCluster
 from tests.desk import Call, Desk, desk
 from tests.graph import Answer
+from tests.integration.test_policies import LONELY, _owned_by_lonely
 from tests.rows import write
 
 ALL_BUT_ADMIN: Final = set(RIGHTS) - {"Global.Admin"}
@@ -277,6 +279,21 @@ async def test_a_schema_that_hides_its_secrets_is_refused(at: Desk) -> None:
     answer = await at.graph.as_platform(None, query, id=at.mine.ids["integrations"], s=schema)
     assert answer.codes == ["BAD_USER_INPUT"]
     assert all(name.startswith("input.configSchema") for name in answer.errors[0]["extensions"]["fields"])
+
+
+async def test_an_owner_under_the_policies_writes_alike(cluster: ThrowawayCluster) -> None:
+    """Where no role may be made for requests the policies hold for the owner itself."""
+    dsn = cluster.dsn(await _owned_by_lonely(cluster), LONELY)
+    async with desk(dsn, forced=True) as at:
+        answer = await at.ask(call("createSite", input={"name": "Ours"}))
+        assert not answer.errors, answer.fault
+        site = answer.data["done"]["id"]
+        await refused(at, call("deleteSite", id=at.theirs.ids["sites"]), "NOT_FOUND")
+        query = "mutation($id: ID!) { updateTenant(id: $id, input: {status: SUSPENDED}) { status } }"
+        answer = await at.graph.as_platform(None, query, id=at.mine.tenant)
+        assert answer.data == {"updateTenant": {"status": "SUSPENDED"}}
+        assert [entry["action"] for entry in await at.trail("sites", site)] == ["create"]
+        assert [entry["actor_type"] for entry in await at.trail("tenants", at.mine.tenant)] == ["platform"]
 
 
 async def test_data_that_was_changed_by_hand_has_another_hash(at: Desk) -> None:
