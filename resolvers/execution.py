@@ -22,6 +22,7 @@ from resolvers.cost import check_cost
 from resolvers.documents import Document
 from resolvers.faults import Faults
 from resolvers.operation import Operation
+from resolvers.quotes import without_quotes
 from resolvers.variables import check_query_variables, check_variables
 from resolvers.ways import Way
 
@@ -149,7 +150,9 @@ def _told(error: GraphQLError, faults: Faults) -> ProductError:
     if isinstance(cause, RecursionError):
         return QueryTooComplexError("The operation nests deeper than this server can follow")
     if cause is None or not error.path or (isinstance(cause, GraphQLError) and cause.nodes):
-        return BadUserInputError(error.message)  # of the document: its syntax, its types, its values
+        return BadUserInputError(
+            without_quotes(error.message)
+        )  # of the document: its syntax, its types, its values
     return faults.note(cause, error.path)
 
 
