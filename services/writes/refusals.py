@@ -11,6 +11,15 @@ from services.writes.record import Unique
 from services.writes.records import RECORDS
 
 _UNIQUES: Final[dict[str, Unique]] = {u.index: u for record in RECORDS.values() for u in record.uniques}
+_UNKEPT: Final = (
+    asyncpg.CharacterNotInRepertoireError,
+    asyncpg.UntranslatableCharacterError,
+    asyncpg.NumericValueOutOfRangeError,
+    asyncpg.StringDataRightTruncationError,
+    asyncpg.ProgramLimitExceededError,
+)
+"""What PostgreSQL says of values that it cannot keep."""
+
 _COLUMN: Final = re.compile(r"(?:_fkey|_check|_of_tenant)$")
 
 
@@ -25,10 +34,12 @@ def refusal_of(error: BaseException) -> ProductError | None:
             return _bad(error, "is outside of what it may be")
         case asyncpg.NotNullViolationError():
             return _bad(error, "must not be null")
-        case asyncpg.InsufficientPrivilegeError():
+        case asyncpg.InsufficientPrivilegeError() if "row-level security" in str(error):
             return ForbiddenError("This is not the viewer's to write")
-        case asyncpg.DataError() | asyncpg.ProgramLimitExceededError():
-            return BadUserInputError("A value cannot be kept: it is too long, too large, or malformed")
+    if (
+        isinstance(error, _UNKEPT) or type(error) is asyncpg.DataError
+    ):  # itself: the driver's, of a value to bind
+        return BadUserInputError("A value cannot be kept: it is too long, too large, or malformed")
     return None
 
 
