@@ -6,7 +6,8 @@ import io
 import signal
 import socket
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import uvloop
@@ -27,6 +28,7 @@ from core.settings import Settings
 from core.signals import as_interrupt, handled_by
 from core.signing import SigningKey, issue_platform_token
 from core.tokens import TokenVerifier
+from services.clean_up import clean_up_daily
 from services.demo import DemoViewer
 from services.startup import closed, located_database, migrated, opened, rotated, unready, with_demo_data
 
@@ -66,10 +68,22 @@ async def _serve(
             routes = [demo.route(), *demo_routes(demo, viewers)]
         app = build_app(database, verifier, settings, lambda: unready(dsn), routes, observers)
         _keep_what_stands()
-        await HttpServer(app, listener, lambda: _say(*lines)).serve_until_signal()
+        async with _beside(clean_up_daily(database)):
+            await HttpServer(app, listener, lambda: _say(*lines)).serve_until_signal()
     finally:
         await verifier.close()
         await closed(database)
+
+
+@asynccontextmanager
+async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Does the work beside the block, and no longer."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
 
 
 def _keep_what_stands() -> None:

@@ -230,3 +230,21 @@ AMOUNT_MAX: Final = 1_000_000_000_000
 SECRETS_AT_ONCE: Final = 200
 """Data sources whose secrets one transaction of a rotation renews: it holds their rows for some hundredths of a
 second."""
+
+CLEAN_UP_GRACE_MS: Final = 7 * 86_400_000
+"""How long a data source that was disabled can be enabled again; then it is purged, with what it delivered."""
+
+CLEAN_UP_LOOK_S: Final = 600.0
+"""How often a server looks whether the day's clean-up has been taken: one small statement."""
+
+CLEAN_UP_FIRST_LOOK_S: Final = 60.0
+"""After this time a server that has started looks for the first time: until then it has its clients to let in."""
+
+CLEAN_UP_SILENCE_MS: Final = 900_000
+"""After this time without a word from the server that took it another goes on: a lot takes well below a second."""
+
+CLEAN_UP_ROWS: Final = 1_000
+"""Rows that one transaction of the clean-up deletes: it holds their locks for some hundredths of a second."""
+
+CLEAN_UP_LOCK_WAIT_MS: Final = 1_000
+"""How long it waits for a row that somebody else holds: it may come back tomorrow."""
