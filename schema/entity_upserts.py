@@ -10,8 +10,8 @@ from core.limits import DATA_HASH_MAX_CHARS, EXTERNAL_ID_MAX_CHARS, UPSERT_ITEMS
 from schema.connections import argument
 from schema.mutation_field import Arguments, MutationField
 from services.batches import UpsertResult
-from services.entities import EntityItem, upsert_entities
-from services.entity_relationships import EntityKey, RelationshipItem, upsert_relationships
+from services.entities import EntityItem, EntityKey, upsert_entities
+from services.entity_relationships import RelationshipItem, upsert_relationships
 from services.writes.complaints import pythonic
 from services.writes.writing import Writing
 

@@ -1,37 +1,22 @@
 """How a data source's entities hang together, thousands of relationships at once, written as entities are."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
+
+import orjson
 
 from core.database import Snapshot
 from services.batches import Batch, UpsertResult, wrong_external_id, wrong_type
-from services.entities import integration_of
+from services.entities import EntityKey, integration_of, known_entities
 from services.writes.values import json_text
 
-_IDS: Final = """
-SELECT i.entity_type, i.external_id, e.id
-FROM unnest($3::text[], $4::text[]) AS i (entity_type, external_id)
-CROSS JOIN LATERAL (
-    SELECT e.id
-    FROM public.entities e
-    WHERE e.tenant_id = $1 AND e.data_source_id = $2 AND e.deleted_at IS NULL
-      AND e.entity_type = i.entity_type AND e.external_id = i.external_id
-    OFFSET 0 -- each by the index: the whole data source is never read
-) e
-"""
-
-_DIFFERING: Final = """
-SELECT i.place
-FROM unnest($2::int[], $3::text[], $4::text[], $5::text[], $6::text[]) AS i (place, parent, child, type, metadata)
-LEFT JOIN LATERAL (
-    SELECT r.metadata, r.deleted_at, true AS is_there
-    FROM public.entity_relationships r
-    WHERE r.tenant_id = $1 AND r.parent_entity_id = i.parent AND r.child_entity_id = i.child
-      AND r.relationship_type = i.type
-    OFFSET 0
-) r ON true
-WHERE r.is_there IS NULL OR r.deleted_at IS NOT NULL OR r.metadata IS DISTINCT FROM i.metadata::jsonb
+# Lists, and no join with them: see `services.entities`, whose transaction plans anew.
+_KNOWN: Final = """
+SELECT r.parent_entity_id, r.child_entity_id, r.relationship_type, r.metadata::text AS metadata, r.deleted_at
+FROM public.entity_relationships r
+WHERE r.tenant_id = $1 AND r.parent_entity_id = ANY ($2::text[]) AND r.child_entity_id = ANY ($3::text[])
+  AND r.relationship_type = ANY ($4::text[])
 """
 
 _WRITE: Final = """
@@ -55,13 +40,6 @@ WITH written AS (
 )
 SELECT count(*) AS written, count(*) FILTER (WHERE created) AS created FROM written
 """
-
-
-class EntityKey(NamedTuple):
-    """What an entity is known by in its data source."""
-
-    entity_type: str
-    external_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +74,14 @@ async def upsert_relationships(
     await integration_of(transaction, tenant_id, data_source_id)
     batch.reject_where(_wrong)
     batch.keep_last(lambda item: (item.parent, item.child, item.relationship_type))
-    ids = await _ids(transaction, (tenant_id, data_source_id), batch.left.values())
+    keys = {key for item in batch.left.values() for key in (item.parent, item.child)}
+    known = await known_entities(transaction, tenant_id, data_source_id, keys)
+    ids = {key: row["id"] for key, row in known.items() if row["deleted_at"] is None}
     batch.reject_where(lambda item: _missing(item, ids))
-    rows = _rows(batch, ids)
-    differing = await _differing(transaction, tenant_id, rows)
-    if not differing:
+    rows = await _differing(transaction, tenant_id, _rows(batch, ids))
+    if not rows:
         return batch.result(0, 0)
-    columns = zip(*(rows[place] for place in differing), strict=True)
-    (count,) = await transaction.fetch(_WRITE, (tenant_id, *map(list, columns)))
+    (count,) = await transaction.fetch(_WRITE, (tenant_id, *map(list, zip(*rows, strict=True))))
     return batch.result(count["created"], count["written"])
 
 
@@ -122,15 +100,6 @@ def _wrong(item: RelationshipItem) -> str | None:
     return wrong_type("relationshipType", item.relationship_type)
 
 
-async def _ids(transaction: Snapshot, source: tuple[str, str], items: Iterable[RelationshipItem]) -> Ids:
-    keys = {key for item in items for key in (item.parent, item.child)}
-    if not keys:
-        return {}
-    columns = zip(*keys, strict=True)
-    found = await transaction.fetch(_IDS, (*source, *map(list, columns)))
-    return {EntityKey(row["entity_type"], row["external_id"]): row["id"] for row in found}
-
-
 def _missing(item: RelationshipItem, ids: Ids) -> str | None:
     for end, key in (("parent", item.parent), ("child", item.child)):
         if key not in ids:
@@ -138,21 +107,41 @@ def _missing(item: RelationshipItem, ids: Ids) -> str | None:
     return None
 
 
-def _rows(batch: Batch[RelationshipItem], ids: Ids) -> dict[int, Row]:
-    rows: dict[int, Row] = {}
+def _rows(batch: Batch[RelationshipItem], ids: Ids) -> list[Row]:
+    """A row for each item; one whose metadata PostgreSQL cannot keep is rejected."""
+    rows: list[Row] = []
     for place, item in list(batch.left.items()):
         try:
             metadata = None if item.metadata is None else json_text(item.metadata)
         except ValueError as error:
             batch.reject(place, f"`metadata` {error}")
         else:
-            rows[place] = (ids[item.parent], ids[item.child], item.relationship_type, metadata)
+            rows.append((ids[item.parent], ids[item.child], item.relationship_type, metadata))
     return rows
 
 
-async def _differing(transaction: Snapshot, tenant_id: str, rows: Mapping[int, Row]) -> list[int]:
-    """The places of the relationships that are new, other than their rows, or deleted."""
+async def _differing(transaction: Snapshot, tenant_id: str, rows: Sequence[Row]) -> list[Row]:
+    """The rows that are new, other than those that are there, or deleted."""
     if not rows:
         return []
-    columns = zip(*((place, *row) for place, row in rows.items()), strict=True)
-    return [row["place"] for row in await transaction.fetch(_DIFFERING, (tenant_id, *map(list, columns)))]
+    parents, children, types, _ = ([*set(column)] for column in zip(*rows, strict=True))
+    found = await transaction.fetch(_KNOWN, (tenant_id, parents, children, types))
+    there = {
+        (
+            row["parent_entity_id"],
+            row["child_entity_id"],
+            row["relationship_type"],
+            _canonical(row["metadata"]),
+        )
+        for row in found
+        if row["deleted_at"] is None
+    }
+    return [row for row in rows if (*row[:3], _canonical(row[3])) not in there]
+
+
+def _canonical(text: str | None) -> bytes | None:
+    """JSON in the one form that it has here; what is written otherwise and still the same PostgreSQL tells."""
+    try:
+        return None if text is None else orjson.dumps(orjson.loads(text), option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONDecodeError:  # what PostgreSQL keeps and orjson does not read: a thousand levels deep
+        return b""

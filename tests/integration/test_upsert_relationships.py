@@ -11,8 +11,8 @@ import pytest_asyncio
 from core.errors import NotFoundError
 from core.limits import UPSERT_ITEMS_MAX
 from services.batches import Rejection, UpsertResult
-from services.entities import EntityItem, upsert_entities
-from services.entity_relationships import EntityKey, RelationshipItem, upsert_relationships
+from services.entities import EntityItem, EntityKey, upsert_entities
+from services.entity_relationships import RelationshipItem, upsert_relationships
 from tests.clusters import ThrowawayCluster
 from tests.writing import Desk, desk
 
