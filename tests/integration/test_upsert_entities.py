@@ -22,9 +22,7 @@ from tests.writing import Desk, desk
 async def mine(cluster: ThrowawayCluster, template: str) -> AsyncIterator[Desk]:
     name = await cluster.create(template)
     async with desk(cluster.dsn(name)) as made:
-        await made.owner.execute(
-            "DELETE FROM entity_relationships; DELETE FROM events_log; DELETE FROM entities"
-        )
+        await made.owner.execute("TRUNCATE entity_relationships, events_log, entities")
         yield made
     await cluster.drop(name)
 
@@ -311,3 +309,20 @@ async def test_rounds_of_changes_at_once_end_in_one_row_each(mine: Desk) -> None
     rows = await _rows(mine)
     assert len(rows) == 50
     assert len({row["data_hash"] for row in rows}) == 1, "the last call wrote them all"
+
+
+async def test_what_is_known_is_found_without_statistics(mine: Desk) -> None:
+    """Analysed when hardly anything was left of it: every index looks as good as the right one then."""
+    await _upsert(mine, _item(1))
+    await mine.owner.execute("DELETE FROM events_log; DELETE FROM entities; ANALYZE entities")
+    await mine.owner.execute(
+        """
+        INSERT INTO entities (tenant_id, integration_id, data_source_id, entity_type, external_id, data_hash)
+        SELECT $1, $2, $3, 'endpoints', n::text, 'same' FROM generate_series(0, 39999) n
+        """,
+        mine.tenant_id, mine.mine["integrations"], mine.mine["data_sources"],
+    )  # fmt: skip
+    for lot in range(8):
+        items = [_item(UPSERT_ITEMS_MAX * lot + n, data_hash="same") for n in range(UPSERT_ITEMS_MAX)]
+        async with asyncio.timeout(3):  # each key by a wrong index: ten times as long
+            assert (await _upsert(mine, *items)).unchanged == UPSERT_ITEMS_MAX

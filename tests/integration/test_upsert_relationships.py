@@ -22,9 +22,7 @@ async def mine(cluster: ThrowawayCluster, template: str) -> AsyncIterator[Desk]:
     """A desk with a group and nine identities."""
     name = await cluster.create(template)
     async with desk(cluster.dsn(name)) as made:
-        await made.owner.execute(
-            "DELETE FROM entity_relationships; DELETE FROM events_log; DELETE FROM entities"
-        )
+        await made.owner.execute("TRUNCATE entity_relationships, events_log, entities")
         items = [EntityItem("groups", "g", {}), *(EntityItem("identities", str(n), {}) for n in range(9))]
         async with made.transaction() as transaction:
             await upsert_entities(transaction, made.tenant_id, made.mine["data_sources"], items)
@@ -159,3 +157,21 @@ async def test_calls_at_once_neither_deadlock_nor_double(mine: Desk) -> None:
     )
     assert sum(result.created for result in results) == 27
     assert len(await _rows(mine)) == len(await _events(mine)) == 27
+
+
+@pytest.mark.parametrize("analysed", [False, True])
+async def test_many_parents_with_many_children_are_quick(mine: Desk, *, analysed: bool) -> None:
+    items = [
+        RelationshipItem(EntityKey("groups", str(n % 500)), EntityKey("identities", str(n)), f"kind-{n % 3}")
+        for n in range(UPSERT_ITEMS_MAX)
+    ]
+    await mine.owner.execute("ANALYZE entities, entity_relationships")
+    for kind, count in (("groups", 500), ("identities", UPSERT_ITEMS_MAX)):
+        async with mine.transaction() as transaction:
+            ends = [EntityItem(kind, str(n), {}) for n in range(count)]
+            await upsert_entities(transaction, mine.tenant_id, mine.mine["data_sources"], ends)
+    assert (await _upsert(mine, *items)).created == UPSERT_ITEMS_MAX
+    if analysed:
+        await mine.owner.execute("ANALYZE entities, entity_relationships")
+    async with asyncio.timeout(3):
+        assert (await _upsert(mine, *items)).unchanged == UPSERT_ITEMS_MAX
