@@ -6,7 +6,8 @@ import io
 import signal
 import socket
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import uvloop
@@ -19,6 +20,7 @@ from api.graphql import Observer
 from api.serving import HttpServer, bind, url
 from api.tracing import traced
 from core.command_line import parsed, settings_from
+from core.database import Database
 from core.errors import StartupError
 from core.issuer import IssuerConfig
 from core.logs import configure_logs
@@ -26,8 +28,10 @@ from core.settings import Settings
 from core.signals import as_interrupt, handled_by
 from core.signing import SigningKey, issue_platform_token
 from core.tokens import TokenVerifier
+from resolvers.binding import bound_schema
 from services.demo import DemoViewer
 from services.startup import closed, located_database, migrated, opened, unready, with_demo_data
+from subscriptions.live import Live
 
 Result = TypeVar("Result")
 
@@ -63,12 +67,23 @@ async def _serve(
             viewers = await with_demo_data(dsn)
             lines += _tokens(settings, demo, viewers)
             routes = [demo.route(), *demo_routes(demo, viewers)]
-        app = build_app(database, verifier, settings, lambda: unready(dsn), routes, observers)
-        _keep_what_stands()
-        await HttpServer(app, listener, lambda: _say(*lines)).serve_until_signal()
+        async with live_queries(database, settings) as live:
+            app = build_app(database, verifier, settings, lambda: unready(dsn), routes, observers, live)
+            _keep_what_stands()
+            await HttpServer(app, listener, lambda: _say(*lines)).serve_until_signal()
     finally:
         await verifier.close()
         await closed(database)
+
+
+@asynccontextmanager
+async def live_queries(database: Database, settings: Settings) -> AsyncIterator[Live]:
+    """The live layer over this database, while this lasts."""
+    live = await Live.open(database, bound_schema()[1], settings)
+    try:
+        yield live
+    finally:
+        await live.close()
 
 
 def _keep_what_stands() -> None:

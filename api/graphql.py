@@ -9,13 +9,14 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from api.bearer import credentials
 from api.departures import unless_client_leaves
 from api.http_request import RefusedRequestError, read_request
 from api.negotiation import preferred
 from api.operations import Operations
 from api.request_record import REQUEST_ID, TRACEPARENT, RequestRecord, request_id
-from core.errors import BadUserInputError, InternalError, ProductError
-from resolvers.execution import refusal
+from core.errors import BadUserInputError, ProductError
+from resolvers.execution import Request, refusal
 
 RESPONSE_TYPE: Final = "application/graphql-response+json"
 LEGACY_TYPE: Final = "application/json"
@@ -97,14 +98,10 @@ class GraphQLApp:
     async def _answer(self, http: HttpRequest, media_type: str | None, record: RequestRecord) -> _Answer:
         try:
             return await self._asked(http, media_type, record)
-        except InternalError as error:
-            return _refused(record.faults.note(error))
-        except ProductError as error:
-            return _refused(error)
         except ClientDisconnect:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is: the caller gets an id, the log the story
-            return _refused(record.faults.note(error))
+            return _refused(record.told(error))
 
     async def _asked(self, http: HttpRequest, media_type: str | None, record: RequestRecord) -> _Answer:
         if media_type is None:
@@ -112,10 +109,14 @@ class GraphQLApp:
         if http.method not in ("GET", "POST"):
             raise MethodError(f"{http.method} is not a method of GraphQL over HTTP: use GET or POST")
         request = await read_request(http)
-        work = self._operations.answer(request, http.headers, record, queries_only=http.method == "GET")
+        work = self._answered(request, http, record)
         body = await unless_client_leaves(work, http.receive)
         # Where nothing was executed it was the client's error; for plain JSON the specification wants 200 then, too.
         return _Answer(body, orjson.dumps(body), 200 if "data" in body or media_type == LEGACY_TYPE else 400)
+
+    async def _answered(self, request: Request, http: HttpRequest, record: RequestRecord) -> dict[str, Any]:
+        caller = await self._operations.caller(credentials(http.headers))
+        return await self._operations.answer(request, caller, record, queries_only=http.method == "GET")
 
 
 def _refused(error: ProductError) -> _Answer:
