@@ -20,6 +20,7 @@ from api.graphql import Observer
 from api.serving import HttpServer, bind, url
 from api.tracing import traced
 from core.command_line import parsed, settings_from
+from core.database import Database
 from core.encryption import SecretKeys
 from core.errors import StartupError
 from core.issuer import IssuerConfig
@@ -28,9 +29,11 @@ from core.settings import Settings
 from core.signals import as_interrupt, handled_by
 from core.signing import SigningKey, issue_platform_token
 from core.tokens import TokenVerifier
+from resolvers.binding import bound_schema
 from services.clean_up import clean_up_daily
 from services.demo import DemoViewer
 from services.startup import closed, located_database, migrated, opened, rotated, unready, with_demo_data
+from subscriptions.live import Live
 
 Result = TypeVar("Result")
 
@@ -66,9 +69,9 @@ async def _serve(
             viewers = await with_demo_data(dsn, SecretKeys.load(settings))
             lines += _tokens(settings, demo, viewers)
             routes = [demo.route(), *demo_routes(demo, viewers)]
-        app = build_app(database, verifier, settings, lambda: unready(dsn), routes, observers)
-        _keep_what_stands()
-        async with _beside(clean_up_daily(database)):
+        async with live_queries(database, settings) as live, _beside(clean_up_daily(database)):
+            app = build_app(database, verifier, settings, lambda: unready(dsn), routes, observers, live)
+            _keep_what_stands()
             await HttpServer(app, listener, lambda: _say(*lines)).serve_until_signal()
     finally:
         await verifier.close()
@@ -84,6 +87,16 @@ async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     finally:
         task.cancel()
         await asyncio.wait([task])
+
+
+@asynccontextmanager
+async def live_queries(database: Database, settings: Settings) -> AsyncIterator[Live]:
+    """The live layer over this database, while this lasts."""
+    live = await Live.open(database, bound_schema()[1], settings)
+    try:
+        yield live
+    finally:
+        await live.close()
 
 
 def _keep_what_stands() -> None:

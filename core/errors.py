@@ -64,6 +64,13 @@ class ConflictError(ProductError):
     status = 409
 
 
+class CursorExpiredError(ProductError):
+    """What followed the cursor of a stream is no longer known: the caller reads anew, and begins without it."""
+
+    code = "CURSOR_EXPIRED"
+    status = 410
+
+
 class RateLimitedError(ProductError):
     """Too many requests."""
 

@@ -51,12 +51,14 @@ from resolvers.cost import (
     where,
 )
 from resolvers.introspection_sizes import NESTED_LISTS, IntrospectionSizes
+from schema.streams import STREAMS
 from schema.tables import TABLES
 
 _CONNECTIONS: Final = frozenset(f"{table.type_name}Connection" for table in TABLES)
 _ROWS: Final = frozenset(
     (*(table.type_name for table in TABLES), *(choice.union for table in TABLES for choice in table.choices))
 )
+_MESSAGES: Final = frozenset(stream.messages for stream in STREAMS.values())
 
 Conditions = tuple[Condition, ...]
 
@@ -123,6 +125,8 @@ class _Reading:
             return NOTHING
         if type_.name in _CONNECTIONS:
             return self._list(type_, nodes)
+        if type_.name in _MESSAGES:
+            return self._message(type_, nodes)
         if type_.name.startswith("__"):
             return self._introspection(place.type, name, type_, nodes)
         inner = self.below(type_, _sets(nodes))
@@ -144,6 +148,19 @@ class _Reading:
             where(place.conditions, self._of_list(place, fields, page)) for place, fields in places.items()
         )
         return total((fetched, _if_given(arguments.get("search"), COST_SEARCH), *parts))
+
+    def _message(self, message: GraphQLCompositeType, nodes: Sequence[FieldNode]) -> Formula:
+        """What a message of a stream costs, taken for as long as a page that names no size."""
+        places = self._places(message, _sets(nodes))
+        events = (self._events(place, fields) for place, fields in places.items())
+        return on_each(PageSize(), total(events))
+
+    def _events(self, place: Place, nodes: Sequence[FieldNode]) -> Formula:
+        """What each event of a message costs: what hangs on it, and reading it from the log."""
+        type_ = self._type(place.type, nodes[0].name.value)
+        if type_ is None:
+            return NOTHING
+        return where(place.conditions, total((Formula(1), self.below(type_, _sets(nodes)))))
 
     def _of_list(self, place: Place, nodes: Sequence[FieldNode], page: PageSize) -> Formula:
         name = nodes[0].name.value

@@ -72,7 +72,7 @@ def estimate(document: Document, request: Request) -> int:
     if definition is None or document.syntax is None:
         raise BadUserInputError("The document has no such operation")
     check_variables(request.variables)
-    if definition.operation is OperationType.QUERY:
+    if definition.operation is not OperationType.MUTATION:
         check_query_variables(request.variables)
     cost = document.cost(definition).estimate(request.variables)
     check_cost(cost)

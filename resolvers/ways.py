@@ -42,7 +42,7 @@ async def run(asked: Asked, operation: Operation, way: Way) -> ExecutionResult:
 
     `operation.compiled` tells afterwards which root fields were.
     """
-    variables = _variables(asked)
+    variables = coerced_variables(asked)
     if way is Way.LOADERS or operation.rows is None or variables is None:
         return await asked.through_loaders(operation)
     planning = Planning(asked, operation.rows.viewer, variables)
@@ -54,7 +54,7 @@ async def run(asked: Asked, operation: Operation, way: Way) -> ExecutionResult:
     return await _put_together(asked, operation, planned, planning.values)
 
 
-def _variables(asked: Asked) -> VariableValues | None:
+def coerced_variables(asked: Asked) -> VariableValues | None:
     """The coerced variables of a query; None where there is nothing to compile: a mutation, or bad variables."""
     if asked.definition.operation is not OperationType.QUERY:
         return None

@@ -57,9 +57,10 @@ async def migrated(dsn: str, settings: Settings) -> list[str]:
     Raises:
         StartupError: it cannot be reached, is too old, newer than the code, or a migration failed.
     """
-    await _require_postgres(dsn)
+    direct = settings.database_direct_url.get_secret_value() if settings.database_direct_url else dsn
+    await _require_postgres(direct)
     try:
-        versions = await migrate(dsn, settings)
+        versions = await migrate(direct, settings)
     except (*_UNREACHABLE, BaseORMException) as error:
         raise StartupError(f"The migration of the database failed: {one_line(error)}") from error
     if versions:

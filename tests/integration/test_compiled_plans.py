@@ -13,7 +13,7 @@ from core.viewer import ViewerKind
 from resolvers.asked import Asked
 from resolvers.planning import Planning
 from resolvers.plans import TENANT, Planned
-from resolvers.ways import Way, _variables
+from resolvers.ways import Way, coerced_variables
 from services.demo import demo_viewers
 from services.sign_in import sign_in
 from tests.graph import Answer, Graph, graph
@@ -133,7 +133,7 @@ async def batched(demo: Graph, user: str, query: str, requests: list[dict[str, A
         values, plans = [], {}
         for variables in requests:
             asked = Asked(demo.schema, document.syntax, document.operations[0], variables, document.plans)
-            coerced = _variables(asked)
+            coerced = coerced_variables(asked)
             assert coerced is not None
             planning = Planning(asked, viewer, coerced)
             values.append(planning.values)

@@ -14,7 +14,6 @@ import pytest
 from tortoise.context import get_current_context
 
 from core.errors import StartupError
-from core.request_role import ensure_request_role
 from core.settings import Settings
 from services import migrations
 from services.migrations import LOCK, Pending, downgrade, migrate, pending
@@ -27,7 +26,7 @@ NUMBERS: Final = sorted(
 )
 COUNT: Final = len(NUMBERS)
 POLICIES: Final = 6
-"""The step with which the request role's grants go; those after it leave them as they are."""
+"""The step whose policies the role of requests needs, and with which its grants go."""
 
 SCHEMA: Final = """
     SELECT 'column', c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull::text,
@@ -51,7 +50,7 @@ SCHEMA: Final = """
     SELECT 'trigger', tgname, pg_get_triggerdef(oid), '', '', '', '', '' FROM pg_trigger WHERE NOT tgisinternal
     UNION ALL
     SELECT 'function', oid::regprocedure::text, pg_get_functiondef(oid), '', '', '', '', ''
-    FROM pg_proc WHERE pronamespace = to_regnamespace('app')
+    FROM pg_proc WHERE pronamespace IN (to_regnamespace('app'), to_regnamespace('live'))
 """
 
 
@@ -159,9 +158,9 @@ class TestDown:
         self,
         database_url: str,
         empty_database_url: str,
+        settings: Settings,
         tmp_path: Path,
         monkeypatch: pytest.MonkeyPatch,
-        settings: Settings,
         version: int,
     ) -> None:
         """Down from the top to below a step is the same as up from nothing to there."""
@@ -171,10 +170,10 @@ class TestDown:
             if int(file.name.split("_")[0]) < version:
                 shutil.copy(file, tmp_path / "models")
         monkeypatch.setattr(migrations, "LOCATION", tmp_path)
-        await migrations._upgrade(empty_database_url)
         if version > POLICIES:
-            async with _connected(empty_database_url) as connection:
-                await ensure_request_role(connection, settings.request_role)
+            await migrate(empty_database_url, settings)
+        else:
+            await migrations._upgrade(empty_database_url)
         assert await _schema(database_url) == await _schema(empty_database_url)
 
     async def test_a_filled_database_down_to_nothing(self, database_url: str, settings: Settings) -> None:

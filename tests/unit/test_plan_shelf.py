@@ -12,7 +12,7 @@ from resolvers.binding import bound_schema
 from resolvers.documents import Document, Documents
 from resolvers.planning import Planning
 from resolvers.plans import Planned
-from resolvers.ways import _variables
+from resolvers.ways import coerced_variables
 
 SCHEMA = bound_schema()[1]
 VIEWER = Viewer(ViewerKind.USER, "a tenant", "a user", "a role", RIGHTS, 1)
@@ -28,7 +28,7 @@ def documents() -> Documents:
 def plan(document: Document, **variables: Any) -> Planned | None:
     assert document.syntax is not None
     asked = Asked(SCHEMA, document.syntax, document.operations[0], variables, document.plans)
-    coerced = _variables(asked)
+    coerced = coerced_variables(asked)
     assert coerced is not None
     return Planning(asked, VIEWER, coerced).planned()
 
