@@ -5,20 +5,25 @@ from collections.abc import Awaitable, Callable, Sequence
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from api.bearer import TENANT_HEADER
 from api.compression import Compression
 from api.graphiql_page import GraphiqlPage
 from api.graphql import GraphQLApp, Observer
 from api.health import Health
+from api.live_metrics import LiveUse
 from api.metrics import Metrics
 from api.operations import Operations
 from api.request_record import REQUEST_ID, TRACEPARENT, RequestRecord
+from api.socket_endpoint import SocketEndpoint
+from api.socket_host import Host, LiveQueries
+from api.sockets import Sockets
 from core.database import Database
 from core.limits import COMPRESSED_FROM_BYTES
 from core.settings import Settings
 from core.tokens import TokenVerifier
+from subscriptions.live import Live
 
 
 def build_app(
@@ -28,6 +33,7 @@ def build_app(
     unready: Callable[[], Awaitable[str | None]],
     more: Sequence[BaseRoute] = (),
     observers: Sequence[Observer] = (),
+    live: LiveQueries | None = None,
 ) -> Starlette:
     """The application on an open database; whoever opened it closes it.
 
@@ -38,15 +44,23 @@ def build_app(
         unready: says why the server cannot serve, None when it can; may raise what a database raises.
         more: routes of this start alone, such as the demo's.
         observers: who is told of each request that has ended, beside the log and the metrics.
+        live: what keeps answers true; without it there are no WebSockets.
     """
     metrics = Metrics(database.pools) if settings.metrics else None
     counted = [metrics.observe] if metrics else []
     observe = _all([RequestRecord.write, *counted, *observers])
     page = GraphiqlPage(demo=settings.demo) if settings.graphiql else None
-    operations = Operations(database, verifier, settings)
+    operations = Operations(database, verifier, settings, live.ring if live else None)
+    sockets = Sockets(settings)
+    if metrics:
+        metrics.watch(sockets)
+    if metrics and isinstance(live, Live):
+        metrics.registry.register(LiveUse(live))
+    endpoint = live and SocketEndpoint(Host(operations, live, sockets, observe), settings)
     return Starlette(
         routes=[
             Route("/graphql", GraphQLApp(operations, observe, page.show if page else None)),
+            *([WebSocketRoute("/graphql", endpoint)] if endpoint else []),
             *Health(unready).routes(),
             *([metrics.route()] if metrics else []),
             *([page.files_route()] if page else []),

@@ -1,14 +1,17 @@
-"""What a caller shows at the door: the Authorization header and X-Tenant-Id, read strictly."""
+"""What a caller shows at the door: Authorization and X-Tenant-Id, in headers or a socket's payload, read strictly."""
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from starlette.datastructures import Headers
 
 from core.errors import UnauthenticatedError
 
+AUTHORIZATION: Final = "Authorization"
 TENANT_HEADER: Final = "X-Tenant-Id"
+_NAMES: Final = (AUTHORIZATION.lower(), TENANT_HEADER.lower())
 
 _BEARER: Final = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)", re.ASCII | re.IGNORECASE)
 """RFC 6750, section 2.1: the scheme in any case, and one token."""
@@ -28,13 +31,21 @@ def credentials(headers: Headers) -> Credentials | None:
     Raises:
         UnauthenticatedError: if a header stands twice, is malformed, or X-Tenant-Id stands alone.
     """
-    authorization = _single(headers, "Authorization")
-    tenant_id = _single(headers, TENANT_HEADER)
-    if authorization is not None:
-        return Credentials(bearer_token(authorization), tenant_id)
-    if tenant_id is not None:
-        raise UnauthenticatedError(f"{TENANT_HEADER} needs a platform token in the Authorization header.")
-    return None
+    return _shown(headers.getlist(AUTHORIZATION), headers.getlist(TENANT_HEADER))
+
+
+def socket_credentials(payload: Mapping[str, Any], headers: Headers | None = None) -> Credentials | None:
+    """What the payload of a `connection_init` or a `ping` shows, and where it lacks one of the two, the headers.
+
+    Raises:
+        UnauthenticatedError: as `credentials`, or if a value is no text.
+    """
+    return _shown(*(_in_payload(payload, name, headers) for name in (AUTHORIZATION, TENANT_HEADER)))
+
+
+def without_credentials(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """The rest of such a payload."""
+    return {key: value for key, value in payload.items() if key.lower() not in _NAMES}
 
 
 def bearer_token(authorization: str) -> str:
@@ -49,8 +60,24 @@ def bearer_token(authorization: str) -> str:
     return found[1]
 
 
-def _single(headers: Headers, name: str) -> str | None:
-    values = headers.getlist(name)
+def _shown(authorizations: Sequence[str], tenant_ids: Sequence[str]) -> Credentials | None:
+    authorization = _single(authorizations, AUTHORIZATION)
+    tenant_id = _single(tenant_ids, TENANT_HEADER)
+    if authorization is not None:
+        return Credentials(bearer_token(authorization), tenant_id)
+    if tenant_id is not None:
+        raise UnauthenticatedError(f"{TENANT_HEADER} needs a platform token in the Authorization header.")
+    return None
+
+
+def _single(values: Sequence[str], name: str) -> str | None:
     if len(values) > 1:
         raise UnauthenticatedError(f"The header {name} stands more than once.")
     return values[0] if values else None
+
+
+def _in_payload(payload: Mapping[str, Any], name: str, headers: Headers | None) -> list[str]:
+    values = [value for key, value in payload.items() if key.lower() == name.lower() and value is not None]
+    if not all(isinstance(value, str) for value in values):
+        raise UnauthenticatedError(f"{name} must be a text.")
+    return values or (headers.getlist(name) if headers else [])

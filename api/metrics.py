@@ -9,13 +9,14 @@ from typing import Final, NamedTuple
 
 from asyncpg import Pool
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from api.request_record import RequestRecord
+from api.sockets import Sockets
 from core.limits import OPERATION_NAME_LOGGED_MAX, OPERATION_NAMES_MAX
 
 UNNAMED: Final = "(unnamed)"
@@ -61,13 +62,26 @@ class Metrics:
             ["operation", "way"],
             registry=registry,
         )
+        self._subscriptions = Counter(
+            "msp_subscriptions",
+            "Subscriptions by their end",
+            ["operation", "outcome"],
+            registry=registry,
+        )
         self._rows = Counter("msp_rows", "Rows that they returned", ["operation"], registry=registry)
         registry.register(_PoolUse(pools))
         ProcessCollector(registry=registry)
 
+    def watch(self, sockets: Sockets) -> None:
+        """Show these, too."""
+        self.registry.register(_SocketUse(sockets))
+
     def observe(self, record: RequestRecord) -> None:
-        """Count a request that has ended."""
+        """Count a request or a subscription that has ended."""
         operation = self._label(record)
+        if record.messages is not None:
+            self._subscriptions.labels(operation, record.outcome.value).inc()
+            return
         self._requests.labels(operation, record.outcome.value).inc()
         if record.way:
             self._ways.labels(operation, record.way).inc()
@@ -121,3 +135,27 @@ class _PoolUse(Collector):
             "Connections at most",
             value=sum(pool.get_max_size() for pool in self._pools),
         )
+
+
+class _SocketUse(Collector):
+    """The sockets as they are when somebody looks."""
+
+    def __init__(self, sockets: Sockets) -> None:
+        self._sockets = sockets
+
+    def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
+        sockets = self._sockets
+        yield GaugeMetricFamily("msp_sockets", "WebSockets that are open", value=len(sockets))
+        yield GaugeMetricFamily(
+            "msp_sockets_anonymous", "Those of anonymous callers", value=sockets.anonymous
+        )
+        yield GaugeMetricFamily(
+            "msp_sockets_waiting_bytes", "What waits for their clients to read", value=sockets.backlog.bytes
+        )
+        yield CounterMetricFamily(
+            "msp_socket_messages", "Messages sent on WebSockets", value=sockets.messages
+        )
+        closed = CounterMetricFamily("msp_sockets_closed", "WebSockets that have ended", labels=["code"])
+        for code, number in sorted(sockets.closed.items()):
+            closed.add_metric([code], number)
+        yield closed

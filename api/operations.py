@@ -1,15 +1,15 @@
 """Carries out what a client asks for: each request in one snapshot, for one viewer."""
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, NamedTuple
 
 from graphql import GraphQLError, GraphQLSchema, OperationDefinitionNode, OperationType
-from starlette.datastructures import Headers
 
-from api.bearer import credentials
+from api.bearer import Credentials
 from api.http_request import RefusedRequestError
 from api.request_record import RequestRecord
 from core.database import Database
+from core.encryption import SecretKeys
 from core.errors import BadUserInputError, LimitExceededError
 from core.settings import Settings
 from core.single_reads import SingleRead
@@ -21,6 +21,7 @@ from resolvers.execution import Request, estimate, refusal, render, run, run_sin
 from resolvers.operation import COMPILED, Operation
 from resolvers.rows import Rows
 from resolvers.ways import Way
+from resolvers.writer import Writer
 from services.remembered import RememberedViewers
 from services.sign_in import sign_in
 
@@ -32,11 +33,31 @@ class NotByGetError(RefusedRequestError):
     headers: ClassVar[Mapping[str, str]] = {"Allow": "POST"}
 
 
+def _nobody() -> None:
+    """Rings for nobody."""
+
+
+class Caller(NamedTuple):
+    """Whose request or socket it is, by a verified token; anonymous without one. A platform may name a tenant."""
+
+    identity: Identity | None = None
+    tenant: str | None = None
+
+
 class Operations:
     """What answers requests, however they came; one for the life of the server."""
 
-    def __init__(self, database: Database, verifier: TokenVerifier, settings: Settings) -> None:
+    def __init__(
+        self,
+        database: Database,
+        verifier: TokenVerifier,
+        settings: Settings,
+        bell: Callable[[], None] | None = None,
+    ) -> None:
+        """Rings `bell` after each commit, so that live queries need not wait until they look themselves."""
         self._database = database
+        self._bell = bell or _nobody
+        self._keys = SecretKeys.load(settings)
         self._verifier = verifier
         self._introspection = settings.introspection
         self._way = Way(settings.reads)
@@ -47,20 +68,51 @@ class Operations:
             self._documents if settings.introspection else Documents(self.schema, suggest=False)
         )
 
+    async def caller(self, shown: Credentials | None) -> Caller:
+        """Who shows this; an anonymous caller shows nothing.
+
+        Raises:
+            UnauthenticatedError: The token proves nobody.
+        """
+        if shown is None:
+            return Caller()
+        return Caller(await self._verifier.verify(shown.token), shown.tenant_id)
+
     async def answer(
-        self, request: Request, headers: Headers, record: RequestRecord, *, queries_only: bool
+        self, request: Request, caller: Caller, record: RequestRecord, *, queries_only: bool
     ) -> dict[str, Any]:
         """The response's map, without `data` where nothing was executed; `record` learns what it took.
 
         Raises:
             ProductError: the request is refused as a whole.
         """
-        identity, tenant = await self._identity(headers)
-        record.identity = identity
-        document = (self._documents if identity else self._of_strangers).get(request.query)
+        document, operation = self.look_up(request, caller, record)
+        _check_kind(operation, queries_only=queries_only)
+        refused = self.refused(request, caller, document, operation)
+        return refused or await self.run(document, request, caller, record)
+
+    def look_up(
+        self, request: Request, caller: Caller, record: RequestRecord
+    ) -> tuple[Document, OperationDefinitionNode | None]:
+        """The request's document, and of its operations the one that is asked for."""
+        record.identity = caller.identity
+        document = (self._documents if caller.identity else self._of_strangers).get(request.query)
         operation = document.operation(request.operation_name)
         record.operation = operation.name.value if operation and operation.name else None
-        _check_kind(operation, queries_only=queries_only)
+        return document, operation
+
+    def refused(
+        self,
+        request: Request,
+        caller: Caller,
+        document: Document,
+        operation: OperationDefinitionNode | None,
+    ) -> dict[str, Any] | None:
+        """The response to what is not going to be run, of whatever kind; None where nothing speaks against it.
+
+        Raises:
+            BadUserInputError: Introspection is not for this caller.
+        """
         if document.errors:
             return {"errors": [render(error) for error in document.errors]}
         if operation is None:
@@ -69,30 +121,33 @@ class Operations:
             estimate(document, request)
         except LimitExceededError as error:
             return refusal(error)
-        if identity is None:
-            return await self._run_anonymous(document, request, record)
-        return (tenant is None and await self._run_single(document, request, record, identity)) or (
-            await self._run(document, request, record, identity, tenant)
+        if caller.identity is None and document.introspects and not self._introspection:
+            raise BadUserInputError("Introspection is not open to anonymous callers")
+        return None
+
+    async def run(
+        self, document: Document, request: Request, caller: Caller, record: RequestRecord
+    ) -> dict[str, Any]:
+        """The response to a query or mutation that is not refused.
+
+        Raises:
+            ProductError: the caller may not sign in, or the database is away.
+        """
+        if caller.identity is None:
+            return await self._execute(document, request, record, Operation(None, None, record.faults))
+        if _kind(document, request) is OperationType.MUTATION:
+            writer = Writer(self._database, caller.identity, caller.tenant, self._keys, self._bell)
+            return await self._write(document, request, record, writer)
+        return (await self._run_single(document, request, caller, record)) or (
+            await self._run_in_snapshot(document, request, caller.identity, caller.tenant, record)
         )
 
-    async def _identity(self, headers: Headers) -> tuple[Identity | None, str | None]:
-        shown = credentials(headers)
-        if shown is None:
-            return None, None
-        return await self._verifier.verify(shown.token), shown.tenant_id
-
-    async def _run_anonymous(
-        self, document: Document, request: Request, record: RequestRecord
-    ) -> dict[str, Any]:
-        if document.introspects and not self._introspection:
-            raise BadUserInputError("Introspection is not open to anonymous callers")
-        return await self._execute(document, request, record, Operation(None, None, record.faults))
-
     async def _run_single(
-        self, document: Document, request: Request, record: RequestRecord, identity: Identity
+        self, document: Document, request: Request, caller: Caller, record: RequestRecord
     ) -> dict[str, Any] | None:
         """The answer by one statement without a transaction, to a viewer who has been signed in before."""
-        reads, known = self._database.single_reads, self._viewers.recall(identity)
+        reads = self._database.single_reads
+        known = self._viewers.recall(caller.identity) if caller.identity and caller.tenant is None else None
         if reads is None or known is None or self._way is not Way.AUTO:
             return None
         read = SingleRead(reads, known.facts)
@@ -104,20 +159,33 @@ class Operations:
         record.snapshot, record.viewer, record.way = read, known.viewer, COMPILED
         return response
 
-    async def _run(
+    async def _run_in_snapshot(
         self,
         document: Document,
         request: Request,
-        record: RequestRecord,
         identity: Identity,
         tenant: str | None,
+        record: RequestRecord,
     ) -> dict[str, Any]:
-        async with self._database.snapshot(platform=identity.kind is ViewerKind.PLATFORM) as snapshot:
+        platform = identity.kind is ViewerKind.PLATFORM
+        async with self._database.snapshot(platform=platform) as snapshot:
             record.snapshot = snapshot
             viewer = record.viewer = await sign_in(snapshot.connection, identity, tenant, self._viewers)
             return await self._execute(
                 document, request, record, Operation(viewer, Rows(viewer, snapshot), record.faults)
             )
+
+    async def _write(
+        self, document: Document, request: Request, record: RequestRecord, writer: Writer
+    ) -> dict[str, Any]:
+        """A mutation signs in inside of its transactions: whoever may not is refused by the first of them."""
+        try:
+            return await self._execute(
+                document, request, record, Operation(None, None, record.faults, writer=writer)
+            )
+        finally:
+            if writer.writing:
+                record.viewer, record.snapshot = writer.writing.viewer, writer.writing.transaction
 
     async def _execute(
         self, document: Document, request: Request, record: RequestRecord, operation: Operation
@@ -134,6 +202,11 @@ def _check_kind(operation: OperationDefinitionNode | None, *, queries_only: bool
         raise BadUserInputError("Subscriptions are not answered over HTTP")
     if queries_only:
         raise NotByGetError("A mutation goes by POST")
+
+
+def _kind(document: Document, request: Request) -> OperationType | None:
+    operation = document.operation(request.operation_name)
+    return operation.operation if operation else None
 
 
 def _unknown(request: Request) -> GraphQLError:

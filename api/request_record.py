@@ -12,7 +12,7 @@ import structlog
 from starlette.datastructures import Headers
 
 from core.database import Snapshot
-from core.errors import InternalError
+from core.errors import InternalError, ProductError
 from core.limits import OPERATION_NAME_LOGGED_MAX
 from core.single_reads import SingleRead
 from core.tokens import Identity
@@ -60,7 +60,8 @@ class RequestRecord:
         way: How it was run: `compiled`, `loaders` or `mixed`; None where nothing ran.
         codes: The codes of the answer's errors, each once, in order.
         faults: What went wrong by our own fault.
-        status: The HTTP status; None where the client left.
+        status: The HTTP status; None where the client left, and on sockets.
+        messages: How many times a subscription was told something; None for other operations.
     """
 
     request_id: str
@@ -73,6 +74,7 @@ class RequestRecord:
     codes: list[str] = field(default_factory=list)
     faults: Faults = field(default_factory=Faults)
     status: int | None = None
+    messages: int | None = None
     outcome: Outcome = Outcome.GONE
     duration_s: float = 0
     _began: float = field(default_factory=perf_counter)
@@ -86,6 +88,12 @@ class RequestRecord:
     def rows(self) -> int:
         """How many rows they returned."""
         return self.snapshot.rows if self.snapshot else 0
+
+    def told(self, error: Exception) -> ProductError:
+        """What the caller is told of an error that ended the request; a fault of ours is taken down."""
+        if isinstance(error, ProductError) and not isinstance(error, InternalError):
+            return error
+        return self.faults.note(error)
 
     def end(self, response: Mapping[str, Any] | None, status: int | None) -> None:
         """The answer's map, and its HTTP status; None and None for a client that left."""
@@ -106,11 +114,15 @@ class RequestRecord:
         """The line: an error with the whole story where the fault was ours, a piece of information else."""
         story = self.faults.story()
         if story is None:
-            _log.info("request", **self._facts())
+            _log.info(self._event, **self._facts())
             return
         told = self.faults.told
         error_id = told.error_id if told else None
-        _log.error("request", **self._facts(), error_id=error_id, paths=self.faults.paths, exc_info=story)
+        _log.error(self._event, **self._facts(), error_id=error_id, paths=self.faults.paths, exc_info=story)
+
+    @property
+    def _event(self) -> str:
+        return "request" if self.messages is None else "subscription"
 
     def _facts(self) -> dict[str, object]:
         viewer, identity = self.viewer, self.identity
@@ -127,6 +139,7 @@ class RequestRecord:
             "statements": self.statements,
             "rows": self.rows,
             "codes": self.codes,
+            **({} if self.messages is None else {"messages": self.messages}),
         }
 
 

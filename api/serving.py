@@ -1,16 +1,19 @@
 """The HTTP server around the application: its socket, its signals, and how it ends."""
 
 import os
+import resource
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 import uvicorn
 from starlette.applications import Starlette
 
 from api.http_protocol import BoundedHttpProtocol
+from api.wire import Wire
 from core.errors import StartupError
+from core.limits import SOCKET_MESSAGE_MAX_BYTES, SOCKET_PING_S, SOCKET_PONG_S
 from core.signals import handled_by
 
 GRACE_S: Final = 0.4
@@ -43,6 +46,13 @@ def url(listener: socket.socket) -> str:
     return f"http://[{reached}]:{port}" if ":" in reached else f"http://{reached}:{port}"
 
 
+def allow_many_files() -> None:
+    """Raises the number of files that may be open to what the system allows: a socket is one."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):  # some systems allow less than they say
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 class HttpServer(uvicorn.Server):
     """uvicorn, with the product's settings; a signal ends it and leaves the clean-up to the caller."""
 
@@ -54,8 +64,11 @@ class HttpServer(uvicorn.Server):
             uvicorn.Config(
                 app,
                 http=BoundedHttpProtocol,
-                ws="websockets-sansio",
-                ws_per_message_deflate=False,
+                ws=Wire,
+                ws_max_size=SOCKET_MESSAGE_MAX_BYTES,
+                ws_ping_interval=SOCKET_PING_S,
+                ws_ping_timeout=SOCKET_PONG_S,
+                ws_per_message_deflate=False,  # 300 KiB a socket, and what all are sent would be packed for each
                 lifespan="off",
                 log_config=None,
                 access_log=False,
@@ -66,6 +79,7 @@ class HttpServer(uvicorn.Server):
 
     async def serve_until_signal(self) -> None:
         """Serves until SIGINT, SIGTERM or SIGHUP, then lets requests end for up to GRACE_S seconds."""
+        allow_many_files()
         await self.serve(sockets=[self._listener])
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

@@ -4,14 +4,14 @@ A snapshot begins in one round trip and ends in one; asyncpg's own transactions 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, Self
 
 import asyncpg
 
 from core.errors import StartupError, StatementTimeoutError
-from core.limits import POOL_WAIT_S, STATEMENT_TIMEOUT_MS
+from core.limits import LOCK_WAIT_MS, POOL_WAIT_S, STATEMENT_TIMEOUT_MS
 from core.outages import outages_told
 from core.request_role import AnyConnection, RoleMode, request_role_mode
 from core.settings import Settings
@@ -26,7 +26,22 @@ _BEGIN: Final = (
     "SET LOCAL jit = off;"
 )
 
-_LOST: Final = (asyncpg.InterfaceError, asyncpg.InternalClientError)
+_BEGIN_WRITING: Final = (
+    "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;"
+    f"SET LOCAL statement_timeout = {STATEMENT_TIMEOUT_MS};"
+    f"SET LOCAL lock_timeout = {LOCK_WAIT_MS};"
+    "SET LOCAL jit = off;"
+)
+
+_ACT_FOR: Final = """
+SELECT set_config('role', $1, true), set_config('app.platform', $2, true), set_config('app.tenant_id', $3, true),
+       set_config('app.clock_ms', $4, true)
+"""
+
+Acting = Callable[[bool], tuple[str, str]]
+"""The role and `app.platform` under which a request runs, or (given true) one of the platform."""
+
+LOST: Final = (asyncpg.InterfaceError, asyncpg.InternalClientError)
 """What a connection says that was lost, and the transaction with it; the error before it is the one to tell."""
 
 
@@ -75,6 +90,47 @@ class Snapshot:
             pass
 
 
+class SharedSnapshot(Snapshot):
+    """A moment that several connections may share, at which the tenants take turns; whoever holds it closes it.
+
+    It begins as the tables' owner; `act_for` takes on what a request of that tenant would be.
+    """
+
+    def __init__(
+        self, connection: Connection, acting: "Acting", give_back: Callable[[], Awaitable[None]]
+    ) -> None:
+        super().__init__(connection)
+        self._acting = acting
+        self._give_back = give_back
+        self._acts_for: tuple[str, ...] = ()
+
+    async def export(self) -> str:
+        """A name under which other connections may begin at this moment, while this one is open."""
+        return str((await self.fetch("SELECT pg_export_snapshot()", ()))[0][0])
+
+    async def act_for(self, tenant_id: str | None, *, platform: bool, clock_ms: int) -> None:
+        """Put what follows under row-level security for this tenant, or under none for the platform.
+
+        Args:
+            tenant_id: The tenant; None for a platform that names none.
+            platform: Whether the platform is asking.
+            clock_ms: The time that answers are true of, in milliseconds since the epoch.
+        """
+        acts_for = (*self._acting(platform), tenant_id or "", str(clock_ms))
+        if self._acts_for != acts_for:
+            await self.fetch(_ACT_FOR, acts_for)
+            self._acts_for = acts_for
+
+    async def close(self) -> None:
+        """End it, and give the connection back."""
+        await self.end()
+        try:
+            with suppress(*LOST, asyncpg.PostgresError, OSError):
+                await self.connection.execute("ROLLBACK")
+        finally:
+            await self._give_back()
+
+
 class Database:
     """The pool of connections that requests share.
 
@@ -86,9 +142,13 @@ class Database:
     def __init__(self, pool: asyncpg.Pool, settings: Settings) -> None:
         self.pool = pool
         self.single_reads: SingleReads | None = None
+        self._dsn = ""
+        self._settings = settings
+        self._forced = False
         self._role = settings.request_role
-        self._as_viewer = f'{_BEGIN}SET LOCAL ROLE "{settings.request_role}"'
-        self._as_platform = _BEGIN
+        begin = f"{_BEGIN}SET LOCAL app.agent_offline_after_ms = {settings.agent_offline_after * 1000};"
+        self._as_viewer = f'{begin}SET LOCAL ROLE "{settings.request_role}"'
+        self._as_platform = self._begin = begin
 
     @classmethod
     async def connect(cls, dsn: str, settings: Settings) -> Self:
@@ -108,7 +168,8 @@ class Database:
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise StartupError(f"The database cannot be reached: {error}") from error
         database = cls(pool, settings)
-        async with pool.acquire() as connection:
+        database._dsn = dsn
+        async with database.statement() as connection:
             if await request_role_mode(connection, settings.request_role) is RoleMode.FORCED:
                 database._take_on_forced_policies()
             elif settings.statement_cache_size:  # without, a statement takes two round trips
@@ -116,8 +177,9 @@ class Database:
         return database
 
     def _take_on_forced_policies(self) -> None:
-        self._as_viewer = _BEGIN
-        self._as_platform = f"{_BEGIN}SELECT set_config('app.platform', 'on', true)"
+        self._forced = True
+        self._as_viewer = self._begin
+        self._as_platform = f"{self._begin}SELECT set_config('app.platform', 'on', true)"
 
     async def close(self) -> None:
         """Close every connection; those in use are waited for."""
@@ -149,8 +211,65 @@ class Database:
                     yield snapshot
                 finally:
                     await snapshot.end()
-                    with suppress(*_LOST):
+                    with suppress(*LOST):
                         await connection.execute("ROLLBACK")
+
+    def beginning(self, *, platform: bool) -> str:
+        """How a transaction that writes begins (see `core.transactions`)."""
+        begin = self._as_platform if platform else self._as_viewer
+        return _BEGIN_WRITING + begin.removeprefix(_BEGIN)
+
+    async def apart(self, connections: int) -> "Database":
+        """The same database through connections of their own, which neither wait for requests nor keep them waiting.
+
+        Raises:
+            StartupError: As `connect`.
+        """
+        return await Database.connect(self._dsn, self._settings.model_copy(update={"pool_size": connections}))
+
+    @asynccontextmanager
+    async def statement(self) -> AsyncIterator[Connection]:
+        """A connection, as the tables' owner, for one statement that is true of a moment of its own.
+
+        Without a statement cache we are behind a transaction pooler, and the driver sends a statement in two parts:
+        only a transaction has both reach the same server.
+
+        Raises:
+            UnavailableError: There is no connection within `POOL_WAIT_S`, or it is lost.
+        """
+        with outages_told():
+            async with self.pool.acquire(timeout=POOL_WAIT_S) as connection:
+                if self._settings.statement_cache_size:
+                    yield connection
+                else:
+                    async with connection.transaction():
+                        yield connection
+
+    async def shared_snapshot(self, exported: str | None = None) -> SharedSnapshot:
+        """Begin a moment that is to be shared, or join one under the name that its `export` gave.
+
+        Args:
+            exported: That name; None for a moment of its own.
+
+        Raises:
+            UnavailableError: There is no connection within `POOL_WAIT_S`, or it is lost.
+        """
+        joining = f"SET TRANSACTION SNAPSHOT '{exported}';" if exported else ""
+        with outages_told():
+            connection = await self.pool.acquire(timeout=POOL_WAIT_S)
+            snapshot = SharedSnapshot(connection, self._acting, lambda: self.pool.release(connection))
+            try:
+                async with asyncio.timeout(POOL_WAIT_S):  # a pooler may have no server for it
+                    await connection.execute(f"{self._begin}{joining}")
+            except BaseException:
+                await snapshot.close()
+                raise
+        return snapshot
+
+    def _acting(self, platform: bool) -> tuple[str, str]:  # noqa: FBT001 - the type of what takes it has one
+        if self._forced:
+            return "none", "on" if platform else ""
+        return "none" if platform else self._role, ""
 
     async def check_request_role(self) -> None:
         """Make sure that row-level security stands between requests and the rows.

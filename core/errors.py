@@ -14,19 +14,21 @@ from core.limits import STATEMENT_TIMEOUT_MS
 class ProductError(Exception):
     """A refusal that is told to the caller as it stands.
 
-    `code` is GraphQL's `extensions.code`, `status` the HTTP status where a whole request is refused.
+    `code` is GraphQL's `extensions.code`, `status` the HTTP status where a whole request is refused;
+    `fields` gives a message for each field of the input that is to blame, by its path.
     """
 
     code: ClassVar[str]
     status: ClassVar[int]
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, fields: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
         self.message = message
+        self.fields = dict(fields or {})
 
     def extensions(self) -> dict[str, object]:
-        """What stands under `extensions` of the GraphQL error."""
-        return {"code": self.code}
+        """What stands under `extensions` of the GraphQL error: the code, and the bad fields where they are known."""
+        return {"code": self.code, "fields": self.fields} if self.fields else {"code": self.code}
 
 
 class UnauthenticatedError(ProductError):
@@ -51,18 +53,10 @@ class NotFoundError(ProductError):
 
 
 class BadUserInputError(ProductError):
-    """The request is malformed; `fields` gives a message for each bad field by its path."""
+    """The request is malformed."""
 
     code = "BAD_USER_INPUT"
     status = 400
-
-    def __init__(self, message: str, fields: Mapping[str, str] | None = None) -> None:
-        super().__init__(message)
-        self.fields = dict(fields or {})
-
-    def extensions(self) -> dict[str, object]:
-        """The code, and the bad fields where they are known."""
-        return {"code": self.code, "fields": self.fields} if self.fields else {"code": self.code}
 
 
 class ConflictError(ProductError):
@@ -70,6 +64,13 @@ class ConflictError(ProductError):
 
     code = "CONFLICT"
     status = 409
+
+
+class CursorExpiredError(ProductError):
+    """What followed the cursor of a stream is no longer known: the caller reads anew, and begins without it."""
+
+    code = "CURSOR_EXPIRED"
+    status = 410
 
 
 class RateLimitedError(ProductError):

@@ -14,6 +14,10 @@ STATEMENT_TIMEOUT_MS: Final = 10_000
 BODY_MAX_BYTES: Final = 1 << 20
 """A GraphQL request's body: documents are some KiB, variables of bulk writes some hundred."""
 
+BULK_BODY_MAX_BYTES: Final = 8 << 20
+"""The same of a caller with a good token, who says ahead how long it is: 5,000 entities of 1.6 KiB. Anybody's JSON of
+that length would take seconds and some hundred MiB to look at."""
+
 HEAD_MAX_BYTES: Final = 64 << 10
 """A request's line and headers, a GET's document among them: four times what common proxies let through."""
 
@@ -171,3 +175,219 @@ takes twenty times its characters of memory, so that the worst are below 200 MiB
 
 PLAN_KEPT_CHARS: Final = 200_000
 """Characters of one plan that is kept: several times a full dashboard's; what is more is compiled each time."""
+
+CONFIG_BYTES_MAX: Final = 32 << 10
+"""JSON of a data source's config: an address, a few names and keys; a certificate with its key takes 8 KiB."""
+
+CONFIG_SCHEMA_NESTING_MAX: Final = 16
+"""Schemas within schemas: a form has groups in groups, and Python's and PostgreSQL's stacks hold many times that."""
+
+BAD_FIELDS_TOLD: Final = 50
+"""Bad fields that one refusal names: more than a form has."""
+
+HEALTH_DOWN_AFTER: Final = 3
+"""Failures in a row after which a resource is down and no longer degraded: one may be chance, two in a row rarely."""
+
+UPSERT_ITEMS_MAX: Final = 5_000
+"""Entities or relationships of one call: some seconds of writing where all are new, in one transaction."""
+
+EXTERNAL_ID_MAX_CHARS: Final = 500
+"""Characters of an entity's id at its vendor: with its type it has to fit into an index entry of 2,700 bytes."""
+
+TYPE_NAME_MAX_CHARS: Final = 100
+"""Characters of the type of an entity or relationship: one word, in the same entry."""
+
+DATA_HASH_MAX_CHARS: Final = 128
+"""Characters of a hash that a client made: SHA-512 in hexadecimal."""
+
+LOCK_WAIT_MS: Final = 5_000
+"""How long a write waits for a row that another holds: those take milliseconds, and the client waits, too."""
+
+WRITE_ATTEMPTS_MAX: Final = 4
+"""How often a write is tried that lost to others by no fault of its own: deadlocks are over after one."""
+
+WRITE_PAUSE_S: Final = 0.02
+"""The pause ahead of the second try, doubled for each further one: longer than a write takes."""
+
+WRITE_ROWS_MAX: Final = 500
+"""Rows that one bulk mutation changes: half a table page's largest; each has a row in the audit log."""
+
+COST_WRITE: Final = 10
+"""What a written row counts as, in rows: its lock, its change, its audit row and their indexes."""
+
+TEXT_MAX_CHARS: Final = 200
+"""Characters of a name, an id or another short text: an index entry holds 2,700 bytes."""
+
+LONG_TEXT_MAX_CHARS: Final = 10_000
+"""Characters of a description or a reason: some pages."""
+
+TEXT_LIST_MAX: Final = 100
+"""Members of a list of texts: an integration has a dozen types."""
+
+JSON_CHARS_MAX: Final = 200_000
+"""Characters of one JSON value that a client writes: a vendor's largest record is some ten KiB."""
+
+AMOUNT_MAX: Final = 1_000_000_000_000
+"""The largest amount of money: above it somebody has mistyped."""
+
+SECRETS_AT_ONCE: Final = 200
+"""Data sources whose secrets one transaction of a rotation renews: it holds their rows for some hundredths of a
+second."""
+
+CLEAN_UP_GRACE_MS: Final = 7 * 86_400_000
+"""How long a data source that was disabled can be enabled again; then it is purged, with what it delivered."""
+
+CLEAN_UP_LOOK_S: Final = 600.0
+"""How often a server looks whether the day's clean-up has been taken: one small statement."""
+
+CLEAN_UP_FIRST_LOOK_S: Final = 60.0
+"""After this time a server that has started looks for the first time: until then it has its clients to let in."""
+
+CLEAN_UP_SILENCE_MS: Final = 900_000
+"""After this time without a word from the server that took it another goes on: a lot takes well below a second."""
+
+CLEAN_UP_ROWS: Final = 1_000
+"""Rows that one transaction of the clean-up deletes: it holds their locks for some hundredths of a second."""
+
+CLEAN_UP_LOCK_WAIT_MS: Final = 1_000
+"""How long it waits for a row that somebody else holds: it may come back tomorrow."""
+SOCKET_MESSAGE_MAX_BYTES: Final = 1 << 20
+"""One message of a client's on a socket: as much as a request's body over HTTP."""
+
+SOCKET_ID_CHARS_MAX: Final = 128
+"""The id that a client gives an operation on a socket: clients send numbers or UUIDs, and each message repeats it."""
+
+SOCKET_OPERATIONS_MAX: Final = 200
+"""Operations open at once on one socket: a dashboard's page has some dozen live queries."""
+
+SOCKET_MESSAGES_A_SECOND: Final = 50
+"""Messages that are heard from one socket in the long run; the rest waits unread, and the client with it."""
+
+SOCKET_MESSAGES_AT_ONCE: Final = 500
+"""Messages that are heard at once after a silence: all operations of a page end and begin anew."""
+
+SOCKET_INIT_S: Final = 10.0
+"""How long a socket may be open without its `connection_init`: a token is fetched in less."""
+
+SOCKET_CROWDED_BYTES: Final = 256 << 10
+"""Where more than this waits for a client to read, it is not heard: who does not listen may not ask for more."""
+
+SOCKET_EVENTS_BYTES_MAX: Final = 1 << 20
+"""Where more than this waits for a client to read, its streams end: events are not skipped, and can be resumed."""
+
+SOCKET_WAITING_BYTES_MAX: Final = 16 << 20
+"""Where more than this waits for a client to read, it is cut off: the newest states of 200 queries of 80 KiB each."""
+
+SOCKETS_WAITING_BYTES_MAX: Final = 512 << 20
+"""What waits on all sockets together; beyond it the one on which most waits is cut off."""
+
+SOCKET_STALLED_S: Final = 5.0
+"""We look this often whether a client reads what waits for it, and cut it off when it has read nothing since: lines
+that come back do so in less."""
+
+SOCKET_UNACKNOWLEDGED_S: Final = 10.0
+"""Where the other machine acknowledges nothing for this long, the kernel gives the connection up."""
+
+SOCKET_PING_S: Final = 20.0
+"""How often a silent client is asked whether it is there: proxies close what is idle for 60 s."""
+
+SOCKET_PONG_S: Final = 60.0
+"""How long it has to answer: a slow reader finds the ping behind some hundred KiB. A machine that is gone shows
+sooner, as it does not even acknowledge the ping."""
+
+SOCKET_CLOSE_S: Final = 2.0
+"""How long a client has to answer a close before the connection is cut."""
+
+SOCKETS_MAX: Final = 20_000
+"""Sockets open at once on one server, unless the operator says otherwise: half a GiB, with a live query on each."""
+
+SOCKETS_PER_VIEWER_MAX: Final = 100
+"""Sockets of one user, or of the platform in one tenant, unless the operator says otherwise: a tab has one."""
+
+SOCKETS_ANONYMOUS_MAX: Final = 500
+"""Acknowledged sockets of anonymous callers together: there is hardly anything that they could ask for."""
+
+CLOCK_STEP_MS: Final = 250
+"""How much later live queries may hear that an agent went offline: silent ones run out one by one, and must not cause
+a look at the table each."""
+
+CLOCK_BACK_MAX_MS: Final = 1_000
+"""How far the database's clock may be set back and be waited for: NTP corrects more than that only at a start."""
+
+TURNED_ROWS_MAX: Final = 500
+"""Agents that went offline in one step and are told one by one; a server that was away for minutes finds all of them,
+and running every query on agents is cheaper than matching 60,000."""
+
+LIVE_LANES: Final = 3
+"""Connections that run what one change made dirty: PostgreSQL runs on as many cores, and requests want theirs."""
+
+LIVE_SLOW_RUNS: Final = 2
+"""Live queries that take longer than `LIVE_RUN_S` and are run at once, each on a connection of its own."""
+
+LIVE_RUN_S: Final = 0.2
+"""How long the others wait for a run of live queries, of which one takes 1 to 20 ms and several hundred together 50.
+What takes longer is told when it is there, as true of its own moment."""
+
+LIVE_BATCH_MAX: Final = 250
+"""Live queries of one shape that one statement runs: of more, the time for each is no shorter."""
+
+LIVE_BATCH_S: Final = 0.05
+"""How long one statement for several live queries is to take, by what each took the last time."""
+
+LIVE_ALONE_MAX: Final = 4
+"""Statements that a tick runs one after another on its own connection; for more, others join its moment."""
+
+LIVE_POLL_MIN_S: Final = 0.005
+"""How soon after a change we look for the next one: a writer at work is followed closely."""
+
+LIVE_POLL_MAX_S: Final = 0.05
+"""How long we wait between two looks when nothing happens: twenty statements a second, for all that is open."""
+
+LIVE_POLL_EMPTY_S: Final = 1.0
+"""The same when no socket is open: enough to know where the log stands."""
+
+LIVE_RETRY_MAX_S: Final = 2.0
+"""Between two tries while the database is away, at most."""
+
+LIVE_PATIENCE_S: Final = 15.0
+"""How long a look into the log may take: more than a statement's time; then it is lost, with its connection."""
+
+LIVE_REPLAYED_ROWS_MAX: Final = 20_000
+"""Changed rows kept for one who reads at an older moment, about 20 MiB; where there are more, it reads again."""
+
+LIVE_ANSWERS_KEPT_CHARS: Final = 128_000_000
+"""Characters of all live answers that are kept for those who ask the same later; beyond it they are run once more."""
+
+LIVE_SIGN_INS: Final = 500
+"""Viewers signed in again by one statement, where a role or tenant changed that many hold."""
+
+STREAM_CURSOR_CHARS_MAX: Final = 32_768
+"""A stream's cursor: a hundred characters, and ten more for each transaction that was running when it was made."""
+
+STREAM_EVENTS_MAX: Final = 1_000
+"""Events of one message, as many as a page has rows; what became visible at once and is more takes several."""
+
+STREAM_WAITING_MAX: Final = 10_000
+"""Events that wait for a stream's earlier ones to be told, before they are forgotten and read again from the log."""
+
+STREAM_RUNS_AT_ONCE: Final = 4
+"""Messages of streams whose rows are read at once: half of the connections of a small pool."""
+
+STREAM_CURSOR_S: Final = 60.0
+"""After so long without an event a stream is told a fresh cursor: the log keeps what follows one for some minutes."""
+
+STREAM_RETRY_S: Final = 1.0
+"""After so long a stream that the database did not answer tries again."""
+
+LOG_KEPT_S: Final = 300
+"""How long the log of changes keeps a change, from its commit on: a server's restart and a network's outage are over
+within it. At a thousand writes a second the log is a gigabyte at most."""
+
+DELTA_CHANGES_MAX: Final = 20_000
+"""Logged statements that are read at once, a KiB each: after more, reading everything anew takes no longer."""
+
+LIVE_CLOSE_S: Final = 0.5
+"""How long what runs has to end when the server does: a quarter of its two seconds."""
+
+LIVE_KEEP_S: Final = 5.0
+"""How often a server sees to it that the change log stays small: a fraction of the minutes that it is kept."""

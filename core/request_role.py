@@ -38,6 +38,12 @@ GRANTS: Final = {
 }
 """What requests may do where it is not everything. Tables that are neither here nor a tenant's: nothing."""
 
+CHANGE_LOG: Final = """
+    SELECT oid::regclass::text FROM pg_class
+    WHERE relnamespace = to_regnamespace('live') AND relkind IN ('r', 'p') AND relname ~ '^change'
+"""
+"""The change log with its parts. The role of requests holds nothing of it; a forced owner only adds to it."""
+
 
 AnyConnection = asyncpg.Connection | PoolConnectionProxy
 
@@ -147,6 +153,11 @@ async def _force(connection: asyncpg.Connection) -> None:
         """)
     for table in CATALOGUE:
         await connection.execute(f"CREATE POLICY everybody ON public.{table} FOR SELECT USING (true)")
+    for (table,) in await connection.fetch(CHANGE_LOG):
+        await connection.execute(f"""
+            ALTER TABLE {table} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+            CREATE POLICY platform ON {table} FOR ALL USING ({PLATFORM}) WITH CHECK (true);
+        """)
     await connection.execute(f"""
         CREATE POLICY no_update ON public.audit_log AS RESTRICTIVE FOR UPDATE USING ({PLATFORM});
         CREATE POLICY no_delete ON public.audit_log AS RESTRICTIVE FOR DELETE USING ({PLATFORM});
@@ -158,15 +169,15 @@ async def _force(connection: asyncpg.Connection) -> None:
 async def _release(connection: asyncpg.Connection) -> None:
     """Takes back what FORCED mode put in place, if it was: the owner is past the policies again."""
     forced = await connection.fetch(
-        "SELECT quote_ident(relname) AS name FROM pg_class "
-        "WHERE relnamespace = 'public'::regnamespace AND relforcerowsecurity"
+        "SELECT oid::regclass::text AS name, relname::text, relnamespace::regnamespace::text AS schema FROM pg_class "
+        "WHERE relnamespace IN ('public'::regnamespace, to_regnamespace('live')) AND relforcerowsecurity"
     )
-    for table in (row["name"] for row in forced):
-        await connection.execute(f"ALTER TABLE public.{table} NO FORCE ROW LEVEL SECURITY")
+    for table, name, schema in forced:
+        await connection.execute(f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY")
         for policy in ("platform", "everybody", "no_insert", "no_update", "no_delete"):
-            await connection.execute(f"DROP POLICY IF EXISTS {policy} ON public.{table}")
-        if table in CATALOGUE:
-            await connection.execute(f"ALTER TABLE public.{table} DISABLE ROW LEVEL SECURITY")
+            await connection.execute(f"DROP POLICY IF EXISTS {policy} ON {table}")
+        if name in CATALOGUE or schema == "live":
+            await connection.execute(f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY")
 
 
 async def _tenant_tables(connection: asyncpg.Connection) -> list[str]:

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, SecretStr, StringConstraints
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from core.limits import SOCKETS_MAX, SOCKETS_PER_VIEWER_MAX
+
 
 def _split(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
@@ -13,6 +15,9 @@ def _split(value: object) -> object:
 
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 """A list that the environment gives with commas between."""
+
+Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
+"""The same of values that nothing prints."""
 
 
 Origin = Annotated[str, StringConstraints(pattern=r"^(\*|https?://[^/@\s?#*]+)$")]
@@ -30,6 +35,11 @@ class Settings(BaseSettings):
         default=None,
         description="PostgreSQL 15 or later, as libpq takes it (postgresql://user:password@host/name, or "
         "postgresql:///name?host=/run/postgresql); without it an embedded one is started in data_dir.",
+    )
+    database_direct_url: SecretStr | None = Field(
+        default=None,
+        description="The same database past a transaction pooler, for migrations: they hold a lock of their session. "
+        "As DATABASE_URL unless set.",
     )
     data_dir: Path = Field(
         default=Path(".data"), description="Where the embedded PostgreSQL and demo keys live."
@@ -56,6 +66,13 @@ class Settings(BaseSettings):
         "0 behind PgBouncer before 1.21.",
     )
 
+    agent_offline_after: int = Field(
+        default=180,
+        ge=1,
+        le=31_536_000,
+        description="Seconds after its last check-in during which an agent counts as online: three missed beats.",
+    )
+
     oidc_issuer: str | None = Field(default=None, description="The `iss` of the identity provider's tokens.")
     oidc_jwks_url: str | None = Field(
         default=None, description="Where its keys are; the issuer's /.well-known/jwks.json unless set."
@@ -67,10 +84,28 @@ class Settings(BaseSettings):
     signing_key: SecretStr | None = Field(
         default=None, description="PEM of the EC P-256 private key that signs platform and agent tokens."
     )
+    secret_keys: Secrets = Field(
+        default=(),
+        description="Keys of the secrets that are kept for tenants, with commas between, each 32 random bytes in "
+        "base64 (openssl rand -base64 32): the first encrypts, all decrypt. Without one no secret is taken.",
+    )
     cors_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_split)] = Field(
         default=(),
         description="Origins whose pages may call this API from a browser, such as https://app.example.com, "
         "with commas between; * for any.",
+    )
+    websocket_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_split)] | None = Field(
+        default=None,
+        description="Origins whose pages may open a WebSocket, with commas between; * for any. Those of cors_origins "
+        "unless set; pages of this server's own host always may. A browser opens WebSockets across origins without "
+        "asking; as there are no cookies, a page cannot act for a user whose token it does not have, but it could "
+        "reach what a browser's network reaches, and hold sockets open.",
+    )
+    sockets_max: int = Field(default=SOCKETS_MAX, ge=1, description="WebSockets open at once on this server.")
+    sockets_per_viewer: int = Field(
+        default=SOCKETS_PER_VIEWER_MAX,
+        ge=1,
+        description="WebSockets of one user, or of the platform in one tenant.",
     )
     graphiql: bool = Field(default=True, description="Show GraphiQL to browsers at /graphql.")
     metrics: bool = Field(

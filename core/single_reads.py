@@ -19,6 +19,7 @@ from core.settings import Settings
 _SESSION: Final = (
     'SET ROLE "{role}";'
     "SET default_transaction_read_only = on;"
+    "SET app.agent_offline_after_ms = {offline_after_ms};"
     f"SET statement_timeout = {STATEMENT_TIMEOUT_MS};"
     "SET jit = off"
 )
@@ -67,7 +68,10 @@ class SingleReads:
 
         async def prepare(connection: asyncpg.Connection) -> None:
             await _require_own_server(connection)
-            await connection.execute(_SESSION.format(role=settings.request_role))
+            offline_after_ms = settings.agent_offline_after * 1000
+            await connection.execute(
+                _SESSION.format(role=settings.request_role, offline_after_ms=offline_after_ms)
+            )
 
         pool = await asyncpg.create_pool(
             dsn,

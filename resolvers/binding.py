@@ -5,6 +5,7 @@ nothing is built, converted or looked up for each field of each row.
 """
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import orjson
@@ -14,14 +15,17 @@ from strawberry import Schema
 from resolvers.level import CURSOR
 from resolvers.lists import Resolver, Slice, root_list, to_many
 from resolvers.singles import by_id, by_unique, chosen, to_one, to_only
+from resolvers.streams import bind_streams
 from resolvers.viewers import bind_viewer
+from resolvers.written import bind_mutations
 from schema.build import build_schema, graphql_schema
 from schema.table import Column, Kind, Table
 from schema.tables import RELATIONS, TABLES, Relation, Side
 
 
+@cache
 def bound_schema() -> tuple[Schema, GraphQLSchema]:
-    """The schema, ready to execute: as Strawberry's, and as graphql-core's inside of it."""
+    """The schema, ready to execute: as Strawberry's, and as graphql-core's inside of it; made once a process."""
     schema = build_schema()
     inner = graphql_schema(schema)
     for table in TABLES:
@@ -33,6 +37,9 @@ def bound_schema() -> tuple[Schema, GraphQLSchema]:
     _set(inner, "PageInfo", "startCursor", lambda page, _info: page.cursor(0))
     _set(inner, "PageInfo", "endCursor", lambda page, _info: page.cursor(-1))
     bind_viewer(inner)
+    bind_mutations(inner)
+    bind_streams(inner)
+    _bind_live(inner)
     return schema, inner
 
 
@@ -98,3 +105,12 @@ def _bind_root(schema: GraphQLSchema, table: Table) -> None:
     _set(schema, "Query", table.many, root_list(table))
     for name, column in table.also_by.items():
         _set(schema, "Query", name, by_unique(table, column))
+
+
+def _bind_live(schema: GraphQLSchema) -> None:
+    """A live query's root field is resolved as the query's of the same name."""
+    queries, live = schema.query_type, schema.subscription_type
+    assert queries is not None  # noqa: S101 - tells mypy; both roots are declared
+    assert live is not None  # noqa: S101 - as above
+    for name, field in queries.fields.items():
+        live.fields[name].resolve = field.resolve

@@ -16,7 +16,8 @@ from graphql import FieldNode
 
 from resolvers.level import CURSOR, Level, Writing, count_sql, cursor_of, page_sql
 from resolvers.lists import counted
-from schema.table import Column
+from resolvers.observing import Below, Joined
+from schema.table import Column, Kind
 
 _NUMBER: Final = "__number"
 """A row's place in the page as fetched: from the back where the page is counted from the back."""
@@ -65,7 +66,7 @@ class ListParts:
     fields: Mapping[str, Sequence[FieldNode]]
     edges: Mapping[str, Mapping[str, Sequence[FieldNode]]]
     infos: Mapping[str, Mapping[str, str]]
-    row: Callable[[Sequence[FieldNode], Source, list[str]], str]
+    row: Callable[[Sequence[FieldNode], Source, Joined], str]
 
     def asks_info(self, name: str) -> bool:
         """Whether any `pageInfo` has this field."""
@@ -73,22 +74,47 @@ class ListParts:
 
 
 class ListSql(NamedTuple):
-    """The SELECT that gives a connection as one JSON value; in it, that which gives its fields as columns."""
+    """The SELECT of a connection as one JSON value, `data`.
+
+    Observed, it has `facts` beside it where rows are fetched.
+
+    Attributes:
+        columns: The SELECT within it that gives the connection's fields as columns; empty where it is observed.
+        fetches: Whether it fetches rows.
+        counts: Whether it counts those on all pages.
+        below: What is read for each row.
+    """
 
     sql: str
     columns: str
+    fetches: bool
+    counts: bool
+    below: tuple[Below, ...]
 
 
 def list_sql(
-    level: Level, writing: Writing, parts: ListParts, parent: str | None, name: Callable[[str], str]
+    level: Level,
+    writing: Writing,
+    parts: ListParts,
+    parent: str | None,
+    name: Callable[[str], str],
+    *,
+    observe: bool = False,
 ) -> ListSql:
     """The SELECT that gives a connection; `parent` is the SQL of the parent's id."""
-    return _ListWriter(level, writing, parts, parent, name).write()
+    return _ListWriter(level, writing, parts, parent, name, observe=observe).write()
 
 
 class _ListWriter:
     def __init__(
-        self, level: Level, writing: Writing, parts: ListParts, parent: str | None, name: Callable[[str], str]
+        self,
+        level: Level,
+        writing: Writing,
+        parts: ListParts,
+        parent: str | None,
+        name: Callable[[str], str],
+        *,
+        observe: bool,
     ) -> None:
         self._level = level
         self._writing = writing
@@ -97,9 +123,11 @@ class _ListWriter:
         self._name = name
         self._page = name("p")
         self._made = name("a")
-        self._joins: list[str] = []
+        self._joined = Joined()
         self._aggregates: list[Callable[[], str]] = []
         self._needed: set[str] = set()
+        self._observe = observe
+        self._counts = False
         self._looks_on = parts.asks_info("hasPreviousPage" if level.backward else "hasNextPage")
 
     @cached_property
@@ -109,10 +137,41 @@ class _ListWriter:
 
     def write(self) -> ListSql:
         entries = [self._entry(key, nodes) for key, nodes in self._parts.fields.items()]
+        fetches = bool(self._aggregates)
+        if self._observe and fetches:
+            sql, columns = self._observed(listed(entries)), ""
+        else:
+            sql, columns = self._plain(listed(entries))
+        return ListSql(sql, columns, fetches, self._counts, tuple(self._joined.below))
+
+    def _plain(self, selected: str) -> tuple[str, str]:
         made = f" FROM ({self._aggregation()}) {self._made}" if self._aggregates else self._no_rows()
         outer = self._name("o")
-        columns = f"SELECT {listed(entries)}{made}"
-        return ListSql(f"SELECT row_to_json({outer}.*) FROM ({columns}) {outer}", columns)
+        columns = f"SELECT {selected}{made}"
+        data = f"row_to_json({outer}.*){' AS data' if self._observe else ''}"
+        return f"SELECT {data} FROM ({columns}) {outer}", columns
+
+    def _observed(self, selected: str) -> str:
+        """The same with the page's facts (`observing`) beside it."""
+        facts, outer = self._made_of(self._facts), self._name("o")
+        return (
+            f"SELECT row_to_json({outer}.*) AS data, {facts} AS facts FROM ({self._aggregation()}) {self._made}"
+            f" CROSS JOIN LATERAL (SELECT {selected}) {outer}"
+        )
+
+    def _facts(self) -> str:
+        of_rows = (f"json_agg({fact}){self._kept()}" for fact in self._joined.facts)
+        return f"json_build_array({', '.join((self._bound or 'NULL', *of_rows))})"
+
+    @cached_property
+    def _bound(self) -> str | None:
+        """The last row of a full page by its values under the order; None where changes do not carry those."""
+        order = [term.column for term in self._level.order]
+        if not (self._observe and self._fetched) or any(column.options.sql for column in order):
+            return None
+        values = (self._source(c) + ("::text" if c.kind is Kind.DECIMAL else "") for c in order)
+        last = f'{self._page}."{_NUMBER}" = {self._fetched}'
+        return f"(array_agg(json_build_array({', '.join(values)})) FILTER (WHERE {last}))[1]"
 
     def _no_rows(self) -> str:
         """Nothing is read, such as for `pageInfo { __typename }`; what the page would be refused for still is."""
@@ -138,7 +197,7 @@ class _ListWriter:
         return f'{self._page}."{column.name}"'
 
     def _lateral_row(self, nodes: Sequence[FieldNode]) -> str:
-        selected = self._parts.row(nodes, self._source, self._joins)
+        selected = self._parts.row(nodes, self._source, self._joined)
         return self._lateral(selected)
 
     def _lateral_edge(self, fields: Mapping[str, Sequence[FieldNode]]) -> str:
@@ -157,7 +216,7 @@ class _ListWriter:
     def _lateral(self, selected: str) -> str:
         """Join what is made of each row; gives all of it, by `.*`, as a response key may be any bare name."""
         name = self._name("n")
-        self._joins.append(f"CROSS JOIN LATERAL (SELECT {selected}) {name}")
+        self._joined.joins.append(f"CROSS JOIN LATERAL (SELECT {selected}) {name}")
         return f"{name}.*"
 
     def _made_of(self, aggregate: Callable[[], str]) -> str:
@@ -172,7 +231,7 @@ class _ListWriter:
     @property
     def _joins_rows(self) -> bool:
         """Whether rows are joined to others: a hash join gives them in any order, and they must be put in theirs."""
-        return any(join.startswith("LEFT") for join in self._joins)
+        return any(join.startswith("LEFT") for join in self._joined.joins)
 
     def _order(self) -> str:
         if not (self._level.backward or self._joins_rows):
@@ -210,15 +269,21 @@ class _ListWriter:
 
     def _count(self) -> str:
         alias = self._name("t")
+        self._counts = True
         return f"({count_sql(counted(self._level), self._writing, alias, self._tie(alias))})"
 
     def _tie(self, alias: str) -> str | None:
         return None if self._parent is None else f"{alias}.{self._level.key} = {self._parent}"
 
     def _aggregation(self) -> str:
-        joins = "".join(f" {join}" for join in self._joins)
+        joins = "".join(f" {join}" for join in self._joined.joins)
         made = ", ".join(f"{write()} AS v{number}" for number, write in enumerate(self._aggregates))
         return f"SELECT {made} FROM ({self._paged()}) {self._page}{joins}"
+
+    @property
+    def _fetched(self) -> int:
+        """How many rows are fetched at most."""
+        return (self._level.limit or 0) + self._looks_on
 
     def _paged(self) -> str:
         alias = self._name("t")
@@ -226,9 +291,9 @@ class _ListWriter:
         selected = [f'{column.sql(alias)} AS "{column.name}"' for column in columns]
         if self._level.fingerprint is not None:
             selected.append(f'{cursor_of(self._level, self._writing.parameters, alias)} AS "{CURSOR}"')
-        limit = (self._level.limit or 0) + self._looks_on
-        page = page_sql(self._level, self._writing, alias, self._tie(alias), selected or ["NULL"], limit)
-        if not (self._looks_on or self._level.backward or self._joins_rows):
+        tie = self._tie(alias)
+        page = page_sql(self._level, self._writing, alias, tie, selected or ["NULL"], self._fetched)
+        if not (self._looks_on or self._level.backward or self._joins_rows or self._bound):
             return page
         rows = self._name("q")
         return f'SELECT {rows}.*, row_number() OVER () AS "{_NUMBER}" FROM ({page}) {rows}'

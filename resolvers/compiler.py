@@ -6,6 +6,7 @@ to-many relation a subquery that aggregates its page (`compiled_lists`). What it
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import orjson
@@ -15,9 +16,10 @@ from graphql.execution.values import VariableValues, get_argument_values
 from core.errors import ProductError
 from core.viewer import Viewer, ViewerKind
 from resolvers.access import require_right
-from resolvers.compiled_lists import Entry, ListParts, NotCompilableError, list_sql, listed
+from resolvers.compiled_lists import Entry, ListParts, ListSql, NotCompilableError, list_sql, listed
 from resolvers.level import Level, Writing, page_sql
-from resolvers.lists import list_level, require_list
+from resolvers.lists import counted, list_level, require_list
+from resolvers.observing import Compiled, Joined, Place
 from resolvers.plans import Plan, Term
 from resolvers.rows import require_level
 from resolvers.selection import Syntax, columns_of, list_selection
@@ -42,21 +44,25 @@ def compile_root(
     variables: VariableValues,
     viewer: Viewer,
     nodes: Sequence[FieldNode],
+    *,
+    observe: bool = False,
 ) -> tuple[Plan, bool]:
     """Compile the root field that `nodes` (merged under one response key) ask for.
 
-    Tells beside the plan whether it is good for other values of what is held; else the SQL knows them.
+    Tells beside the plan whether it is good for other values of what is held; else the SQL knows them. With `observe`
+    the statement answers `facts` beside its `data` (`observing`).
 
     Raises:
         NotCompilableError: The data loaders must answer it.
     """
-    compiler = _Compiler(schema, syntax, variables, viewer)
+    compiler = _Compiler(schema, syntax, variables, viewer, observe=observe)
     try:
-        sql = compiler.root(nodes)
+        sql, place = compiler.root(nodes)
     except (ProductError, GraphQLError) as error:
         raise NotCompilableError(str(error)) from error
-    columns = _within(sql, compiler.columns) if compiler.columns else None
-    return Plan(compiler.writing.finish(sql), tuple(compiler.terms), columns=columns), compiler.reusable
+    columns = _within(sql, compiler.columns) if compiler.columns and not observe else None
+    statement, terms = compiler.writing.finish(sql), tuple(compiler.terms)
+    return Plan(statement, terms, place if observe else None, columns), compiler.reusable
 
 
 def _within(sql: str, part: str) -> slice:
@@ -68,27 +74,43 @@ class _Compiler:
     """Compiles one root field. Methods write SQL; `writing` collects what is bound."""
 
     def __init__(
-        self, schema: GraphQLSchema, syntax: Syntax, variables: VariableValues, viewer: Viewer
+        self,
+        schema: GraphQLSchema,
+        syntax: Syntax,
+        variables: VariableValues,
+        viewer: Viewer,
+        *,
+        observe: bool,
     ) -> None:
         self._schema = schema
         self._syntax = syntax
         self._variables = variables
         self._viewer = viewer
+        self._observe = observe
         self._names = 0
         self.writing = Writing(viewer)
         self.columns: str | None = None
         self.terms: list[Term] = []
         self.reusable = True
 
-    def root(self, nodes: Sequence[FieldNode]) -> str:
-        """The statement of a root field."""
+    def root(self, nodes: Sequence[FieldNode]) -> Compiled:
+        """The statement of a root field; observed it answers one row, and `facts` that are not null."""
+        found = self._root(nodes)
+        if not self._observe:
+            return found
+        facts = "coalesce(r.facts, '[]'::json)" if found.place.tells else "'[]'::json"
+        sql = f"SELECT r.data, {facts} AS facts FROM (SELECT) s LEFT JOIN ({found.sql}) r ON TRUE"
+        return Compiled(sql, found.place)
+
+    def _root(self, nodes: Sequence[FieldNode]) -> Compiled:
         name = nodes[0].name.value
         if name in _LISTS:
-            return f"SELECT ({self._list('Query', _LISTS[name], nodes, None, None)}) AS data"
+            sql, place = self._list("Query", _LISTS[name], nodes, None, None)
+            return Compiled(sql if self._observe else f"SELECT ({sql}) AS data", place)
         if name in _BY_ID or name in _BY_UNIQUE:
             return self._single(nodes, *(_BY_ID.get(name) or _BY_UNIQUE[name]))
         if name == "viewer":
-            return f"SELECT {self._object(self._viewer_entries(nodes), '')} AS data"
+            return self._signed_in(nodes)
         raise NotCompilableError(f"{name} is not a table's")
 
     def name(self, prefix: str) -> str:
@@ -113,7 +135,7 @@ class _Compiler:
         columns = columns_of(table, self._syntax.fields(nodes, table.type_name))
         return Level(table, columns, key=key, include_deleted=include_deleted)
 
-    def _single(self, nodes: Sequence[FieldNode], table: Table, column: str) -> str:
+    def _single(self, nodes: Sequence[FieldNode], table: Table, column: str) -> Compiled:
         arguments = self._arguments("Query", nodes[0])
         with_deleted = bool(arguments.get("includeDeleted"))
         key: str = arguments[column]
@@ -123,17 +145,47 @@ class _Compiler:
         pick = (
             f" ORDER BY {alias}.deleted_at DESC NULLS FIRST, {alias}.id DESC LIMIT 1" if with_deleted else ""
         )
-        return f"{self._row(level, nodes, alias, tie, pick)}"
+        return self._row(level, nodes, alias, tie, pick)
 
-    def _row(self, level: Level, nodes: Sequence[FieldNode], alias: str, tie: str, pick: str = "") -> str:
-        """`SELECT ... AS data` of the one row of a level that `tie` leaves; no row where there is none."""
-        joins: list[str] = []
+    def _row(
+        self,
+        level: Level,
+        nodes: Sequence[FieldNode],
+        alias: str,
+        tie: str,
+        pick: str = "",
+        terms: tuple[int, ...] = (),
+    ) -> Compiled:
+        """The one row of a level that `tie` leaves; no row where there is none."""
+        joined = Joined()
         entries = list(
-            self._entries(level.table, nodes, level.table.type_name, lambda c: c.sql(alias), joins)
+            self._entries(level.table, nodes, level.table.type_name, lambda c: c.sql(alias), joined)
         )
+        place = Place(terms, None, tuple(joined.below))
         object_ = self.name("o")
-        source = page_sql(level, self.writing, alias, tie, [listed(entries)], None, joins)
-        return f"SELECT row_to_json({object_}.*) AS data FROM ({source}{pick}) {object_}"
+        if self._observe and place.tells:
+            joined.joins.append(f"CROSS JOIN LATERAL (SELECT {listed(entries)}) {object_}")
+            told = [
+                f"row_to_json({object_}.*) AS data",
+                f"json_build_array({', '.join(joined.facts)}) AS facts",
+            ]
+            source = page_sql(level, self.writing, alias, tie, told, None, joined.joins)
+            return Compiled(f"{source}{pick}", place)
+        source = page_sql(level, self.writing, alias, tie, [listed(entries)], None, joined.joins)
+        return Compiled(f"SELECT row_to_json({object_}.*) AS data FROM ({source}{pick}) {object_}", place)
+
+    def _value(self, found: Compiled, key: str | None, joined: Joined, join: str | None = None) -> str:
+        """The SQL of what was compiled below a row: a subquery, or joined under the name of `join`.
+
+        Observed it is always joined, as a subquery has but one value.
+        """
+        if not (join or self._observe):
+            return f"({found.sql})"
+        join = join or self.name("j")
+        joined.joins.append(f"LEFT JOIN LATERAL ({found.sql}) {join} ON TRUE")
+        if self._observe:
+            joined.tell(found.place, key, join)
+        return f"{join}.data"
 
     def _object(self, entries: Sequence[Entry], source: str) -> str:
         """The JSON object of some entries, as a scalar subquery."""
@@ -141,51 +193,54 @@ class _Compiler:
         return f"(SELECT row_to_json({name}.*) FROM (SELECT {listed(entries)}{source}) {name})"
 
     def _entries(
-        self, table: Table, nodes: Sequence[FieldNode], type_name: str, source: Source, joins: list[str]
+        self, table: Table, nodes: Sequence[FieldNode], type_name: str, source: Source, joined: Joined
     ) -> Iterator[Entry]:
-        """The response keys of a row with the SQL of their values; what they need is added to `joins`."""
+        """The response keys of a row with the SQL of their values; what they need is added to `joined`."""
         for key, fields in self._syntax.responses(nodes, type_name).items():
             name = fields[0].name.value
             column = table.by_graphql_name.get(name)
             if column is not None:
-                yield key, _value(column, source(column))
+                yield key, _shown(column, source(column))
             elif name == "__typename":
                 yield key, f"'{type_name}'::text"
             elif name in _CHOICES[table.name]:
-                yield key, self._choice(table, _CHOICES[table.name][name], fields, source)
+                yield key, self._choice(table, _CHOICES[table.name][name], fields, source, joined)
             else:
-                yield key, self._relation(table, RELATIONS[table.name][name], fields, source, joins)
+                yield key, self._relation(table, RELATIONS[table.name][name], fields, source, joined)
 
     def _relation(
-        self, table: Table, relation: Relation, nodes: Sequence[FieldNode], source: Source, joins: list[str]
+        self, table: Table, relation: Relation, nodes: Sequence[FieldNode], source: Source, joined: Joined
     ) -> str:
         if relation.side is Side.MANY:
             parent = source(table.columns["id"])
-            return f"({self._list(table.type_name, relation.target, nodes, relation, parent)})"
+            rows = self._list(table.type_name, relation.target, nodes, relation, parent)
+            return self._value(rows, parent, joined)
         column, own = relation.reference.column, "id"
         if relation.side is Side.ONE:
             own, column = column, own
-        join = self.name("j")
-        row = self._follow(relation.target, column, nodes, source(table.columns[own]))
-        joins.append(f"LEFT JOIN LATERAL ({row}) {join} ON TRUE")
-        return f"{join}.data"
+        join, key = self.name("j"), source(table.columns[own])
+        return self._value(self._follow(relation.target, column, nodes, key), key, joined, join)
 
-    def _follow(self, target: Table, column: str, nodes: Sequence[FieldNode], key: str) -> str:
+    def _follow(self, target: Table, column: str, nodes: Sequence[FieldNode], key: str) -> Compiled:
         alias = self.name("t")
         level = self._level(target, nodes, column)
         if not (target.scope is Scope.ITSELF and self._viewer.kind is ViewerKind.USER):
             require_right(self._viewer, target)
         self.terms.append(Term(level))
-        return self._row(level, nodes, alias, f"{alias}.{column} = {key}")
+        terms = (len(self.terms) - 1,)
+        return self._row(level, nodes, alias, f"{alias}.{column} = {key}", terms=terms)
 
-    def _choice(self, table: Table, choice: Choice, nodes: Sequence[FieldNode], source: Source) -> str:
+    def _choice(
+        self, table: Table, choice: Choice, nodes: Sequence[FieldNode], source: Source, joined: Joined
+    ) -> str:
         """A CASE over the discriminator; each branch reads its own table."""
-        key = source(table.columns[choice.column])
-        branches = (
-            f"WHEN '{value}' THEN ({self._follow(BY_NAME[name], 'id', nodes, key)})"
-            for value, name in choice.members.items()
-        )
-        return f"CASE {source(table.columns[choice.discriminator])} {' '.join(branches)} END"
+        key, of = source(table.columns[choice.column]), source(table.columns[choice.discriminator])
+        branches = []
+        for value, name in choice.members.items():
+            own = f"CASE WHEN {of} = '{value}' THEN {key} END" if self._observe else key
+            row = self._follow(BY_NAME[name], "id", nodes, own)
+            branches.append(f"WHEN '{value}' THEN {self._value(row, own, joined)}")
+        return f"CASE {of} {' '.join(branches)} END"
 
     def _list(
         self,
@@ -194,7 +249,7 @@ class _Compiler:
         nodes: Sequence[FieldNode],
         relation: Relation | None,
         parent: str | None,
-    ) -> str:
+    ) -> Compiled:
         arguments = self._arguments(type_name, nodes[0])
         selection = list_selection(self._syntax, nodes, table)
         reference = relation.reference if relation else None
@@ -205,18 +260,30 @@ class _Compiler:
             self.reusable = False  # a cursor's fingerprint is a hash of the filter and the tenant
         if any(c and (relation or c.parent is not None) for c in (level.after, level.before)):
             raise NotCompilableError("a cursor is checked against each parent")
-        found = list_sql(level, self.writing, self._list_parts(table, nodes), parent, self.name)
-        if type_name == "Query":
+        page, parts = len(self.terms) - 1, self._list_parts(table, nodes)
+        found = list_sql(level, self.writing, parts, parent, self.name, observe=self._observe)
+        if parent is None:
             self.columns = found.columns
-        return found.sql
+        return Compiled(found.sql, self._list_place(page, found) if self._observe else Place())
+
+    def _list_place(self, page: int, found: ListSql) -> Place:
+        """The place of a list whose term is `page`: rows that are fetched, and those that are counted, read apart."""
+        total = Term(counted(self.terms[page].level))
+        if not found.fetches:
+            self.terms[page] = total if found.counts else replace(total, keys=())
+            return Place((page,))
+        if not found.counts:
+            return Place((page,), page, found.below)
+        self.terms.append(total)
+        return Place((page, len(self.terms) - 1), page, found.below)
 
     def _list_parts(self, table: Table, nodes: Sequence[FieldNode]) -> ListParts:
         """What of a connection is asked for, each part under its response key."""
         type_name = table.type_name
         fields = self._syntax.responses(nodes, f"{type_name}Connection")
 
-        def of_row(rows: Sequence[FieldNode], source: Source, joins: list[str]) -> str:
-            return listed(list(self._entries(table, rows, type_name, source, joins)))
+        def of_row(rows: Sequence[FieldNode], source: Source, joined: Joined) -> str:
+            return listed(list(self._entries(table, rows, type_name, source, joined)))
 
         return ListParts(
             type_name,
@@ -234,7 +301,16 @@ class _Compiler:
             row=of_row,
         )
 
-    def _viewer_entries(self, nodes: Sequence[FieldNode]) -> list[Entry]:
+    def _signed_in(self, nodes: Sequence[FieldNode]) -> Compiled:
+        joined = Joined()
+        data = self._object(self._viewer_entries(nodes, joined), "")
+        place = Place((), None, tuple(joined.below))
+        if not joined.joins:
+            return Compiled(f"SELECT {data} AS data", place)
+        facts = f"json_build_array({', '.join(joined.facts)}) AS facts" if place.tells else "NULL"
+        return Compiled(f"SELECT {data} AS data, {facts} FROM (SELECT) v {' '.join(joined.joins)}", place)
+
+    def _viewer_entries(self, nodes: Sequence[FieldNode], joined: Joined) -> list[Entry]:
         viewer, parameters = self._viewer, self.writing.parameters
         self.reusable = False
         rights = orjson.dumps(sorted(viewer.rights)).decode()
@@ -257,11 +333,11 @@ class _Compiler:
                 case "__typename":
                     value = "'Viewer'::text"
                 case name:
-                    value = self._own(*own[name], fields)
+                    value = self._own(*own[name], fields, joined)
             entries.append((key, value))
         return entries
 
-    def _own(self, table_name: str, row_id: str | None, nodes: Sequence[FieldNode]) -> str:
+    def _own(self, table_name: str, row_id: str | None, nodes: Sequence[FieldNode], joined: Joined) -> str:
         """One's own user, tenant or role: everyone may read it."""
         if row_id is None:
             return "NULL::json"
@@ -269,10 +345,10 @@ class _Compiler:
         level = self._level(table, nodes, "id")
         self.terms.append(Term(level, (row_id,)))
         tie = f"{alias}.id = {self.writing.parameters.add(row_id)}"
-        return f"({self._row(level, nodes, alias, tie)})"
+        return self._value(self._row(level, nodes, alias, tie), None, joined)
 
 
-def _value(column: Column, sql: str) -> str:
+def _shown(column: Column, sql: str) -> str:
     """A column's value as JSON is to show it."""
     match column.kind:
         case Kind.ENUM:

@@ -29,15 +29,36 @@ from graphql import (
 )
 
 from core.errors import refuse_beyond
-from core.limits import COST_COUNT, COST_INTROSPECTION, COST_SEARCH, INTROSPECTION_LISTS_MAX, PAGE_DEFAULT
-from resolvers.cost import NOTHING, Condition, Cost, Formula, PageSize, Variable, on_each, times, total, where
+from core.limits import (
+    COST_COUNT,
+    COST_INTROSPECTION,
+    COST_SEARCH,
+    COST_WRITE,
+    INTROSPECTION_LISTS_MAX,
+    PAGE_DEFAULT,
+)
+from resolvers.cost import (
+    NOTHING,
+    Condition,
+    Cost,
+    Formula,
+    Named,
+    PageSize,
+    Variable,
+    on_each,
+    times,
+    total,
+    where,
+)
 from resolvers.introspection_sizes import NESTED_LISTS, IntrospectionSizes
+from schema.streams import STREAMS
 from schema.tables import TABLES
 
 _CONNECTIONS: Final = frozenset(f"{table.type_name}Connection" for table in TABLES)
 _ROWS: Final = frozenset(
     (*(table.type_name for table in TABLES), *(choice.union for table in TABLES for choice in table.choices))
 )
+_MESSAGES: Final = frozenset(stream.messages for stream in STREAMS.values())
 
 Conditions = tuple[Condition, ...]
 
@@ -104,10 +125,13 @@ class _Reading:
             return NOTHING
         if type_.name in _CONNECTIONS:
             return self._list(type_, nodes)
+        if type_.name in _MESSAGES:
+            return self._message(type_, nodes)
         if type_.name.startswith("__"):
             return self._introspection(place.type, name, type_, nodes)
         inner = self.below(type_, _sets(nodes))
-        return total((_row(nodes[0]), inner)) if type_.name in _ROWS else inner
+        answered = total((_row(nodes[0]), inner)) if type_.name in _ROWS else inner
+        return _of_mutation(nodes[0], answered) if place.type is self.schema.mutation_type else answered
 
     def _list(self, connection: GraphQLCompositeType, nodes: Sequence[FieldNode]) -> Formula:
         arguments = _arguments(nodes[0])
@@ -124,6 +148,19 @@ class _Reading:
             where(place.conditions, self._of_list(place, fields, page)) for place, fields in places.items()
         )
         return total((fetched, _if_given(arguments.get("search"), COST_SEARCH), *parts))
+
+    def _message(self, message: GraphQLCompositeType, nodes: Sequence[FieldNode]) -> Formula:
+        """What a message of a stream costs, taken for as long as a page that names no size."""
+        places = self._places(message, _sets(nodes))
+        events = (self._events(place, fields) for place, fields in places.items())
+        return on_each(PageSize(), total(events))
+
+    def _events(self, place: Place, nodes: Sequence[FieldNode]) -> Formula:
+        """What each event of a message costs: what hangs on it, and reading it from the log."""
+        type_ = self._type(place.type, nodes[0].name.value)
+        if type_ is None:
+            return NOTHING
+        return where(place.conditions, total((Formula(1), self.below(type_, _sets(nodes)))))
 
     def _of_list(self, place: Place, nodes: Sequence[FieldNode], page: PageSize) -> Formula:
         name = nodes[0].name.value
@@ -234,6 +271,13 @@ def _row(node: FieldNode) -> Formula:
     if "id" in arguments:
         return Formula(1)
     return total((Formula(1), _if_given(arguments.get("includeDeleted"), PAGE_DEFAULT)))
+
+
+def _of_mutation(node: FieldNode, answered: Formula) -> Formula:
+    """A mutation: the write and the answer, for each of the rows that it names."""
+    each = total((Formula(COST_WRITE), answered))
+    ids = _arguments(node).get("ids")
+    return each if ids is None else on_each(Named(ids), each)
 
 
 def _if_given(value: Any, rows: int) -> Formula:

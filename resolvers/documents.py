@@ -53,6 +53,7 @@ class Document:
         costs: The cost of each operation by its name.
         weight: What keeping it takes, in tokens.
         plans: What its operations were compiled to.
+        as_queries: What its live queries are run as, by their names (`live_documents`).
         suggests: Whether errors may suggest names of the schema; those of its variables, too.
     """
 
@@ -63,6 +64,7 @@ class Document:
     costs: Mapping[str | None, Cost] = field(default_factory=dict, compare=False)
     weight: int = 0
     plans: PlanBook = field(default_factory=PlanBook, compare=False)
+    as_queries: dict[str | None, DocumentNode] = field(default_factory=dict, compare=False)
     suggests: bool = True
 
     def operation(self, name: str | None) -> OperationDefinitionNode | None:

@@ -16,7 +16,7 @@ from core.errors import (
 )
 from core.limits import COST_MAX
 from core.viewer import Viewer, ViewerKind
-from resolvers import ways
+from resolvers import mutations, ways
 from resolvers.alone import Fetch, run_alone
 from resolvers.asked import Asked
 from resolvers.cost import check_cost
@@ -24,6 +24,7 @@ from resolvers.documents import Document
 from resolvers.explanations import Explanation
 from resolvers.faults import Faults
 from resolvers.operation import Operation
+from resolvers.quotes import without_quotes
 from resolvers.variables import check_query_variables, check_variables
 from resolvers.ways import Way
 
@@ -73,7 +74,7 @@ def estimate(document: Document, request: Request) -> int:
     if definition is None or document.syntax is None:
         raise BadUserInputError("The document has no such operation")
     check_variables(request.variables)
-    if definition.operation is OperationType.QUERY:
+    if definition.operation is not OperationType.MUTATION:
         check_query_variables(request.variables)
     cost = document.cost(definition).estimate(request.variables)
     check_cost(cost)
@@ -102,8 +103,13 @@ async def run(
     if request.wants_explanation or request.wanted_way:
         _require_platform(operation)
         operation.explained = {} if request.wants_explanation else None
-    result = await ways.run(asked, operation, request.wanted_way or way)
+    if asked.definition.operation is OperationType.MUTATION:
+        result = await mutations.run(asked, operation)
+    else:
+        result = await ways.run(asked, operation, request.wanted_way or way)
     told = _told_beside(document, request, operation.explained)
+    if operation.transaction is not None:
+        told["transaction"] = operation.transaction
     return _response(result, operation.faults, told)
 
 
@@ -174,7 +180,9 @@ def _told(error: GraphQLError, faults: Faults) -> ProductError:
     if isinstance(cause, RecursionError):
         return QueryTooComplexError("The operation nests deeper than this server can follow")
     if cause is None or not error.path or (isinstance(cause, GraphQLError) and cause.nodes):
-        return BadUserInputError(error.message)  # of the document: its syntax, its types, its values
+        return BadUserInputError(
+            without_quotes(error.message)
+        )  # of the document: its syntax, its types, its values
     return faults.note(cause, error.path)
 
 

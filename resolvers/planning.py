@@ -39,14 +39,17 @@ _PLAIN_ARGUMENTS: Final = frozenset({"id", "slug", "guid", "search"})
 
 
 class Planning:
-    """The planning of one request.
+    """The planning of one request; with `observe` its plans tell facts of what they read.
 
     Attributes:
         values: The values of what is held, by source.
     """
 
-    def __init__(self, asked: Asked, viewer: Viewer, variables: VariableValues) -> None:
+    def __init__(
+        self, asked: Asked, viewer: Viewer, variables: VariableValues, *, observe: bool = False
+    ) -> None:
         self._asked = asked
+        self._observe = observe
         self._viewer = viewer
         self._variables = variables
         self.values: dict[str, Any] = {
@@ -77,7 +80,7 @@ class Planning:
         viewer, name = self._viewer, self._asked.definition.name
         others = {n: value for n, value in self._variables.coerced.items() if n not in self.values}
         known = json.dumps(others, sort_keys=True, default=repr)
-        return name and name.value, viewer.kind, viewer.rights, frozenset(self.values), known
+        return self._observe, name and name.value, viewer.kind, viewer.rights, frozenset(self.values), known
 
     def _exact(self) -> Hashable:
         viewer = self._viewer
@@ -98,7 +101,9 @@ class Planning:
         reusable = True
         for key, nodes in roots.items():
             try:
-                plans[key], good = compile_root(self._asked.schema, syntax, variables, viewer, nodes)
+                plans[key], good = compile_root(
+                    self._asked.schema, syntax, variables, viewer, nodes, observe=self._observe
+                )
             except (NotCompilableError, RecursionError):
                 plans[key] = None
             else:

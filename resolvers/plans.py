@@ -16,6 +16,7 @@ from graphql import FieldNode
 from core.errors import BadUserInputError
 from core.limits import PLAN_KEPT_CHARS, PLANS_KEPT_CHARS
 from resolvers.level import Level, Statement
+from resolvers.observing import Place, Seen
 from resolvers.parameters import refuse_unstorable
 from resolvers.rows import Read
 
@@ -93,38 +94,44 @@ class Plan:
     Attributes:
         statement: The SQL, with the values of the request that it was compiled for.
         terms: Everything that it reads.
+        place: Observed, where it reads at its root: the row has `facts` beside `data`.
         columns: Where in the SQL of a connection that SELECT stands which gives its fields as columns: to copy a
-            large answer into an object takes PostgreSQL a tenth of what it takes to make it.
+            large answer into an object takes PostgreSQL a tenth of what it takes to make it. None if observed.
     """
 
     statement: Statement
     terms: tuple[Term, ...]
+    place: Place | None = None
     columns: slice | None = None
 
     def bind(self, values: Values) -> Statement:
         """The statement for one request."""
         return Statement(self.statement.sql, [let_go(a, values) for a in self.statement.arguments])
 
-    def reads(self, values: Values) -> Iterator[Read]:
-        """What the plan reads in one request."""
-        return (term.read(values) for term in self.terms)
+    def reads(self, values: Values, facts: str | None = None) -> Iterator[Read]:
+        """What the plan reads in one request; by what keys and how far, if its `facts` are given."""
+        if self.place is None or facts is None:
+            return (term.read(values) for term in self.terms)
+        seen = Seen.of(self.place, facts)
+        return (seen.told(number, term.read(values)) for number, term in enumerate(self.terms))
 
     def batch(self, requests: Sequence[Values]) -> Statement:
-        """One statement for many requests of one tenant: answers rows of `number` (from 1) and `data`.
+        """One statement for many requests of one tenant: answers rows of `number` (from 1) and what a plan's has.
 
         Raises:
             ValueError: The requests are of several tenants, which row-level security keeps apart.
         """
         if len({values[TENANT] for values in requests}) > 1:
             raise ValueError("a batch is of one tenant")
-        writing = _Batch(self.statement, requests)
+        writing = _Batch(self.statement, requests, observed=self.place is not None)
         return Statement(writing.sql(), writing.arguments)
 
 
 class _Batch:
     """Turns the held variables of a statement into columns of a set, and keeps what is the same for all."""
 
-    def __init__(self, statement: Statement, requests: Sequence[Values]) -> None:
+    def __init__(self, statement: Statement, requests: Sequence[Values], *, observed: bool) -> None:
+        self._observed = observed
         self._statement = statement
         self._requests = requests
         self._columns: dict[int, str] = {}
@@ -134,9 +141,14 @@ class _Batch:
         one = _PLACEHOLDER.sub(self._placed, self._statement.sql)
         if not self._columns:
             numbers = self._bound(list(range(1, len(self._requests) + 1)), "bigint[]")
-            return f"SELECT b.number, ({one}) AS data FROM unnest({numbers}) AS b(number)"
+            return self._of_each(one, f"unnest({numbers}) AS b(number)")
         sets, names = ", ".join(self._columns.values()), ", ".join(f"c{slot}" for slot in self._columns)
-        return f"SELECT b.number, ({one}) AS data FROM unnest({sets}) WITH ORDINALITY AS b({names}, number)"
+        return self._of_each(one, f"unnest({sets}) WITH ORDINALITY AS b({names}, number)")
+
+    def _of_each(self, one: str, requests: str) -> str:
+        if self._observed:
+            return f"SELECT b.number, o.data, o.facts FROM {requests} CROSS JOIN LATERAL ({one}) o"
+        return f"SELECT b.number, ({one}) AS data FROM {requests}"
 
     def _placed(self, found: re.Match[str]) -> str:
         slot, sql_type = int(found[1]) - 1, found[2]

@@ -4,7 +4,8 @@ Here stand, once: the right, the tenant (`access.scope`), soft deletes, the filt
 limit, the columns that the selection needs (`level`), and the record of what was read.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from core.database import Record, Snapshot
@@ -12,17 +13,25 @@ from core.errors import ForbiddenError
 from core.viewer import Viewer
 from resolvers.access import own_id, require_deleted, require_right
 from resolvers.level import KEY, Level, Statement, count_statement, rows_statement
+from resolvers.orders import KeyValue
+
+Bounds = Mapping[str | None, Sequence[KeyValue]]
+"""For each key whose page is full, None at the root: the last row fetched, by its values under the order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """One read, as a fact that answers depend on: a level, and the keys that it was asked for.
+    """One read, as a fact that answers depend on; an empty answer is as much a fact as a full one.
 
-    `keys` is None where the level stands at the root; an empty answer is as much a fact as a full one.
+    Attributes:
+        level: What was read.
+        keys: The keys that it was asked for; None at the root, and where they are not known.
+        bounds: How far its pages reach. A page that is not there may reach to the list's end.
     """
 
     level: Level
     keys: tuple[str, ...] | None
+    bounds: Bounds = field(default_factory=dict)
 
 
 def require_level(viewer: Viewer, level: Level) -> None:
@@ -110,5 +119,25 @@ class Rows:
         return {}
 
     async def _fetch(self, level: Level, statement: Statement, keys: Sequence[str] | None) -> list[Record]:
-        self._reads.append((Read(level, None if keys is None else tuple(keys)),))
-        return await self.snapshot.fetch(statement.sql, statement.arguments)
+        records: list[Record] = []
+        self._reads.append(_read(level, keys, records))
+        records += await self.snapshot.fetch(statement.sql, statement.arguments)
+        return records
+
+
+def _read(level: Level, keys: Sequence[str] | None, records: Sequence[Record]) -> Iterator[Read]:
+    """One read, made when it is asked for: only live queries ask how far pages reach."""
+    yield Read(level, None if keys is None else tuple(keys), _bounds(level, records))
+
+
+def _bounds(level: Level, records: Sequence[Record]) -> Bounds:
+    """How far the pages reach whose rows these are; nothing where the rows lack what they are ordered by."""
+    order = [term.column for term in level.order]
+    if level.limit is None or not records or not all(column in level.columns for column in order):
+        return {}
+    fetched = Counter(record.get(KEY) for record in records)
+    return {
+        record.get(KEY): [record[column.name] for column in order]
+        for record in records
+        if fetched[record.get(KEY)] > level.limit
+    }

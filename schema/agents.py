@@ -23,6 +23,12 @@ class Agent:
     ext_address: str | None = column("The address that it is seen under from outside.", search=True)
     registered_at: Timestamp | None = column("When it enrolled.")
     last_checkin_at: Timestamp | None = column("When it last checked in; null if never.")
+    is_online: bool = column(
+        "Whether it is online: its last check-in is at most three minutes old, or as old as the operator allows.",
+        sql="coalesce({t}.last_checkin_at >= (SELECT app.online_since()), false)",
+        order=False,
+        stored=False,
+    )
     created_at: Timestamp = column("When its row was created.")
     updated_at: Timestamp = column("When a person or a job last changed it; a check-in does not count.")
     deleted_at: Timestamp | None = column("When it was deleted; null while it is not.")

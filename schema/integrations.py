@@ -49,6 +49,11 @@ class DataSource:
         'How to reach the vendor. A secret is never given: it shows as `{"secret": true}`.',
         filter=False,
         sql="app.redact({t}.config, (SELECT i.config_schema FROM integrations i WHERE i.id = {t}.integration_id))",
+        reads=(
+            ("data_sources", "config"),
+            ("data_sources", "integration_id"),
+            ("integrations", "config_schema"),
+        ),
     )
     metadata: JSON | None = column("What the connector knows of the vendor's side.")
     credential_expiration_at: Timestamp = column("When its credentials end; 9007199254740991 for never.")

@@ -1,4 +1,4 @@
-"""The root: who is asking, and a by-id field and a list for each table."""
+"""The roots: who is asking, and a by-id field and a list for each table, to be asked once or to be told live."""
 
 from typing import Any
 
@@ -17,6 +17,7 @@ from schema.connections import (
 )
 from schema.core import Role, Tenant, User
 from schema.scalars import Timestamp
+from schema.streams import stream_fields
 from schema.table import Table, or_null
 from schema.tables import TABLES
 
@@ -63,11 +64,23 @@ def _also_by(table: Table, name: str, key: str) -> StrawberryField:
     )
 
 
-Query = create_type(
-    "Query",
-    [
+def _fields() -> list[StrawberryField]:
+    """Everything that can be read, by root field: the one list that both roots are made of."""
+    return [
         output_field("viewer", Viewer | None, "Who is asking; null for a caller without a token."),
         *(field for table in TABLES for field in _root_fields(table)),
-    ],
-    description="Everything that can be read.",
+    ]
+
+
+def _live(field: StrawberryField) -> StrawberryField:
+    field.description = f"{field.description} Live: told at once, and again after each change of the answer."
+    return field
+
+
+Query = create_type("Query", _fields(), description="Everything that can be read.")
+
+Subscription = create_type(
+    "Subscription",
+    [*map(_live, _fields()), *stream_fields()],
+    description="Everything that can be read, live: each field of `Query`, and beside them streams of what happens.",
 )

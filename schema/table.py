@@ -69,6 +69,8 @@ class ColumnOptions:
     order: bool
     search: bool
     sql: str | None
+    reads: tuple[tuple[str, str], ...]
+    stored: bool
 
 
 def column(
@@ -78,6 +80,8 @@ def column(
     order: bool = True,
     search: bool = False,
     sql: str | None = None,
+    reads: tuple[tuple[str, str], ...] = (),
+    stored: bool = True,
 ) -> Any:
     """Declare a column of a table's class; its name and type are the class attribute's.
 
@@ -87,9 +91,12 @@ def column(
         order: Whether `orderBy` may name it (JSON and lists never can).
         search: Whether `search` looks into it.
         sql: A computed column's expression; `{t}` stands for the row.
+        reads: What its value depends on, as tables and their columns: the column itself unless given.
+        stored: Whether the table has a column of this name; false for one that is computed altogether.
     """
     return strawberry.field(
-        description=description, metadata={_OPTIONS: ColumnOptions(filter, order, search, sql)}
+        description=description,
+        metadata={_OPTIONS: ColumnOptions(filter, order, search, sql, reads, stored)},
     )
 
 

@@ -40,7 +40,8 @@ class Pending(StrEnum):
 async def migrate(dsn: str, settings: Settings) -> list[str]:
     """Applies what is missing, then sees to the request role and its grants; idempotent.
 
-    The lock is held by a session, so a DSN must not lead through a transaction pooler.
+    The lock is held by a session, so a DSN must not lead through a transaction pooler
+    (Settings.database_direct_url).
 
     Args:
         dsn: The database; its role must own the schema (or be able to make it).
@@ -68,7 +69,10 @@ async def pending(dsn: str) -> Pending:
     Raises:
         StartupError: The database cannot be reached.
     """
-    async with _session(dsn) as session:
+    async with (
+        _session(dsn) as session,
+        session.transaction(),
+    ):  # a pooler may come between two parts of a statement
         return await _stands(session)
 
 

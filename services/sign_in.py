@@ -3,12 +3,14 @@
 A user, role or tenant that is deleted or not active is therefore refused at once, whatever token it shows.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import orjson
 
 from core import limits
-from core.database import Connection
+from core.clock import NEVER
+from core.database import Connection, Record, Snapshot
 from core.errors import BadUserInputError, ForbiddenError, UnauthenticatedError
 from core.rights import RIGHTS, closure
 from core.single_reads import Facts
@@ -16,13 +18,17 @@ from core.tokens import Identity
 from core.viewer import Viewer, ViewerKind
 from services.remembered import RememberedViewers, SignedIn
 
-_USER: Final = """
+_FOUND: Final = """
 SELECT s.user_id, s.tenant_id, s.role_id, s.rights::text AS rights,
        coalesce(s.user_status = 'active' AND s.tenant_status = 'active'
-                AND NOT (s.user_deleted OR s.role_deleted OR s.tenant_deleted), false) AS acceptable,
-       set_config('app.tenant_id', s.tenant_id, true)
-FROM app.sign_in($1) AS s
+                AND NOT (s.user_deleted OR s.role_deleted OR s.tenant_deleted), false) AS acceptable
 """
+
+_USER: Final = f"{_FOUND}, set_config('app.tenant_id', s.tenant_id, true) FROM app.sign_in($1) AS s"
+
+_USERS: Final = f"{_FOUND} FROM unnest($1::text[]) AS subject CROSS JOIN LATERAL app.sign_in(subject) AS s"
+
+_TENANTS: Final = "SELECT id FROM public.tenants WHERE id = ANY($1::text[]) AND deleted_at IS NULL"
 
 _TENANT: Final = """
 SELECT t.id, set_config('app.tenant_id', t.id, true)
@@ -61,19 +67,39 @@ async def sign_in(
     return signed_in.viewer
 
 
+async def users_now(snapshot: Snapshot, subjects: Sequence[str]) -> dict[str, Viewer]:
+    """The viewers that users are now, by their subjects; who may not sign in any more is not among them.
+
+    Args:
+        snapshot: As the tables' owner. No tenant is set in it.
+        subjects: The subjects of their tokens; when those end is for the caller to fill in.
+    """
+    rows = await snapshot.fetch(_USERS, (list(subjects),))
+    return {row["user_id"]: _viewer(row, NEVER) for row in rows if row["acceptable"]}
+
+
+async def tenants_now(snapshot: Snapshot, tenant_ids: Sequence[str]) -> set[str]:
+    """Those tenants that the platform may name, as the platform sees them."""
+    return {row["id"] for row in await snapshot.fetch(_TENANTS, (list(tenant_ids),))}
+
+
 async def _user(connection: Connection, identity: Identity) -> SignedIn:
     row = await connection.fetchrow(_USER, identity.subject)
     if row is None or not row["acceptable"]:
         raise UnauthenticatedError("There is no active user for this token.")
-    viewer = Viewer(
+    facts = Facts(identity.subject, row["tenant_id"], row["role_id"], row["rights"])
+    return SignedIn(_viewer(row, identity.expires_at), facts)
+
+
+def _viewer(row: Record, expires_at: int) -> Viewer:
+    return Viewer(
         kind=ViewerKind.USER,
         tenant_id=row["tenant_id"],
         user_id=row["user_id"],
         role_id=row["role_id"],
         rights=_rights(row["rights"]),
-        expires_at=identity.expires_at,
+        expires_at=expires_at,
     )
-    return SignedIn(viewer, Facts(identity.subject, row["tenant_id"], row["role_id"], row["rights"]))
 
 
 def _rights(stored: str | None) -> frozenset[str]:

@@ -3,7 +3,9 @@
 import itertools
 import os
 import shutil
+import signal
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +15,7 @@ import asyncpg
 
 from core.cluster import Cluster, dsn
 from core.embedded import binaries_of_wheel, roots_stand_in
+from core.postmaster import end, has_survivors
 
 DEBIAN_15: Final = Path("/usr/lib/postgresql/15/bin")
 VERSIONS: Final = (18, 15)
@@ -36,10 +39,33 @@ def binaries(version: int) -> Path:
 class ThrowawayCluster:
     """A running cluster; databases are made in it and dropped as tests come and go."""
 
-    def __init__(self, version: int, socket_dir: Path) -> None:
+    def __init__(self, version: int, cluster: Cluster, log: Path) -> None:
         self.version = version
-        self.socket_dir = socket_dir
+        self._cluster = cluster
+        self._log = log
+        self._server = cluster.start(log, _OPTIONS)
         self._numbers = itertools.count(1)
+
+    @property
+    def socket_dir(self) -> Path:
+        """Where it listens."""
+        return self._server.socket_dir
+
+    def stop(self) -> None:
+        """Stop it for good."""
+        self._server.stop()
+
+    def restart(self) -> None:
+        """Stop it as one should, and start it again."""
+        self.stop()
+        self._server = self._cluster.start(self._log, _OPTIONS)
+
+    def crash(self) -> None:
+        """Kill it with all of its processes, and start it again: it recovers as after a power cut."""
+        end(self._server.process, signal.SIGKILL)
+        while has_survivors(self._cluster.data):
+            time.sleep(0.01)
+        self._server = self._cluster.start(self._log, _OPTIONS)
 
     def dsn(self, database: str, role: str = ROLE) -> str:
         """The address of one of its databases, for the tests' role unless another is named."""
@@ -74,11 +100,11 @@ def throwaway_cluster(version: int) -> Iterator[ThrowawayCluster]:
             account.own(home)
         cluster = Cluster(binaries(version), home / "data", account)
         cluster.initialise()
-        server = cluster.start(home / "log", _OPTIONS)
+        running = ThrowawayCluster(version, cluster, home / "log")
         try:
-            cluster.sql(server.socket_dir, f"CREATE ROLE {ROLE} LOGIN CREATEDB CREATEROLE")
-            yield ThrowawayCluster(version, server.socket_dir)
+            cluster.sql(running.socket_dir, f"CREATE ROLE {ROLE} LOGIN CREATEDB CREATEROLE")
+            yield running
         finally:
-            server.stop()
+            running.stop()
     finally:
         shutil.rmtree(home)

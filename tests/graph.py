@@ -2,14 +2,15 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-from graphql import GraphQLSchema
+from graphql import GraphQLSchema, OperationType
 
 from core.clock import NEVER
 from core.database import Database, Snapshot
+from core.encryption import SecretKey, SecretKeys
 from core.settings import Settings
 from core.single_reads import SingleRead
 from core.tokens import Identity
@@ -21,6 +22,7 @@ from resolvers.faults import Faults
 from resolvers.operation import Operation
 from resolvers.rows import Read, Rows
 from resolvers.ways import Way
+from resolvers.writer import Writer
 from services.remembered import RememberedViewers, SignedIn
 from services.sign_in import sign_in
 
@@ -33,6 +35,7 @@ class Answer:
         body: The same as it is sent; empty where the document is not valid.
         compiled: The root fields that were compiled, by their response keys.
         fault: What failed by our own fault, which the response does not tell.
+        extensions: What the response tells beside data and errors.
     """
 
     data: Any
@@ -42,6 +45,7 @@ class Answer:
     body: bytes = b""
     compiled: tuple[str, ...] = ()
     fault: BaseException | None = None
+    extensions: dict[str, Any] = field(default_factory=dict)
 
     @property
     def codes(self) -> list[str]:
@@ -59,6 +63,10 @@ class Who:
     tenant_id: str | None = None
 
 
+KEYS = SecretKeys([SecretKey.of(bytes(range(32)))])
+"""What secrets are sealed with in tests."""
+
+
 class Graph:
     """Asks a database as any viewer, in the way that `way` says."""
 
@@ -68,6 +76,7 @@ class Graph:
         self.schema: GraphQLSchema = bound_schema()[1]
         self._documents = Documents(self.schema)
         self._remembered = RememberedViewers()
+        self.commits = 0
 
     async def as_user(self, user_id: str, query: str, **variables: Any) -> Answer:
         """Ask as a user; raises UnauthenticatedError where the user may not sign in."""
@@ -135,10 +144,20 @@ class Graph:
     async def _ask(
         self, identity: Identity, tenant_id: str | None, query: str, variables: dict[str, Any]
     ) -> Answer:
+        if self._writes(query):
+            writer = Writer(self.database, identity, tenant_id, KEYS, self._count_commit)
+            return await self._run(Operation(None, None, writer=writer), query, variables)
         platform = identity.kind is ViewerKind.PLATFORM
         async with self.database.snapshot(platform=platform) as snapshot:
             viewer = await sign_in(snapshot.connection, identity, tenant_id)
             return await self._run(Operation(viewer, Rows(viewer, snapshot)), query, variables)
+
+    def _writes(self, query: str) -> bool:
+        asked = self._documents.get(query).operation(None)
+        return asked is not None and asked.operation is OperationType.MUTATION
+
+    def _count_commit(self) -> None:
+        self.commits += 1
 
     async def _run(self, operation: Operation, query: str, variables: dict[str, Any]) -> Answer:
         return await self._answer(operation, Request(query, variables, None), self.way)
@@ -154,7 +173,8 @@ class Graph:
         reads = operation.rows.reads if operation.rows else []
         data, errors = parsed.get("data"), parsed.get("errors", [])
         compiled, fault = tuple(operation.compiled), operation.faults.story()
-        return Answer(data, errors, statements, reads, body, compiled, fault)
+        told = parsed.get("extensions", {})
+        return Answer(data, errors, statements, reads, body, compiled, fault, told)
 
 
 @asynccontextmanager

@@ -148,8 +148,9 @@ class _Planter:
     async def copy(self, table: Table, side: str | None, values: Mapping[str, Any]) -> None:
         """Copies the first row of a tenant, or any without one, with these values instead."""
         bound = {name: f"${n}::{table.columns[name].kind.sql_type}" for n, name in enumerate(values, 2)}
-        columns = ", ".join(table.columns)
-        selected = ", ".join(bound.get(name, f"t.{name}") for name in table.columns)
+        stored = [column.name for column in table.columns.values() if column.options.stored]
+        columns = ", ".join(stored)
+        selected = ", ".join(bound.get(name, f"t.{name}") for name in stored)
         whose = "t.tenant_id = $1" if side else "$1::text IS NULL"
         alive = "AND t.deleted_at IS NULL" if table.soft_deletes else ""
         done = await self._connection.execute(

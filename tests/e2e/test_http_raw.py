@@ -93,4 +93,4 @@ def test_a_head_request_has_no_body(server: Server) -> None:
 def test_of_all_this_the_log_has_no_fault(server: Server) -> None:
     log = server.log.read_text("utf-8")
     assert "Traceback" not in log
-    assert '"level": "error"' not in log
+    assert '"level":"error"' not in log

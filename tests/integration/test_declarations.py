@@ -179,6 +179,7 @@ class TestDeclaration:
         declared = {
             name: (Kind.TEXT if (table.name, name) in NAMES_OF_ROWS else c.kind, c.nullable, c.enum)
             for name, c in table.columns.items()
+            if c.options.stored
         }
         assert declared == {name: _kind(model, name) for name in model._meta.fields_db_projection.values()}
 
@@ -197,7 +198,9 @@ class TestDeclaration:
         )
         await connection.close()
         assert {row["name"]: (row["type"], row["nullable"]) for row in rows} == {
-            name: (column.kind.sql_type, column.nullable) for name, column in table.columns.items()
+            name: (column.kind.sql_type, column.nullable)
+            for name, column in table.columns.items()
+            if column.options.stored
         }
 
     async def test_every_foreign_key_is_a_reference(self, shared_database_url: str, table: Table) -> None:

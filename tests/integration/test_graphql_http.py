@@ -74,6 +74,12 @@ async def test_a_get_only_queries(demo: Face, kind: str) -> None:
     assert codes(response) == ["BAD_USER_INPUT"]
 
 
+@pytest.mark.parametrize("field", ["sites { totalCount }", "agentCheckins { cursor }"])
+async def test_subscriptions_are_for_sockets(demo: Face, field: str) -> None:
+    response = await demo.ask(f"subscription {{ {field} }}")
+    assert (response.status_code, codes(response)) == (400, ["BAD_USER_INPUT"])
+
+
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "HEAD", "TRACE", "QUERY"])
 async def test_other_methods_are_405(demo: Face, method: str) -> None:
     response = await demo.client.request(method, "/graphql")

@@ -9,6 +9,8 @@ const NAMED_BY_THE_REFERENCE = new Map([
   ['entityType', 'Entity'],
 ]);
 
+const TOLD_BY_STREAMS = ['AgentCheckin', 'AgentCheckins', 'HealthCheckChange', 'HealthCheckChanges'];
+
 const withoutNamesOfTheReference = {
   preprocess: (text) => [text],
   postprocess: (found) =>
@@ -37,10 +39,11 @@ export default [
       ...graphql.configs['flat/schema-recommended'].rules,
       ...graphql.configs['flat/schema-relay'].rules,
       '@graphql-eslint/require-description': ['error', everyKind],
-      // Relay's own types for pages have no id by its specification; caches keep them within their parent.
+      // Relay's own types for pages have no id by its specification; caches keep them within their parent. What
+      // streams tell has none either: it happened once, and is nothing that a cache should keep.
       '@graphql-eslint/strict-id-in-types': [
         'error',
-        { exceptions: { types: ['PageInfo'], suffixes: ['Connection', 'Edge'] } },
+        { exceptions: { types: ['PageInfo', ...TOLD_BY_STREAMS], suffixes: ['Connection', 'Edge'] } },
       ],
       // `nodes` stands beside `edges` for whoever needs no cursors, as on GitHub. There is no `node(id:)` and so no
       // `Node` interface: rows are looked up by the field of their own type, and Relay needs neither to page lists.

@@ -85,7 +85,8 @@ async def _write_variant(connection: asyncpg.Connection, tenant_id: str, variant
 
 def _twins_sql(table: Table, column: str) -> str:
     """Two deleted rows beside each of the newest and each deleted one: uniqueness is of the undeleted alone."""
-    names = ", ".join(f'"{name}"' for name in table.columns if name not in ("id", "deleted_at"))
+    stored = [name for name, column in table.columns.items() if column.options.stored]
+    names = ", ".join(f'"{name}"' for name in stored if name not in ("id", "deleted_at"))
     some = (
         f"(SELECT * FROM {table.name} WHERE tenant_id = $1 ORDER BY deleted_at, created_at DESC LIMIT 40) t"  # noqa: S608 - declared names alone
     )

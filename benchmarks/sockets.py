@@ -1,0 +1,186 @@
+"""Thousands of graphql-transport-ws clients in one process: they count frames and hardly look at them.
+
+A client that parsed each message would take longer than the server whose time is measured.
+"""
+
+import asyncio
+import base64
+import json
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+_TEXT: Final = 0x81
+_CLOSE: Final = 0x88
+_MASKED: Final = 0x80
+_NO_MASK: Final = bytes(4)
+"""Clients must mask; a mask of zeros leaves the payload as it is (RFC 6455, 5.3)."""
+
+
+@dataclass(slots=True)
+class Counted:
+    """What all sockets together have seen.
+
+    Attributes:
+        frames: Text frames that arrived.
+        arrivals: When each arrived, by `time.perf_counter`, while `timing`.
+        kept: The texts themselves, while `keeping`.
+        closed: Sockets that the server closed.
+    """
+
+    frames: int = 0
+    arrivals: list[float] = field(default_factory=list)
+    kept: list[bytes] = field(default_factory=list)
+    timing: bool = False
+    keeping: bool = False
+    closed: int = 0
+    wanted: int = 0
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def begin(self, *, keeping: bool = False) -> None:
+        """Count from now on."""
+        self.frames, self.timing, self.keeping = 0, True, keeping
+        self.arrivals, self.kept = [], []
+
+    async def reach(self, frames: int, seconds: float = 120.0) -> None:
+        """Wait until so many frames have arrived since `begin`.
+
+        Raises:
+            TimeoutError: They have not.
+        """
+        self.wanted = frames
+        self.reached.clear()
+        if self.frames < frames:
+            async with asyncio.timeout(seconds):
+                await self.reached.wait()
+
+    def count(self) -> None:
+        """One more has arrived."""
+        self.frames += 1
+        if self.timing:
+            self.arrivals.append(time.perf_counter())
+        if self.frames == self.wanted:
+            self.reached.set()
+
+
+class Socket(asyncio.Protocol):
+    """One websocket; frames of the server are unmasked and whole."""
+
+    def __init__(self, path: str, port: int, counted: Counted) -> None:
+        self._path, self._port, self._counted = path, port, counted
+        self._buffer = bytearray()
+        self._open = False
+        self._transport: asyncio.Transport | None = None
+        self.opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Ask for the upgrade."""
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - tells mypy
+        self._transport = transport
+        key = base64.b64encode(os.urandom(16)).decode()
+        lines = (
+            f"GET {self._path} HTTP/1.1",
+            f"Host: 127.0.0.1:{self._port}",
+            "Upgrade: websocket",
+            "Connection: Upgrade",
+            f"Sec-WebSocket-Key: {key}",
+            "Sec-WebSocket-Version: 13",
+            "Sec-WebSocket-Protocol: graphql-transport-ws",
+        )
+        transport.write("\r\n".join(lines).encode() + b"\r\n\r\n")
+
+    def data_received(self, data: bytes) -> None:
+        """Count the frames that are whole."""
+        self._buffer += data
+        if not self._open and not self._upgraded():
+            return
+        while frame := self._frame():
+            self._take(*frame)
+
+    def _upgraded(self) -> bool:
+        head, found, rest = bytes(self._buffer).partition(b"\r\n\r\n")
+        if not found:
+            return False
+        if not head.startswith(b"HTTP/1.1 101"):
+            self.opened.set_exception(RuntimeError(head.decode()))
+            return False
+        self._buffer = bytearray(rest)
+        self._open = True
+        self.opened.set_result(None)
+        return True
+
+    def _frame(self) -> tuple[int, bytes] | None:
+        buffer = self._buffer
+        if len(buffer) < 2:
+            return None
+        length, start = buffer[1], 2
+        if length == 126:
+            length, start = int.from_bytes(buffer[2:4]), 4
+        elif length == 127:
+            length, start = int.from_bytes(buffer[2:10]), 10
+        if len(buffer) < start + length:
+            return None
+        frame = buffer[0], bytes(buffer[start : start + length])
+        del buffer[: start + length]
+        return frame
+
+    def _take(self, head: int, payload: bytes) -> None:
+        counted = self._counted
+        if head == _TEXT:
+            if counted.keeping:
+                counted.kept.append(payload)
+            counted.count()
+        elif head == _CLOSE:
+            counted.closed += 1
+        else:  # a ping: answer it
+            self._write(0x8A, payload)
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Send one message."""
+        self._write(_TEXT, json.dumps(message).encode())
+
+    def _write(self, head: int, payload: bytes) -> None:
+        size = len(payload)
+        short = size < 126
+        length = bytes([_MASKED | size]) if short else bytes([_MASKED | 126]) + size.to_bytes(2)
+        assert self._transport is not None  # noqa: S101 - it is connected
+        self._transport.write(bytes([head]) + length + _NO_MASK + payload)
+
+    def close(self) -> None:
+        """Drop the connection."""
+        assert self._transport is not None  # noqa: S101 - it is connected
+        self._transport.abort()
+
+
+async def opened(port: int, path: str, count: int, counted: Counted) -> list[Socket]:
+    """So many sockets, a hundred at a time."""
+    loop = asyncio.get_running_loop()
+    sockets: list[Socket] = []
+    while len(sockets) < count:
+        some = min(100, count - len(sockets))
+        made = await asyncio.gather(
+            *(
+                loop.create_connection(lambda: Socket(path, port, counted), "127.0.0.1", port)
+                for _ in range(some)
+            )
+        )
+        sockets += [socket for _, socket in made]
+        await asyncio.gather(*(socket.opened for _, socket in made))
+    return sockets
+
+
+async def signed_in(sockets: Sequence[Socket], tokens: Sequence[str], counted: Counted) -> None:
+    """Send each socket's `connection_init`, the tokens in turns, and wait for all acknowledgements."""
+    counted.begin()
+    for number, socket in enumerate(sockets):
+        payload = {"Authorization": f"Bearer {tokens[number % len(tokens)]}"}
+        socket.send({"type": "connection_init", "payload": payload})
+    await counted.reach(len(sockets))
+
+
+def subscribe(socket: Socket, number: str, query: str, variables: dict[str, Any] | None = None) -> None:
+    """Open a subscription."""
+    payload = {"query": query, "variables": variables or {}}
+    socket.send({"id": number, "type": "subscribe", "payload": payload})

@@ -1,0 +1,2 @@
+-- The triggers go with the functions that they call.
+DROP SCHEMA live CASCADE;

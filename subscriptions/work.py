@@ -1,0 +1,38 @@
+"""What one tick has to run."""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from subscriptions.clock import Clock
+from subscriptions.group import Group
+from subscriptions.history import Hold
+from subscriptions.moment import Moment
+from subscriptions.outcomes import Failure
+from subscriptions.runs import Batch
+
+
+@dataclass(slots=True, eq=False)
+class Work:
+    """What one tick has to run, and what came of it.
+
+    Attributes:
+        moment: What its snapshot sees.
+        clock: The clock that its answers went by; None where none was needed.
+        time: What they are true of, in milliseconds since the epoch.
+        hold: What happens from that moment on.
+        queue: What is still to be run.
+        landed: Groups with answers that were not told yet, and before which tick those came who may be told.
+        failed: Groups that failed, and are to be ended.
+        lanes: How many connections are at it.
+        exported: The name under which they join its moment.
+    """
+
+    moment: Moment
+    clock: Clock | None
+    time: int
+    hold: Hold
+    queue: deque[Batch] = field(default_factory=deque)
+    landed: list[tuple[Group, int]] = field(default_factory=list)
+    failed: list[tuple[Group, Failure]] = field(default_factory=list)
+    lanes: int = 0
+    exported: str | None = None
