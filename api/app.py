@@ -7,6 +7,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
+from api.agent_api import AgentApi, AgentDoor
 from api.bearer import TENANT_HEADER
 from api.compression import Compression
 from api.graphiql_page import GraphiqlPage
@@ -23,6 +24,7 @@ from core.database import Database
 from core.limits import COMPRESSED_FROM_BYTES
 from core.settings import Settings
 from core.tokens import TokenVerifier
+from services.agents.fleet import Fleet
 from subscriptions.live import Live
 
 
@@ -34,6 +36,7 @@ def build_app(
     more: Sequence[BaseRoute] = (),
     observers: Sequence[Observer] = (),
     live: LiveQueries | None = None,
+    fleet: Fleet | None = None,
 ) -> Starlette:
     """The application on an open database; whoever opened it closes it.
 
@@ -45,6 +48,7 @@ def build_app(
         more: routes of this start alone, such as the demo's.
         observers: who is told of each request that has ended, beside the log and the metrics.
         live: what keeps answers true; without it there are no WebSockets.
+        fleet: what agents are served by; without it they are not.
     """
     metrics = Metrics(database.pools) if settings.metrics else None
     counted = [metrics.observe] if metrics else []
@@ -66,7 +70,7 @@ def build_app(
             *([page.files_route()] if page else []),
             *more,
         ],
-        middleware=_middleware(settings),
+        middleware=[*_agents(fleet), *_middleware(settings)],
     )
 
 
@@ -76,6 +80,11 @@ def _all(observers: Sequence[Observer]) -> Observer:
             tell(record)
 
     return observe
+
+
+def _agents(fleet: Fleet | None) -> list[Middleware]:
+    """Ahead of all others: a check-in goes through none of them."""
+    return [Middleware(AgentDoor, api=AgentApi(fleet))] if fleet else []
 
 
 def _middleware(settings: Settings) -> list[Middleware]:

@@ -1,0 +1,148 @@
+"""HTTP as agents speak it: requests read without a framework's help, as a thousand come a second, and answers."""
+
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import orjson
+from starlette.types import Receive, Scope, Send
+
+from core.errors import BadUserInputError, InternalError, ProductError, RateLimitedError, UnauthenticatedError
+from core.limits import AGENT_BODY_MAX_BYTES, SHED_RETRY_S
+
+MODULE: Final = "agents"
+_JSON: Final = (b"content-type", b"application/json")
+_NO_STORE: Final = (b"cache-control", b"no-store")
+_OF_STATUS: Final = {
+    401: [(b"www-authenticate", b"Bearer")],
+    413: [(b"connection", b"close")],
+    503: [(b"retry-after", str(SHED_RETRY_S).encode())],
+}
+
+
+class AgentBodyTooLargeError(BadUserInputError):
+    """The body exceeds `AGENT_BODY_MAX_BYTES`; the rest of it is not read."""
+
+    status = 413
+
+
+class NoSuchCallError(BadUserInputError):
+    """There is nothing under this path."""
+
+    status = 404
+
+
+class CallMethodError(BadUserInputError):
+    """Not a method of this path; all take POST."""
+
+    status = 405
+
+
+class TooManyCallsError(RateLimitedError):
+    """The caller has used up what it may call."""
+
+    def __init__(self, wait_s: float) -> None:
+        super().__init__("Too many calls.")
+        self.wait_s = wait_s
+
+
+class ClientLeftError(Exception):
+    """The client went away before its request was complete."""
+
+
+class Call:
+    """One request.
+
+    Attributes:
+        name: The last part of its path.
+        path: Its path.
+        method: Its method.
+        began_at: When it came, in seconds of the monotonic clock.
+        received: What has come of its body.
+    """
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self.path: str = scope["path"]
+        self.name = self.path.rsplit("/", 1)[-1]
+        self.method: str = scope["method"]
+        self.began_at = time.monotonic()
+        self.received = b""
+        self._headers: Iterable[tuple[bytes, bytes]] = scope["headers"]
+        self._receive = receive
+
+    def header(self, name: bytes) -> str | None:
+        """A header's value, `name` in lower case.
+
+        Raises:
+            BadUserInputError: It stands more than once.
+        """
+        values = [value for key, value in self._headers if key == name]
+        if len(values) > 1:
+            raise BadUserInputError(f"The header {name.decode()} stands more than once.")
+        return values[0].decode("latin-1") if values else None
+
+    def token(self) -> str:
+        """The bearer token.
+
+        Raises:
+            UnauthenticatedError: There is none, or not exactly one.
+        """
+        values = [value for key, value in self._headers if key == b"authorization"]
+        scheme, _, token = (
+            values[0].decode("latin-1").strip().partition(" ") if len(values) == 1 else ("",) * 3
+        )
+        if scheme.lower() != "bearer" or not token:
+            raise UnauthenticatedError("Send a token: `Authorization: Bearer <token>`.")
+        return token.strip()
+
+    async def body(self) -> bytes:
+        """The whole body.
+
+        Raises:
+            AgentBodyTooLargeError: It is too long.
+            ClientLeftError: It did not come whole.
+        """
+        more = True
+        while more:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise ClientLeftError
+            self.received += message.get("body", b"")
+            more = message.get("more_body", False)
+            if len(self.received) > AGENT_BODY_MAX_BYTES:
+                raise AgentBodyTooLargeError(f"The body has more than {AGENT_BODY_MAX_BYTES} bytes.")
+        return self.received
+
+    def elapsed_ms(self) -> int:
+        """For how long it has been here."""
+        return int((time.monotonic() - self.began_at) * 1000)
+
+
+def error_body(error: ProductError, context: str) -> dict[str, Any]:
+    """An error in the shape that agents know."""
+    told = {"module": MODULE, "context": context, "message": error.message, "code": str(error.status)}
+    if isinstance(error, InternalError):
+        told["message"] = f"{error.message} ({error.error_id})"
+    return {"error": told}
+
+
+async def refuse(send: Send, error: ProductError, context: str) -> None:
+    """Answer with an error."""
+    headers = list(_OF_STATUS.get(error.status, ()))
+    if isinstance(error, TooManyCallsError):
+        headers.append((b"retry-after", str(int(error.wait_s) + 1).encode()))
+    if isinstance(error, CallMethodError):
+        headers.append((b"allow", b"POST"))
+    await respond(send, error.status, error_body(error, context), headers)
+
+
+async def respond(
+    send: Send, status: int, answer: Mapping[str, Any], headers: Iterable[tuple[bytes, bytes]] = ()
+) -> None:
+    """Answer with JSON."""
+    body = orjson.dumps(answer)
+    length = (b"content-length", str(len(body)).encode())
+    await send(
+        {"type": "http.response.start", "status": status, "headers": [_JSON, _NO_STORE, length, *headers]}
+    )
+    await send({"type": "http.response.body", "body": body})
