@@ -94,7 +94,13 @@ def _add_simulate(parser: argparse.ArgumentParser) -> None:
     )
     add("--drop", type=_share, default=0.0, metavar="SHARE", help="of the agents is away at any time: 0.1")
     add("--away", type=_duration, default=300.0, metavar="SECONDS", help="and comes back after (%(default)s)")
-    add("--connections", type=_count, default=64, metavar="N", help="that all agents share (%(default)s)")
+    add(
+        "--connections",
+        type=_count,
+        default=500,
+        metavar="N",
+        help="at once at most, which all agents share (%(default)s)",
+    )
     parser.set_defaults(duration=None)
 
 

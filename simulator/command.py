@@ -1,10 +1,12 @@
 """`server.py simulate`: enrols a fleet, lets it beat until its time is over or Ctrl-C, and says how it went."""
 
 import asyncio
+import sys
 from collections.abc import Sequence
 
 from rich.console import Console
 
+from core.signals import ENDING
 from simulator.display import enrolment_bar, shown, summary
 from simulator.enrolment import enrolled
 from simulator.fleet import Fleet
@@ -31,17 +33,27 @@ async def simulate(url: str, plan: Plan, enrollment_tokens: Sequence[str], platf
     fleet = Fleet(await _enrolled(plan, origin, tokens, console), origin, plan)
     display = asyncio.create_task(shown(fleet.tally, plan, console))
     try:
-        await fleet.run()
-    except asyncio.CancelledError:  # Ctrl-C is how a fleet without an end is ended: that is no failure
-        task = asyncio.current_task()
-        if task is None or not task.cancelling():
-            raise
-        task.uncancel()
+        await _until_signal(fleet)
     finally:
         display.cancel()
         await asyncio.wait([display])
-    Console(highlight=False).print(summary(fleet.tally, plan))
+    sys.stdout.write("".join(f"{line}\n" for line in summary(fleet.tally, plan)))
     return fleet.tally
+
+
+async def _until_signal(fleet: Fleet) -> None:
+    """Let it beat until its time is over, or a signal ends it, which is no failure; a second one changes nothing."""
+    loop, run = asyncio.get_running_loop(), asyncio.create_task(fleet.run())
+    for number in ENDING:
+        loop.add_signal_handler(number, lambda: run.cancelling() or run.cancel())
+    try:
+        await asyncio.wait([run])
+        if not run.cancelled():
+            run.result()
+    finally:
+        run.cancel()
+        for number in ENDING:
+            loop.remove_signal_handler(number)
 
 
 async def _enrolled(plan: Plan, origin: Origin, tokens: Sequence[SiteToken], console: Console) -> list[bytes]:

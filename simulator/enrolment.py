@@ -19,6 +19,9 @@ _TRIES: Final = 20
 _PAUSE_S: Final = 1.0
 """Between two tries where the server does not say how long."""
 
+_AT_ONCE: Final = 32
+"""Devices that enrol at a time: each is a transaction of its own."""
+
 _BUSY: Final = (429, 500, 502, 503, 504)
 
 
@@ -30,23 +33,11 @@ async def enrolled(
     Devices of earlier runs at the same sites are the same agents again. `told` hears how many have enrolled.
 
     Raises:
-        StartupError: The server refuses a device, or does not answer for a while.
+        StartupError: The server refuses a device, cannot be reached at first, or is away for a while later.
     """
-    devices = (Device(number, tokens[number % len(tokens)].site_id) for number in range(plan.agents))
-    waiting = enumerate(devices)
-    beats: dict[int, bytes] = {}
-
-    async def work() -> None:
-        line = Line(origin)
-        try:
-            for number, device in waiting:
-                beats[number] = await _enrol(line, origin, device, tokens[number % len(tokens)].token)
-                told(len(beats))
-        finally:
-            line.close()
-
-    await _all_or_none(work() for _ in range(min(plan.connections, plan.agents)))
-    return [beats[number] for number in range(plan.agents)]
+    desk = _Desk(plan.agents, origin, tokens, told)
+    await _all_or_none(desk.work() for _ in range(min(_AT_ONCE, plan.connections, plan.agents)))
+    return [desk.beats[number] for number in range(plan.agents)]
 
 
 async def _all_or_none(work: Iterator[Coroutine[Any, Any, None]]) -> None:
@@ -58,29 +49,57 @@ async def _all_or_none(work: Iterator[Coroutine[Any, Any, None]]) -> None:
         raise errors.exceptions[0] from None
 
 
-async def _enrol(line: Line, origin: Origin, device: Device, token: str) -> bytes:
-    request, reason = device.registration(origin, token), ""
-    for _ in range(_TRIES):
-        pause_s = _PAUSE_S
+class _Desk:
+    """Devices on their way to being agents.
+
+    Attributes:
+        beats: The heartbeats of those that are, by number.
+    """
+
+    def __init__(
+        self, agents: int, origin: Origin, tokens: Sequence[SiteToken], told: Callable[[int], object]
+    ) -> None:
+        self._waiting = iter(range(agents))
+        self._origin = origin
+        self._tokens = tokens
+        self._told = told
+        self.beats: dict[int, bytes] = {}
+
+    async def work(self) -> None:
+        """Enrol over one connection what waits."""
+        line = Line(self._origin)
         try:
-            answer = await line.ask(request)
-        except CallFailedError as error:
-            reason = error.reason
-        else:
+            for number in self._waiting:
+                token = self._tokens[number % len(self._tokens)]
+                self.beats[number] = await self._enrol(line, Device(number, token.site_id), token.token)
+                self._told(len(self.beats))
+        finally:
+            line.close()
+
+    async def _enrol(self, line: Line, device: Device, token: str) -> bytes:
+        request = device.registration(self._origin, token)
+        for _ in range(_TRIES):
+            answer = await self._asked(line, request)
             if answer.status == 200:
                 agent = orjson.loads(answer.body)["data"]
-                return device.beat(origin, agent["device_id"], agent["token"])
-            reason = _reason(answer)
-            pause_s = answer.retry_after_s or pause_s
+                return device.beat(self._origin, agent["device_id"], agent["token"])
             if answer.status not in _BUSY:
                 break
-        await asyncio.sleep(pause_s)
-    raise StartupError(f"The server does not enrol {device.hostname}: {reason}")
+            await asyncio.sleep(answer.retry_after_s or _PAUSE_S)
+        raise StartupError(f"The server does not enrol {device.hostname}: {_reason(answer)}")
+
+    async def _asked(self, line: Line, request: bytes) -> Answer:
+        """An answer; a server that has been there and is away counts as busy."""
+        try:
+            return await line.ask(request)
+        except CallFailedError as error:
+            if not self.beats:
+                raise StartupError(f"The server does not answer: {error.reason}.") from error
+            return Answer(503, b"")
 
 
 def _reason(answer: Answer) -> str:
     try:
-        message = orjson.loads(answer.body)["error"]["message"]
+        return f"{answer.status}, {orjson.loads(answer.body)['error']['message']}"
     except (orjson.JSONDecodeError, LookupError, TypeError):
-        message = "it is not the agents' API"
-    return f"{answer.status}, {message}"
+        return str(answer.status)

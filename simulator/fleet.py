@@ -1,13 +1,14 @@
 """Agents that beat: each in its own rhythm, over connections that all share."""
 
 import asyncio
+import math
+from collections import deque
 from collections.abc import Sequence
-from contextlib import suppress
 from heapq import heapify, heappop, heappush
 from random import Random
-from typing import Final
+from typing import Final, NamedTuple
 
-from simulator.line import Answer, CallFailedError, Line
+from simulator.line import Answer, CallFailedError, Line, Lines
 from simulator.origin import Origin
 from simulator.plan import Plan
 from simulator.tally import Tally
@@ -17,6 +18,14 @@ _LOOK_S: Final = 0.005
 
 _LAST_ANSWERS_S: Final = 2.0
 """How long we wait for the last answers, when it is over."""
+
+
+class _Beat(NamedTuple):
+    """A beat on its way: whose, when it was due and when it was handed out, by the event loop's clock."""
+
+    agent: int
+    due: float
+    began: float
 
 
 class Fleet:
@@ -31,12 +40,13 @@ class Fleet:
         self, beats: Sequence[bytes], origin: Origin, plan: Plan, dice: Random | None = None
     ) -> None:
         """`beats` has each agent's request, which is the same every time."""
-        self._beats = beats
-        self._origin = origin
+        self._requests = beats
+        self._lines = Lines(origin, plan.connections)
         self._plan = plan
         self._dice = dice or Random()  # noqa: S311 - spreads beats, guards nothing
         self._next: list[tuple[float, int]] = []
-        self._due: asyncio.Queue[tuple[int, float, float]] = asyncio.Queue()
+        self._backlog: deque[_Beat] = deque()
+        self._talks: set[asyncio.Task[None]] = set()
         self.tally = Tally(agents=len(beats))
         self.away: frozenset[int] = frozenset()
 
@@ -44,51 +54,60 @@ class Fleet:
         """Beat until the plan's time is over; the last answers are waited for, for a moment."""
         loop, plan = asyncio.get_running_loop(), self._plan
         began = self.tally.began_s = loop.time()
-        self._next = [(began + self._dice.uniform(0, plan.interval_s), at) for at in range(len(self._beats))]
+        until = began + (plan.duration_s or math.inf)
+        self._next = [
+            (began + self._dice.uniform(0, plan.interval_s), at) for at in range(len(self._requests))
+        ]
         heapify(self._next)
-        work = [self._absences(), *(self._converse() for _ in range(plan.connections))]
-        tasks = [asyncio.create_task(one) for one in work]
+        absences = asyncio.create_task(self._absences())
         try:
-            await self._hand_out(None if plan.duration_s is None else began + plan.duration_s)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._due.join(), _LAST_ANSWERS_S)
+            await self._hand_out(until)
+            if self._talks:
+                await asyncio.wait(self._talks, timeout=_LAST_ANSWERS_S)
         finally:
-            self.tally.ended_s = min(loop.time(), began + (plan.duration_s or float("inf")))
+            self.tally.ended_s = min(loop.time(), until)
+            tasks = [absences, *self._talks]
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
+            self._lines.close()
 
-    async def _hand_out(self, until: float | None) -> None:
-        """Give beats that are due to whoever has a free connection."""
-        loop, tally, pause_s = asyncio.get_running_loop(), self.tally, self._plan.interval_s
-        while until is None or loop.time() < until:
-            now = loop.time()
+    async def _hand_out(self, until: float) -> None:
+        """Send beats as they are due."""
+        loop = asyncio.get_running_loop()
+        while (now := loop.time()) < until:
             while self._next and self._next[0][0] <= now:
                 due, agent = heappop(self._next)
                 if agent in self.away:
-                    heappush(self._next, (due + self._dice.uniform(0, pause_s), agent))
+                    heappush(self._next, (due + self._pause_s(), agent))
                 else:
-                    tally.behind_s = max(tally.behind_s, now - due - _LOOK_S)
-                    self._due.put_nowait((agent, due, now))
+                    self.tally.behind_s = max(self.tally.behind_s, now - due - _LOOK_S)
+                    self._start(_Beat(agent, due, now))
             await asyncio.sleep(_LOOK_S)
 
-    async def _converse(self) -> None:
-        """Send beats over one connection, one after another, and see to it that there is a next one."""
-        loop, line = asyncio.get_running_loop(), Line(self._origin)
-        try:
-            while True:
-                agent, due, began = await self._due.get()
-                pause_s = 0.0
-                try:
-                    answer = await line.ask(self._beats[agent])
-                except CallFailedError as error:
-                    self.tally.failures[error.reason] += 1
-                else:
-                    pause_s = self._count(answer, loop.time() - began)
-                heappush(self._next, (max(due + self._pause_s(), loop.time() + pause_s), agent))
-                self._due.task_done()
-        finally:
-            line.close()
+    def _start(self, beat: _Beat) -> None:
+        line = self._lines.take()
+        if line is None:
+            self._backlog.append(beat)
+            return
+        talk = asyncio.create_task(self._talk(line, beat))
+        self._talks.add(talk)
+        talk.add_done_callback(self._talks.discard)
+
+    async def _talk(self, line: Line, beat: _Beat | None) -> None:
+        """Send a beat, and those that wait for a connection, and see to it that there are next ones."""
+        now = asyncio.get_running_loop().time
+        while beat:
+            pause_s = 0.0
+            try:
+                answer = await line.ask(self._requests[beat.agent])
+            except CallFailedError as error:
+                self.tally.failures[error.reason] += 1
+            else:
+                pause_s = self._count(answer, now() - beat.began)
+            heappush(self._next, (max(beat.due + self._pause_s(), now() + pause_s), beat.agent))
+            beat = self._backlog.popleft() if self._backlog else None
+        self._lines.give_back(line)
 
     def _count(self, answer: Answer, seconds: float) -> float:
         """Count an answer; after how many seconds the agent is to come back, 0 where that is not said."""
@@ -103,10 +122,11 @@ class Fleet:
         return self._plan.interval_s * self._dice.uniform(1 - self._plan.jitter, 1 + self._plan.jitter)
 
     async def _absences(self) -> None:
-        """After everybody has beaten once: some fall silent, and others in their place after a while."""
-        plan = self._plan
-        await asyncio.sleep(plan.interval_s)
-        while count := round(plan.drop * len(self._beats)):
-            self.away = frozenset(self._dice.sample(range(len(self._beats)), count))
+        """After everybody has beaten once some fall silent, and after a while others in their place."""
+        plan, everybody = self._plan, range(len(self._requests))
+        count = round(plan.drop * len(everybody))
+        await asyncio.sleep(plan.interval_s * (1 + plan.jitter))
+        while count:
+            self.away = frozenset(self._dice.sample(everybody, count))
             self.tally.away = count
             await asyncio.sleep(plan.away_s)

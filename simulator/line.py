@@ -2,7 +2,7 @@
 
 import asyncio
 from contextlib import suppress
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 from httptools import HttpParserError, HttpResponseParser
 
@@ -80,6 +80,34 @@ class Line:
             self._wire = None
 
 
+class Lines:
+    """Lines that many share: as few as will do, so that those stay open."""
+
+    def __init__(self, origin: Origin, most: int) -> None:
+        """`most` of them at once."""
+        self._origin = origin
+        self._left = most
+        self._idle: list[Line] = []
+
+    def take(self) -> Line | None:
+        """The line that was given back last, or a new one; None where all are taken."""
+        if self._idle:
+            return self._idle.pop()
+        if not self._left:
+            return None
+        self._left -= 1
+        return Line(self._origin)
+
+    def give_back(self, line: Line) -> None:
+        """Let others have it."""
+        self._idle.append(line)
+
+    def close(self) -> None:
+        """Hang up on all that were given back."""
+        for line in self._idle:
+            line.close()
+
+
 class _Wire(asyncio.Protocol):
     """One connection; the methods in `on_...` are the parser's."""
 
@@ -116,8 +144,7 @@ class _Wire(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep what is written to."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - tells mypy
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         """Read on."""

@@ -14,7 +14,7 @@ class Plan:
         duration_s: For how long it beats; None until somebody ends it.
         drop: The share of agents that is silent at any time, other ones after each `away_s`.
         away_s: For how long an agent is silent then.
-        connections: Kept open, and shared by all agents, as behind a proxy.
+        connections: At once at most; they are kept open, and shared by all agents, as behind a proxy.
     """
 
     agents: int
@@ -23,7 +23,7 @@ class Plan:
     duration_s: float | None = None
     drop: float = 0.0
     away_s: float = 300.0
-    connections: int = 64
+    connections: int = 500
 
     @property
     def asked_rate(self) -> float:

@@ -18,11 +18,15 @@ _LIFETIME_S: Final = 3_600
 _AGENTS_A_SITE: Final = 20
 """As in the field; a larger fleet than the sites have room for makes them larger."""
 
+_TENANTS: Final = """
+query ($first: Int!) {
+  tenants(first: $first, where: {status: {eq: ACTIVE}}, orderBy: [{field: ID}]) { nodes { id } }
+}
+"""
+
 _SITES: Final = """
 query ($first: Int!) {
-  sites(first: $first, where: {status: {eq: ACTIVE}, tenant: {status: {eq: ACTIVE}}}, orderBy: [{field: ID}]) {
-    nodes { id tenantId }
-  }
+  sites(first: $first, where: {status: {eq: ACTIVE}}, orderBy: [{field: ID}]) { nodes { id } }
 }
 """
 
@@ -56,27 +60,36 @@ def given(tokens: Sequence[str]) -> list[SiteToken]:
 
 
 async def made(origin: Origin, platform: str, agents: int) -> list[SiteToken]:
-    """Tokens made with a platform token: enough for so many agents, spread over active sites.
+    """Tokens made with a platform token: enough for so many agents, spread over active sites of all active tenants.
 
     Raises:
         StartupError: The server cannot be reached, refuses, or has no active site.
     """
-    sites = math.ceil(agents / _AGENTS_A_SITE)
     api = _GraphQL(origin, platform)
     try:
-        nodes = (await api.ask(_SITES, {"first": min(sites, PAGE_MAX)}))["sites"]["nodes"]
-        if not nodes:
+        sites = await _sites(api, math.ceil(agents / _AGENTS_A_SITE))
+        if not sites:
             raise StartupError("The server has no active site to enrol agents at.")
-        count = max(len(nodes), math.ceil(agents / ENROLLMENTS_AT_ONCE))
-        return [await _made(api, nodes[at % len(nodes)]) for at in range(count)]
+        count = max(len(sites), math.ceil(agents / ENROLLMENTS_AT_ONCE))
+        return [await _made(api, *sites[at % len(sites)]) for at in range(count)]
     finally:
         api.close()
 
 
-async def _made(api: "_GraphQL", site: dict[str, str]) -> SiteToken:
-    wanted = {"site": site["id"], "seconds": _LIFETIME_S}
-    answer = await api.ask(_MAKE, wanted, {"X-Tenant-Id": site["tenantId"]})
-    return SiteToken(site["id"], answer["createEnrollmentToken"]["token"])
+async def _sites(api: "_GraphQL", wanted: int) -> list[tuple[str, str]]:
+    """Up to so many sites, each tenant's and its own id."""
+    tenants = (await api.ask(_TENANTS, {"first": min(wanted, PAGE_MAX)}))["tenants"]["nodes"]
+    first = min(math.ceil(wanted / max(1, len(tenants))), PAGE_MAX)
+    return [
+        (tenant["id"], site["id"])
+        for tenant in tenants
+        for site in (await api.ask(_SITES, {"first": first}, tenant["id"]))["sites"]["nodes"]
+    ][:wanted]
+
+
+async def _made(api: "_GraphQL", tenant: str, site: str) -> SiteToken:
+    answer = await api.ask(_MAKE, {"site": site, "seconds": _LIFETIME_S}, tenant)
+    return SiteToken(site, answer["createEnrollmentToken"]["token"])
 
 
 class _GraphQL:
@@ -87,11 +100,11 @@ class _GraphQL:
         self._token = token
         self._line = Line(origin)
 
-    async def ask(self, query: str, variables: dict[str, Any], headers: dict[str, str] | None = None) -> Any:
+    async def ask(self, query: str, variables: dict[str, Any], tenant: str | None = None) -> Any:
         """The `data` of an answer without errors."""
-        body = {"query": query, "variables": variables}
+        body, headers = {"query": query, "variables": variables}, {"X-Tenant-Id": tenant} if tenant else {}
         try:
-            answer = await self._line.ask(self._origin.post("/graphql", self._token, body, headers or {}))
+            answer = await self._line.ask(self._origin.post("/graphql", self._token, body, headers))
         except CallFailedError as error:
             raise StartupError(f"The server does not answer: {error.reason}.") from error
         try:
