@@ -130,7 +130,7 @@ class Yard:
     async def calls(self, *columns: str) -> list[tuple[Any, ...]]:
         """What stands in the log of calls, oldest first, once all is written."""
         await self.fleet.log.settle()
-        query = f"SELECT {', '.join(columns)} FROM agent_api_logs WHERE endpoint LIKE '/v1.0/%' ORDER BY id"
+        query = f"SELECT {', '.join(columns)} FROM agent_api_logs WHERE endpoint LIKE '/v1.0/%' ORDER BY id"  # noqa: S608 - our own names
         return [tuple(row) for row in await self.owner.fetch(query)]
 
 
