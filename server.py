@@ -36,6 +36,7 @@ from services.agents.fleet import Fleet
 from services.clean_up import clean_up_daily
 from services.demo import DemoViewer
 from services.startup import closed, located_database, migrated, opened, rotated, unready, with_demo_data
+from simulator.ending import Ending
 from simulator.plan import Plan
 from subscriptions.live import Live
 
@@ -154,7 +155,10 @@ def simulate(settings: Settings, asked: Namespace) -> None:
         away_s=asked.away,
         connections=asked.connections,
     )
-    _run(simulated(asked.url, plan, asked.enrollment_tokens, platform))
+    ending = Ending()
+    with handled_by(ending.ask):
+        if _run(simulated(asked.url, plan, asked.enrollment_tokens, platform, ending)) is None:
+            raise KeyboardInterrupt
 
 
 def rotate_secrets(settings: Settings) -> None:

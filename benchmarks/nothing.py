@@ -1,10 +1,10 @@
-"""Our server with one route more, which verifies an agent's token and does nothing: what check-ins are held against."""
+"""Our server with one route more, which verifies an agent's token and does nothing: the measure of check-ins."""
 
 import sys
 from typing import Any
 
-import api.app
 import server
+from api import app
 from api.agent_api import PREFIX, AgentApi, _Route
 from api.agent_messages import Call
 from core.agent_tokens import AgentIdentity
@@ -26,5 +26,5 @@ class _WithNothing(AgentApi):
 
 
 if __name__ == "__main__":
-    api.app.AgentApi = _WithNothing  # type: ignore[misc]
+    setattr(app, "AgentApi", _WithNothing)  # noqa: B010 - tells mypy that this is meant
     sys.exit(server.main())

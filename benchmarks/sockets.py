@@ -90,7 +90,7 @@ class Socket(asyncio.Protocol):
             "Sec-WebSocket-Version: 13",
             "Sec-WebSocket-Protocol: graphql-transport-ws",
         )
-        transport.write("\r\n".join(lines).encode() + b"\r\n\r\n")
+        self._transport.write("\r\n".join(lines).encode() + b"\r\n\r\n")
 
     def data_received(self, data: bytes) -> None:
         """Count the frames that are whole."""

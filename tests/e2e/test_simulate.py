@@ -6,13 +6,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import httpx
 import pytest
+import pytest_asyncio
 
 from core.agent_tokens import AgentTokens
 from core.settings import Settings
@@ -26,10 +27,10 @@ from tests.e2e.servers import ROOT, Server, data_directory, ended, running
 
 _AGENTS = 200
 _OFFLINE_AFTER_S = 3
-_SITE = """
+_SITES = """
 SELECT s.tenant_id, s.id FROM sites s JOIN tenants t ON t.id = s.tenant_id
 WHERE s.status = 'active' AND s.deleted_at IS NULL AND t.status = 'active' AND t.deleted_at IS NULL
-ORDER BY s.id LIMIT 1
+ORDER BY s.id
 """
 _SEEN = "query ($site: ID!) { site(id: $site) { agents(first: 1000) { nodes { hostname isOnline } } } }"
 
@@ -37,9 +38,8 @@ _SEEN = "query ($site: ID!) { site(id: $site) { agents(first: 1000) { nodes { ho
 class Place:
     """A server with a site at which a fleet enrols."""
 
-    def __init__(self, server: Server, dsn: str, data_dir: Path, tenant: str, site: str) -> None:
+    def __init__(self, server: Server, data_dir: Path, tenant: str, site: str) -> None:
         self.server = server
-        self.dsn = dsn
         self.data_dir = data_dir
         self._key = SigningKey.load(Settings(demo=True, data_dir=data_dir))
         self._tenant = tenant
@@ -75,31 +75,40 @@ def data_dir() -> Iterator[Path]:
         yield path
 
 
-@pytest.fixture
-async def site(demo_database: str) -> tuple[str, str]:
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def sites(demo_database: str) -> Iterator[asyncpg.Record]:
+    """Sites and their tenants: each test takes one of its own."""
     connection = await asyncpg.connect(demo_database)
     try:
-        tenant, site = await connection.fetchrow(_SITE)
+        return iter(await connection.fetch(_SITES))
     finally:
         await connection.close()
-    return tenant, site
 
 
-_Serve = Callable[..., Any]
+_Serve = Callable[..., AbstractContextManager[Server]]
+
+
+@pytest.fixture(scope="module")
+def serve(demo_database: str, data_dir: Path) -> _Serve:
+    """Starts a server on the demo; with settings of the test's."""
+
+    def serving(*arguments: object, **environment: str) -> AbstractContextManager[Server]:
+        given = {"AGENT_CALLS_PER_MINUTE": "600", "DATABASE_URL": demo_database, **environment}
+        return running("--demo", "--data-dir", data_dir, *arguments, lines=5, **given)
+
+    return serving
+
+
+@pytest.fixture(scope="module")
+def server(serve: _Serve) -> Iterator[Server]:
+    with serve(AGENT_OFFLINE_AFTER=str(_OFFLINE_AFTER_S)) as server:
+        yield server
+        server.end()
 
 
 @pytest.fixture
-def serve(demo_database: str, data_dir: Path, site: tuple[str, str]) -> _Serve:
-    """A server on the demo, with settings of the test's."""
-
-    @contextmanager
-    def serving(*arguments: object, **environment: str) -> Iterator[Place]:
-        given = {"AGENT_CALLS_PER_MINUTE": "600", "DATABASE_URL": demo_database, **environment}
-        with running("--demo", "--data-dir", data_dir, *arguments, lines=5, **given) as server:
-            yield Place(server, demo_database, data_dir, *site)
-            server.end()
-
-    return serving
+def place(server: Server, data_dir: Path, sites: Iterator[asyncpg.Record]) -> Place:
+    return Place(server, data_dir, *next(sites))
 
 
 @asynccontextmanager
@@ -113,50 +122,75 @@ async def _beating(fleet: Fleet) -> AsyncIterator[Fleet]:
             await run
 
 
-async def _until(holds: Callable[[], Any], seconds: float = 20.0) -> None:
+async def _until(holds: Callable[[], bool], seconds: float = 20.0) -> None:
     async with asyncio.timeout(seconds):
-        while not await holds():  # noqa: ASYNC110 - it is another process that is waited for
+        while not holds():  # noqa: ASYNC110 - it is another process that is waited for
+            await asyncio.sleep(0.05)
+
+
+async def _until_seen(place: Place, holds: Callable[[dict[int, bool]], bool], seconds: float = 20.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not holds(await place.online()):  # noqa: ASYNC110 - as above
             await asyncio.sleep(0.1)
 
 
-async def test_a_fleet_beats_at_the_rate_that_was_asked_for(serve: _Serve) -> None:
-    with serve() as place:
-        fleet = await place.fleet(Plan(_AGENTS, interval_s=1.0, duration_s=6.0))
-        await fleet.run()
-        rate = fleet.tally.acknowledged / fleet.tally.elapsed_s(0.0)
-        assert not fleet.tally.failures
-        assert rate == pytest.approx(_AGENTS, rel=0.1)
-        assert 0 < fleet.tally.latencies.at(0.5) < 1.0
-        assert await place.online() == dict.fromkeys(range(_AGENTS), True)
+async def test_a_fleet_beats_at_the_rate_that_was_asked_for(place: Place) -> None:
+    fleet = await place.fleet(Plan(_AGENTS, interval_s=1.0, duration_s=6.0))
+    await fleet.run()
+    rate = fleet.tally.acknowledged / fleet.tally.elapsed_s(0.0)
+    assert not fleet.tally.failures
+    assert rate == pytest.approx(_AGENTS, rel=0.1)
+    assert 0 < fleet.tally.latencies.at(0.5) < 1.0
+    assert await place.online() == dict.fromkeys(range(_AGENTS), True)
 
 
-async def test_agents_that_are_away_go_offline_and_come_back(serve: _Serve) -> None:
+async def test_devices_of_an_earlier_run_are_the_same_agents(place: Place) -> None:
+    for _ in range(2):
+        await (await place.fleet(Plan(20, interval_s=0.2, duration_s=1.0))).run()
+    assert sorted(await place.online()) == list(range(20))
+
+
+async def test_agents_that_are_away_go_offline_and_come_back(place: Place) -> None:
     away_s = 3.0 * _OFFLINE_AFTER_S
-    with serve(AGENT_OFFLINE_AFTER=str(_OFFLINE_AFTER_S)) as place:
-        async with _beating(await place.fleet(Plan(_AGENTS, 1.0, drop=0.2, away_s=away_s))) as fleet:
-
-            async def some_are_away() -> bool:
-                return fleet.tally.away == 40
-
-            await _until(some_are_away)
-            first = fleet.away
-            silent = {number: number not in first for number in range(_AGENTS)}
-
-            async def they_are_offline() -> bool:
-                return await place.online() == silent
-
-            await _until(they_are_offline, away_s)
-
-            async def they_are_back() -> bool:
-                seen = await place.online()
-                return fleet.away != first and all(seen[number] for number in first - fleet.away)
-
-            await _until(they_are_back)
-            assert not fleet.tally.failures
+    async with _beating(await place.fleet(Plan(_AGENTS, 1.0, drop=0.2, away_s=away_s))) as fleet:
+        await _until(lambda: fleet.tally.away == 40)
+        first = fleet.away
+        silent = {number: number not in first for number in range(_AGENTS)}
+        await _until_seen(place, lambda seen: seen == silent, away_s)
+        await _until(lambda: fleet.away != first)
+        await _until_seen(place, lambda seen: all(seen[number] for number in first - fleet.away))
+        assert not fleet.tally.failures
 
 
-async def test_agents_that_call_too_often_hear_429_and_come_back_when_they_are_told(serve: _Serve) -> None:
-    with serve(AGENT_CALLS_PER_MINUTE="60") as place:
+async def test_a_database_that_hangs_up(place: Place, demo_database: str) -> None:
+    async with _beating(await place.fleet(Plan(_AGENTS, interval_s=1.0))) as fleet:
+        tally = fleet.tally
+        await _until(lambda: tally.acknowledged > 0)
+        async with asyncio.timeout(20.0):
+            while not tally.failures["503"]:
+                await _hang_up(demo_database)
+                await asyncio.sleep(0.1)
+        before = tally.acknowledged
+        assert +tally.failures == {"503": tally.failures["503"]}
+        await _until(lambda: tally.acknowledged >= before + 2 * _AGENTS, 30.0)
+
+
+async def _hang_up(dsn: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute(
+            """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+               WHERE datname = current_database() AND pid <> pg_backend_pid()"""
+        )
+    finally:
+        await connection.close()
+
+
+async def test_agents_that_call_too_often_hear_429_and_come_back_when_they_are_told(
+    serve: _Serve, data_dir: Path, sites: Iterator[asyncpg.Record]
+) -> None:
+    with serve(AGENT_CALLS_PER_MINUTE="60") as server:
+        place = Place(server, data_dir, *next(sites))
         fleet = await place.fleet(Plan(5, interval_s=0.1, duration_s=5.0))
         await fleet.run()
         assert set(fleet.tally.failures) == {"429"}
@@ -164,63 +198,29 @@ async def test_agents_that_call_too_often_hear_429_and_come_back_when_they_are_t
         assert 5 * 12 <= fleet.tally.acknowledged <= 5 * 16  # ten at once, and one a second
 
 
-async def test_a_server_that_is_killed_and_started_again(serve: _Serve) -> None:
+async def test_a_server_that_is_killed_and_started_again(
+    serve: _Serve, data_dir: Path, sites: Iterator[asyncpg.Record]
+) -> None:
     with ExitStack() as servers:
-        place = servers.enter_context(serve())
+        server = servers.enter_context(serve())
+        place = Place(server, data_dir, *next(sites))
         async with _beating(await place.fleet(Plan(_AGENTS, interval_s=1.0))) as fleet:
             tally = fleet.tally
-
-            async def all_have_beaten() -> bool:
-                return tally.acknowledged >= _AGENTS
-
-            await _until(all_have_beaten)
-            place.server.end(signal.SIGKILL)
+            await _until(lambda: tally.acknowledged >= _AGENTS)
+            server.end(signal.SIGKILL)
             before = tally.acknowledged
-
-            async def all_were_refused() -> bool:
-                return tally.failures["refused"] >= _AGENTS
-
-            await _until(all_were_refused)
+            await _until(lambda: tally.failures["refused"] >= _AGENTS)
             assert tally.acknowledged == before
             assert set(tally.failures) <= {"refused", "connection lost"}
-            again = serve("--port", place.server.url.rpartition(":")[2])
+            again = serve("--port", server.url.rpartition(":")[2])
             await asyncio.to_thread(servers.enter_context, again)
-
-            async def all_have_beaten_again() -> bool:
-                return tally.acknowledged >= before + 2 * _AGENTS
-
-            await _until(all_have_beaten_again)
+            await _until(lambda: tally.acknowledged >= before + 2 * _AGENTS)
 
 
-async def test_a_database_that_hangs_up(serve: _Serve) -> None:
-    with serve() as place:
-        async with _beating(await place.fleet(Plan(_AGENTS, interval_s=1.0))) as fleet:
-            tally = fleet.tally
-            connection = await asyncpg.connect(place.dsn)
-            try:
-
-                async def somebody_heard_503() -> bool:
-                    await connection.execute(
-                        """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-                           WHERE datname = current_database() AND pid <> pg_backend_pid()"""
-                    )
-                    return tally.failures["503"] > 0
-
-                await _until(somebody_heard_503)
-            finally:
-                await connection.close()
-            before = tally.acknowledged
-            assert set(tally.failures) == {"503"}
-
-            async def they_beat_again() -> bool:
-                return tally.acknowledged >= before + 2 * _AGENTS
-
-            await _until(they_beat_again, 30.0)
-
-
-def _simulator(place: Place, *words: object) -> "subprocess.Popen[str]":
-    where = ("--url", place.server.url, "--data-dir", place.data_dir, "--enrollment-token", place.token.token)
-    command = (sys.executable, "server.py", "simulate", *where, *words)
+def _simulator(place: Place, *words: object, given: tuple[str, ...] | None = None) -> "subprocess.Popen[str]":
+    where = ("--url", place.server.url, "--data-dir", place.data_dir)
+    given = ("--enrollment-token", place.token.token) if given is None else given
+    command = (sys.executable, "server.py", "simulate", *where, *given, *words)
     return subprocess.Popen(
         list(map(str, command)), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -232,10 +232,9 @@ _LATENCY = re.compile(
 )
 
 
-async def test_the_command_ends_with_its_time_and_tells_what_was(serve: _Serve) -> None:
-    with serve() as place:
-        process = _simulator(place, "--agents", 50, "--interval", 1, "--duration", 4)
-        out, err = await asyncio.to_thread(process.communicate, timeout=60)
+async def test_the_command_ends_with_its_time_and_tells_what_was(place: Place) -> None:
+    process = _simulator(place, "--agents", 50, "--interval", 1, "--duration", 4)
+    out, err = await asyncio.to_thread(process.communicate, timeout=60)
     assert process.returncode == 0, err
     told = _ACKNOWLEDGED.search(out)
     assert told, out
@@ -246,29 +245,23 @@ async def test_the_command_ends_with_its_time_and_tells_what_was(serve: _Serve) 
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-async def test_the_command_ends_cleanly_at_a_signal(serve: _Serve, how: signal.Signals) -> None:
-    with serve(AGENT_OFFLINE_AFTER="1") as place:
-        process = _simulator(place, "--agents", 20, "--interval", 0.5)
-
-        async def they_beat() -> bool:
-            return any((await place.online()).values())
-
-        await _until(they_beat)
-        process.send_signal(how)
-        process.send_signal(how)
-        out, err = await asyncio.to_thread(process.communicate, timeout=10)
+async def test_the_command_ends_cleanly_at_a_signal(place: Place, how: signal.Signals) -> None:
+    process = _simulator(place, "--agents", 20, "--interval", 0.5)
+    await _until_seen(place, lambda seen: any(seen.values()))
+    process.send_signal(how)
+    process.send_signal(how)
+    out, err = await asyncio.to_thread(process.communicate, timeout=10)
     assert process.returncode == 0, err
     assert "Traceback" not in err
     assert _ACKNOWLEDGED.search(out), out
 
 
-async def test_a_token_that_the_server_does_not_take(serve: _Serve) -> None:
-    with serve() as place:
-        token = place.token.token[:-4] + "AAAA"
-        process = _simulator(place, "--enrollment-token", token, "--agents", 2)
-        out, err = await asyncio.to_thread(process.communicate, timeout=60)
+async def test_a_token_that_the_server_does_not_take(place: Place) -> None:
+    given = ("--enrollment-token", place.token.token[:-8] + "AAAAAAAA")
+    process = _simulator(place, "--agents", 2, given=given)
+    out, err = await asyncio.to_thread(process.communicate, timeout=60)
     assert (process.returncode, out) == (1, "")
-    assert "does not enrol sim-000001: 401" in err
+    assert re.search("does not enrol sim-00000[01]: 401, ", err), err
 
 
 def test_nobody_at_that_address(tmp_path: Path) -> None:
