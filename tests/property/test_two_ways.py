@@ -64,18 +64,12 @@ async def world(demo_database: str) -> AsyncIterator[World]:
         for tenant_id in sorted({person.tenant_id for person in viewers}):
             await write_hard_rows(connection, tenant_id)
         await connection.execute("ANALYZE")
-        await _stop_the_clock(connection)
         samples = await take_samples(connection)
     finally:
         await connection.close()
-    async with graph(demo_database) as made:
+    # An agent that went offline between two answers would be a difference that is none.
+    async with graph(f"{demo_database}&app.clock_ms={now_ms()}") as made:
         yield World(made, samples, viewers)
-
-
-async def _stop_the_clock(connection: asyncpg.Connection) -> None:
-    """An agent that goes offline between two answers would be a difference that is none."""
-    name = await connection.fetchval("SELECT current_database()")
-    await connection.execute(f"ALTER DATABASE \"{name}\" SET app.clock_ms = '{now_ms()}'")
 
 
 @dataclass
