@@ -1,15 +1,24 @@
 """The agents' HTTP API: enrolment, check-ins, and each refusal in the one shape that agents know."""
 
+import asyncio
 import hashlib
+import json
+import tempfile
 from collections.abc import AsyncIterator
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import httpx
 import pytest
 import pytest_asyncio
 
+from core.agent_tokens import AgentTokens
+from core.base64url import encoded
 from core.clock import now_ms
+from core.errors import ForbiddenError, UnauthenticatedError
+from core.signing import SigningKey, issue_platform_token
 from tests.clusters import ThrowawayCluster
+from tests.face import codes
 from tests.fleet import Yard, yard
 
 
@@ -19,6 +28,9 @@ async def at(cluster: ThrowawayCluster, template: str) -> AsyncIterator[Yard]:
     async with yard(cluster.dsn(name)) as made:
         yield made
     await cluster.drop(name)
+
+
+NO_OBJECTS: Final = (b"", b"[]", b"null", b'"x"', b"{", b'{"hostname": "\xff"}', b'{"hostname": "\\ud800"}')
 
 
 def refused(answer: httpx.Response, status: int, context: str = "heartbeat") -> str:
@@ -128,3 +140,227 @@ async def test_nobody_enrols_at_a_site_that_is_not_served(
     finally:
         await at.owner.execute(back)
     assert await at.owner.fetchval("SELECT count(*) FROM agents") == before
+
+
+async def test_what_is_missing_or_malformed_is_told_at_once(at: Yard) -> None:
+    answer = await at.register(
+        at.enrollment(), hostname=None, platform=" ", version=7, mac="a\u0001", guid="x" * 256
+    )
+    message = refused(answer, 400, "register")
+    for said in ("hostname is missing", "platform is missing", "version must be a text", "guid has 256"):
+        assert said in message
+    agent = await at.agent()
+    message = refused(await at.beat(agent, hostname=None, version=["1"], ip_address={}), 400)
+    for said in ("hostname is missing", "version must be a text", "ip_address must be a text"):
+        assert said in message
+    assert (await at.row(agent.id))["last_checkin_at"] is None
+
+
+@pytest.mark.parametrize("body", NO_OBJECTS)
+async def test_a_body_that_is_no_object_of_json(at: Yard, body: bytes) -> None:
+    agent = await at.agent()
+    refused(await at.client.post("/v1.0/heartbeat", content=body, headers=agent.headers), 400)
+    headers = {"Authorization": f"Bearer {at.enrollment()}"}
+    refused(await at.client.post("/v1.0/register", content=body, headers=headers), 400, "register")
+
+
+async def test_a_body_is_some_kib_at_most(at: Yard) -> None:
+    agent = await at.agent()
+    assert (await at.beat(agent, more="x" * 15_000)).status_code == 200
+    refused(await at.beat(agent, more="x" * 17_000), 413)
+
+
+async def test_fields_are_kept_as_long_as_they_may_be(at: Yard) -> None:
+    agent = await at.agent(hostname="h" * 255, guid="g" * 255, ip_address="i" * 64)
+    assert (await at.beat(agent, hostname="ü" * 255, version="v" * 64)).status_code == 200
+    row = await at.row(agent.id)
+    assert (row["hostname"], row["version"], row["ip_address"]) == ("ü" * 255, "v" * 64, "i" * 64)
+
+
+async def test_headers_must_agree_with_the_token(at: Yard) -> None:
+    agent, other = await at.agent(), await at.agent()
+    theirs = await at.agent(at.theirs)
+    for changed in (
+        {"X-Device-ID": other.id},
+        {"X-Device-ID": theirs.id, "X-Site-ID": theirs.site},
+        {"X-Site-ID": theirs.site},
+    ):
+        refused(await at.beat(agent, changed), 403)
+    refused(await at.beat(agent, {"X-Device-ID": None}), 400)
+    refused(await at.beat(agent, {"X-Site-ID": None}), 400)
+    for one in (agent, other, theirs):
+        assert (await at.row(one.id))["last_checkin_at"] is None
+
+
+async def test_a_token_of_another_site_enrols_nobody(at: Yard) -> None:
+    before = await at.owner.fetchval("SELECT count(*) FROM agents")
+    refused(await at.register(at.enrollment(at.theirs)), 403, "register")
+    refused(await at.register(at.enrollment(), site_id=at.theirs.site), 403, "register")
+    forged = at.tokens.issue_enrollment(
+        at.theirs.site, at.mine.id, 60
+    )  # as no user of mine could have one made
+    refused(await at.register(forged, site_id=at.theirs.site), 409, "register")
+    assert await at.owner.fetchval("SELECT count(*) FROM agents") == before
+
+
+async def test_only_the_right_kind_of_token_is_taken(at: Yard) -> None:
+    agent = await at.agent()
+    platform, enrollment = issue_platform_token(at.key), at.enrollment()
+    other_key = SigningKey.create(Path(tempfile.mkdtemp()) / "key.pem")
+    forged = AgentTokens(other_key).issue(agent.id, agent.site, at.mine.id)
+    expired = AgentTokens(at.key).issue_enrollment(at.mine.site, at.mine.id, -60)
+    head, payload, signature = agent.token.split(".")
+    no_algorithm = encoded(b'{"alg":"none","typ":"agent+jwt"}')
+    unsigned = f"{no_algorithm}.{payload}."
+    tampered = f"{head}.{payload[:-4]}{payload[-4:][::-1]}.{signature}"
+    for token in (platform, enrollment, forged, unsigned, tampered, "x", "a.b.c", "x" * 9_000):
+        refused(await at.beat(agent, {"Authorization": f"Bearer {token}"}), 401)
+    for token in (platform, agent.token, expired, forged):
+        refused(await at.register(token), 401, "register")
+    for header in (None, "", "Bearer", "Bearer ", "Basic abc", agent.token):
+        answer = await at.beat(agent, {"Authorization": header})
+        refused(answer, 401)
+        assert answer.headers["www-authenticate"] == "Bearer"
+    assert (await at.row(agent.id))["last_checkin_at"] is None
+
+
+async def test_an_agents_token_opens_nothing_else(at: Yard) -> None:
+    agent = await at.agent()
+    for token in (agent.token, at.enrollment()):
+        answer = await at.client.post(
+            "/graphql", json={"query": "{ viewer { id } }"}, headers={"Authorization": f"Bearer {token}"}
+        )
+        assert (answer.status_code, codes(answer)) == (401, ["UNAUTHENTICATED"])
+
+
+async def test_without_a_key_nobody_is_believed(at: Yard) -> None:
+    agent = await at.agent()
+    nobody = AgentTokens(None)
+    with pytest.raises(UnauthenticatedError):
+        nobody.agent(agent.token)
+    with pytest.raises(ForbiddenError):
+        nobody.issue_enrollment(at.mine.site, at.mine.id, 60)
+
+
+@pytest.mark.parametrize(
+    ("change", "back", "status"),
+    [
+        (
+            "UPDATE agents SET deleted_at = 1 WHERE id = $1",
+            "UPDATE agents SET deleted_at = NULL WHERE id = $1",
+            404,
+        ),
+        ("UPDATE sites SET status = 'archived'", "UPDATE sites SET status = 'active'", 401),
+        ("UPDATE sites SET deleted_at = 1", "UPDATE sites SET deleted_at = NULL", 401),
+        ("UPDATE tenants SET status = 'inactive'", "UPDATE tenants SET status = 'active'", 401),
+        ("UPDATE tenants SET deleted_at = 1", "UPDATE tenants SET deleted_at = NULL", 401),
+    ],
+)
+async def test_an_agents_token_dies_with_what_it_names(at: Yard, change: str, back: str, status: int) -> None:
+    agent = await at.agent()
+    await _execute(at, change, agent.id)
+    refused(await at.beat(agent), status)
+    assert (await at.row(agent.id))["last_checkin_at"] is None
+    assert await at.health(agent.id) == {}
+    await _execute(at, back, agent.id)
+    assert (await at.beat(agent)).status_code == 200, "and lives again with it"
+
+
+async def _execute(at: Yard, statement: str, agent_id: str) -> None:
+    await at.owner.execute(statement, *([agent_id] if "$1" in statement else []))
+
+
+async def test_an_inactive_site_is_not_archived(at: Yard) -> None:
+    agent = await at.agent()
+    await at.owner.execute("UPDATE sites SET status = 'inactive'")
+    assert (await at.beat(agent)).status_code == 200
+    await at.owner.execute("UPDATE sites SET status = 'active'")
+
+
+async def test_a_deleted_agent_that_enrols_again_is_another(at: Yard) -> None:
+    agent = await at.agent(guid="twice")
+    await at.owner.execute("UPDATE agents SET deleted_at = 1 WHERE id = $1", agent.id)
+    again = await at.agent(guid="twice")
+    assert again.id != agent.id
+    refused(await at.beat(agent), 404)
+    assert (await at.beat(again)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1.0/", "/v1.0/nope", "/v1.0/heartbeat/", "/v1.0/register/x", "/v1.0//heartbeat"]
+)
+async def test_other_paths_and_methods(at: Yard, path: str) -> None:
+    refused(await at.client.post(path), 404, path.rsplit("/", 1)[-1])
+    for method in ("GET", "PUT", "DELETE", "OPTIONS"):
+        answer = await at.client.request(method, "/v1.0/heartbeat")
+        refused(answer, 405)
+        assert answer.headers["allow"] == "POST"
+    head = await at.client.head("/v1.0/register")
+    assert head.status_code == 405
+
+
+async def test_calls_are_logged_as_specified(at: Yard) -> None:
+    await at.owner.execute("DELETE FROM agent_api_logs")
+    agent = await at.agent(guid="logged", mac="m", serial="s-1", secret="hunter2")
+    beats = [await at.beat(agent) for _ in range(3)]
+    assert {beat.status_code for beat in beats} == {200}
+    refused(await at.beat(agent, hostname=7), 400)
+    refused(await at.beat(agent, {"X-Site-ID": "elsewhere"}), 403)
+    refused(await at.register(at.enrollment(), hostname=None, guid="logged"), 400, "register")
+    refused(await at.beat(agent, {"Authorization": "Bearer nobody"}), 401)
+    rows = await at.calls("endpoint", "status_code", "agent_id", "site_id", "tenant_id", "method")
+    whose = (at.mine.site, at.mine.id, "POST")
+    assert sorted(rows, key=str) == sorted(
+        [
+            ("/v1.0/register", 200, agent.id, *whose),
+            ("/v1.0/heartbeat", 400, agent.id, *whose),
+            ("/v1.0/heartbeat", 403, agent.id, *whose),
+            ("/v1.0/register", 400, None, *whose),
+        ],
+        key=str,
+    )
+    told = await at.calls("req_metadata::text", "res_metadata::text", "error_message", "time_elapsed_ms")
+    text = json.dumps(told)
+    assert agent.token not in text
+    assert "eyJ" not in text
+    assert "hunter2" not in text
+    asked, answered, error, elapsed = told[0]
+    assert json.loads(asked)["serial"] == "s-1"
+    assert json.loads(answered) == {"device_id": agent.id, "guid": "logged"}
+    assert (error, elapsed >= 0) == (None, True)
+
+
+async def test_a_call_of_what_is_gone_for_good_is_logged_without_it(at: Yard) -> None:
+    agent = await at.agent()
+    await at.calls("id")
+    await at.owner.execute("DELETE FROM agent_api_logs")
+    await at.owner.execute("DELETE FROM agents WHERE id = $1", agent.id)
+    refused(await at.beat(agent), 404)
+    ((status, who, site),) = await at.calls("status_code", "agent_id", "site_id")
+    assert (status, who, site) == (404, None, at.mine.site)
+
+
+async def test_enrolling_leaves_a_trail(at: Yard) -> None:
+    agent = await at.agent(guid="trailed")
+    await at.agent(guid="trailed", hostname=agent.hostname, version="1")
+    await at.agent(guid="trailed", hostname="other", version="1")
+    await at.beat(agent, hostname="a check-in is not audited")
+    rows = await at.owner.fetch(
+        "SELECT action, actor_type, actor_id, user_id, changes::text FROM audit_log "
+        "WHERE table_name = 'agents' AND record_id = $1 ORDER BY id",
+        agent.id,
+    )
+    assert [tuple(row)[:4] for row in rows] == [
+        ("create", "agent", agent.id, None),
+        ("update", "agent", agent.id, None),
+    ]
+    assert json.loads(rows[0]["changes"])["guid"] == [None, "trailed"]
+    assert json.loads(rows[1]["changes"]) == {"hostname": [agent.hostname, "other"]}
+
+
+async def test_devices_that_enrol_at_the_same_moment_are_one_agent(at: Yard) -> None:
+    token = at.enrollment()
+    answers = await asyncio.gather(*[at.register(token, guid="race", hostname="racer") for _ in range(12)])
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.json()["data"]["device_id"] for answer in answers}) == 1
+    assert await at.owner.fetchval("SELECT count(*) FROM agents WHERE guid = 'race'") == 1
