@@ -62,11 +62,17 @@ class Load:
         await asyncio.gather(*(_all(line, beats[at::count]) for at, line in enumerate(self._lines)))
 
 
-async def warmed(load: Load) -> float:
-    """Let every agent check in once: the server knows its token then; gives how many seconds that took."""
-    began = time.perf_counter()
+async def warmed(load: Load, usage: Usage) -> dict[str, float]:
+    """Let every agent check in once, after which the server knows its token; what that took for each."""
+    before, count = usage.now(), len(load.fleet.beats)
     await load.once()
-    return time.perf_counter() - began
+    after = usage.now()
+    return {
+        "agents": count,
+        "rate": round(count / (after.at - before.at)),
+        "server_us": round((after.server_s - before.server_s) / count * 1e6),
+        "postgres_us": round((after.postgres_s - before.postgres_s) / count * 1e6),
+    }
 
 
 async def bare(connection: asyncpg.Connection, fleet: Known, batch: int, seconds: float) -> float:

@@ -24,6 +24,17 @@ ORDER BY hashtextextended(a.id, 0) LIMIT $1
 """
 
 
+_MORE: Final = """
+INSERT INTO agents (id, tenant_id, site_id, guid, hostname, platform, version, registered_at)
+SELECT 'bench-' || a.id, a.tenant_id, a.site_id, 'bench-' || a.id, 'bench-' || a.hostname, a.platform, a.version,
+       a.registered_at
+FROM agents a JOIN sites s ON s.id = a.site_id JOIN tenants t ON t.id = a.tenant_id
+WHERE a.deleted_at IS NULL AND s.status <> 'archived' AND s.deleted_at IS NULL AND t.status = 'active'
+  AND t.deleted_at IS NULL
+LIMIT $1
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     """Agents of the database, in no order of theirs, and what they send.
@@ -49,7 +60,11 @@ async def known_fleet(connection: asyncpg.Connection, data_dir: Path, port: int,
     """So many agents of active sites and tenants, and requests of theirs to the server on that port."""
     tokens = AgentTokens(SigningKey.load(Settings(demo=True, data_dir=data_dir)))
     fleet = Known(Origin("127.0.0.1", port), DemoIssuer.load(data_dir), [], [], [], [])
-    for row in await connection.fetch(_AGENTS, count):
+    rows = await connection.fetch(_AGENTS, count)
+    if len(rows) < count:  # some of the demo's are of sites that are archived, or tenants that are suspended
+        await connection.execute(_MORE, count - len(rows))
+        rows = await connection.fetch(_AGENTS, count)
+    for row in rows:
         agent, site = row["id"], row["site_id"]
         token = tokens.issue(agent, site, row["tenant_id"])
         told = {"hostname": row["hostname"], "version": row["version"]}
