@@ -6,7 +6,6 @@ from typing import Any, Final, NamedTuple
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.agent_input import known_texts, read_beat, read_device
 from api.agent_messages import (
     Call,
     CallMethodError,
@@ -22,6 +21,7 @@ from core.errors import BadUserInputError, ForbiddenError, InternalError, Produc
 from core.rates import Rates
 from services.agents.api_log import Entry
 from services.agents.fleet import Fleet
+from services.agents.told import beat_of, device_of, known_texts
 
 PREFIX: Final = "/v1.0/"
 _log = structlog.get_logger(__name__)
@@ -118,11 +118,11 @@ class AgentApi:
     async def _heartbeat(self, call: Call, agent: AgentIdentity) -> dict[str, Any]:
         _check_header(call, b"x-site-id", agent.site_id)
         _check_header(call, b"x-device-id", agent.agent_id)
-        beat = read_beat(await call.body(), agent.agent_id, agent.tenant_id)
+        beat = beat_of(await call.given(), agent.agent_id, agent.tenant_id)
         return {"guid": await self._fleet.check_ins.check_in(beat)}
 
     async def _register(self, call: Call, enrollment: Enrollment) -> dict[str, Any]:
-        site_id, device = read_device(await call.body())
+        site_id, device = device_of(await call.given())
         if site_id != enrollment.site_id:
             raise ForbiddenError("The token is for another site.")
         agent_id = await self._fleet.enrol(enrollment, device)
@@ -170,7 +170,7 @@ def _entry(
         endpoint=call.path,
         method=call.method,
         status=status,
-        asked=known_texts(call.received),
+        asked=known_texts(call.read),
         answered={name: value for name, value in answer.items() if name != "token"},
         elapsed_ms=call.elapsed_ms(),
         error=error.message if error else None,

@@ -58,7 +58,7 @@ class Call:
         path: Its path.
         method: Its method.
         began_at: When it came, in seconds of the monotonic clock.
-        received: What has come of its body.
+        read: What its body says; None as long as it was not read.
     """
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
@@ -66,7 +66,7 @@ class Call:
         self.name = self.path.rsplit("/", 1)[-1]
         self.method: str = scope["method"]
         self.began_at = time.monotonic()
-        self.received = b""
+        self.read: Any = None
         self._headers: Iterable[tuple[bytes, bytes]] = scope["headers"]
         self._receive = receive
 
@@ -95,23 +95,32 @@ class Call:
             raise UnauthenticatedError("Send a token: `Authorization: Bearer <token>`.")
         return token.strip()
 
-    async def body(self) -> bytes:
-        """The whole body.
+    async def given(self) -> dict[str, Any]:
+        """What the body says.
 
         Raises:
-            AgentBodyTooLargeError: It is too long.
+            BadUserInputError: It is too long, or not a JSON object.
             ClientLeftError: It did not come whole.
         """
-        more = True
+        try:
+            self.read = orjson.loads(await self._body())
+        except orjson.JSONDecodeError as error:
+            raise BadUserInputError(f"The body is not JSON: {error.msg}") from None
+        if not isinstance(self.read, dict):
+            raise BadUserInputError("The body is not a JSON object.")
+        return self.read
+
+    async def _body(self) -> bytes:
+        received, more = b"", True
         while more:
             message = await self._receive()
             if message["type"] == "http.disconnect":
                 raise ClientLeftError
-            self.received += message.get("body", b"")
+            received += message.get("body", b"")
             more = message.get("more_body", False)
-            if len(self.received) > AGENT_BODY_MAX_BYTES:
+            if len(received) > AGENT_BODY_MAX_BYTES:
                 raise AgentBodyTooLargeError(f"The body has more than {AGENT_BODY_MAX_BYTES} bytes.")
-        return self.received
+        return received
 
     def elapsed_ms(self) -> int:
         """For how long it has been here."""

@@ -54,7 +54,8 @@ def build_app(
     counted = [metrics.observe] if metrics else []
     observe = _all([RequestRecord.write, *counted, *observers])
     page = GraphiqlPage(demo=settings.demo) if settings.graphiql else None
-    operations = Operations(database, verifier, settings, live.ring if live else None)
+    tokens = fleet.tokens if fleet else None
+    operations = Operations(database, verifier, settings, live.ring if live else None, tokens)
     sockets = Sockets(settings)
     if metrics:
         metrics.watch(sockets)

@@ -8,6 +8,7 @@ from graphql import GraphQLError, GraphQLSchema, OperationDefinitionNode, Operat
 from api.bearer import Credentials
 from api.http_request import RefusedRequestError
 from api.request_record import RequestRecord
+from core.agent_tokens import AgentTokens
 from core.database import Database
 from core.encryption import SecretKeys
 from core.errors import BadUserInputError, LimitExceededError
@@ -53,8 +54,13 @@ class Operations:
         verifier: TokenVerifier,
         settings: Settings,
         bell: Callable[[], None] | None = None,
+        tokens: AgentTokens | None = None,
     ) -> None:
-        """Rings `bell` after each commit, so that live queries need not wait until they look themselves."""
+        """Rings `bell` after each commit, so that live queries need not wait until they look themselves.
+
+        `tokens` issues those of agents.
+        """
+        self._tokens = tokens or AgentTokens(None)
         self._database = database
         self._bell = bell or _nobody
         self._keys = SecretKeys.load(settings)
@@ -136,7 +142,9 @@ class Operations:
         if caller.identity is None:
             return await self._execute(document, request, record, Operation(None, None, record.faults))
         if _kind(document, request) is OperationType.MUTATION:
-            writer = Writer(self._database, caller.identity, caller.tenant, self._keys, self._bell)
+            writer = Writer(
+                self._database, caller.identity, caller.tenant, self._keys, self._bell, self._tokens
+            )
             return await self._write(document, request, record, writer)
         return (await self._run_single(document, request, caller, record)) or (
             await self._run_in_snapshot(document, request, caller.identity, caller.tenant, record)
