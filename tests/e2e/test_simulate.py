@@ -16,6 +16,7 @@ import pytest
 import pytest_asyncio
 
 from core.agent_tokens import AgentTokens
+from core.limits import ENROLLMENTS_AT_ONCE
 from core.settings import Settings
 from core.signing import SigningKey, issue_platform_token
 from simulator.enrolment import enrolled
@@ -249,7 +250,6 @@ async def test_the_command_ends_cleanly_at_a_signal(place: Place, how: signal.Si
     process = _simulator(place, "--agents", 20, "--interval", 0.5)
     await _until_seen(place, lambda seen: any(seen.values()))
     process.send_signal(how)
-    process.send_signal(how)
     out, err = await asyncio.to_thread(process.communicate, timeout=10)
     assert process.returncode == 0, err
     assert "Traceback" not in err
@@ -262,6 +262,21 @@ async def test_a_token_that_the_server_does_not_take(place: Place) -> None:
     out, err = await asyncio.to_thread(process.communicate, timeout=60)
     assert (process.returncode, out) == (1, "")
     assert re.search("does not enrol sim-00000[01]: 401, ", err), err
+
+
+async def test_a_rollout_larger_than_a_token_allows_at_once_waits_as_it_is_told(place: Place) -> None:
+    fleet = await place.fleet(Plan(ENROLLMENTS_AT_ONCE + 20, interval_s=4.0, duration_s=4.4, jitter=0.0))
+    await fleet.run()
+    assert not fleet.tally.failures
+    assert fleet.tally.acknowledged >= ENROLLMENTS_AT_ONCE + 20
+
+
+async def test_in_a_demo_the_command_needs_no_token(place: Place) -> None:
+    process = _simulator(place, "--agents", 60, "--interval", 1, "--duration", 2, given=())
+    out, err = await asyncio.to_thread(process.communicate, timeout=60)
+    assert process.returncode == 0, err
+    assert "enrolling at 3 sites" in err
+    assert re.search(r"^failed +none$", out, re.MULTILINE)
 
 
 def test_nobody_at_that_address(tmp_path: Path) -> None:
