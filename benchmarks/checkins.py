@@ -31,6 +31,7 @@ from benchmarks.fleets import Known, known_fleet
 from benchmarks.reads import RESULTS, prepare
 from benchmarks.usage import Usage
 from core.embedded import EmbeddedPostgres
+from simulator.command import keep_what_stands
 
 _LIMITS: Final = {"AGENT_CALLS_PER_MINUTE": "100000"}
 """To saturation each agent beats more often than it may; there is one of them for 60,000 all the same."""
@@ -70,6 +71,7 @@ async def _with_server(dsn: str, options: argparse.Namespace) -> dict[str, Any]:
         fleet: Known = await known_fleet(connection, options.data_dir, port, options.agents)
         usage = Usage(psutil.Process(pid), options.data_dir)
         load = Load(fleet, options.connections)
+        keep_what_stands()
         results: dict[str, Any] = {"first": await warmed(load, usage), "saturation": None, "endurance": None}
         print(f"   first check-ins: {results['first']}", flush=True)
         if options.rounds:

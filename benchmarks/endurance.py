@@ -16,6 +16,7 @@ import httpx
 
 from benchmarks.fleets import Known
 from benchmarks.live import users_of
+from benchmarks.machine import Probe
 from benchmarks.servers import ROOT
 from benchmarks.usage import Usage, Used
 from simulator.fleet import Fleet
@@ -38,16 +39,16 @@ async def endured(
     """All agents beat once a minute for so long, with so many streams and as many live queries open."""
     plan = Plan(len(fleet.agents), _INTERVAL_S)
     wanted = await _wanted(fleet, connection, followers)
+    followed = {site for _, site in wanted["streams"]}
+    share = sum(site in followed for site in fleet.sites) / len(fleet.sites)
     async with _following(wanted) as child:
         beating = Fleet(fleet.beats, fleet.origin, plan)
         run = asyncio.create_task(beating.run())
         await asyncio.sleep(_SETTLE_S)
         await _report(child)
         beating.tally.latencies, before = Latencies(), beating.tally.acknowledged
-        counted, parts = await _counters(fleet), [usage.now()]
-        for _ in range(round(seconds / _PART_S)):
-            await asyncio.sleep(_PART_S)
-            parts.append(usage.now())
+        counted = await _counters(fleet)
+        parts, machine = await _watched(usage, seconds)
         after, acknowledged = await _counters(fleet), beating.tally.acknowledged - before
         told = await _report(child)
         run.cancel()
@@ -60,11 +61,26 @@ async def endured(
         "failures": dict(beating.tally.failures),
         "ms": {f"p{share:g}": round(latencies.at(share / 100) * 1000, 1) for share in (50, 90, 99, 99.9)},
         "longest_ms": round(latencies.largest_s * 1000, 1),
-        "behind_ms": round(beating.tally.behind_s * 1000),
+        "machine_ms": machine,
         "live": {name: after[name] - counted[name] for name in _COUNTED},
-        "followers": {"streams": followers, "queries": followers, **told},
+        "followers": {
+            "streams": followers,
+            "queries": followers,
+            **told,
+            "events_due": round(acknowledged * share),
+        },
         "parts": [_part(one, other) for one, other in pairwise(parts)],
     }
+
+
+async def _watched(usage: Usage, seconds: float) -> tuple[list[Used], dict[str, float]]:
+    """What is used at the ends of all parts of the time, and what the machine does meanwhile."""
+    parts = [usage.now()]
+    with Probe(usage.data_dir) as probe:
+        for _ in range(round(seconds / _PART_S)):
+            await asyncio.sleep(_PART_S)
+            parts.append(usage.now())
+        return parts, probe.report()
 
 
 def _part(one: Used, other: Used) -> dict[str, float]:

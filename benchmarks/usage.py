@@ -24,6 +24,7 @@ class Usage:
     """The processes of a benchmark: a server, PostgreSQL on a data directory, and this one."""
 
     def __init__(self, server: psutil.Process, data_dir: Path) -> None:
+        self.data_dir = data_dir
         self._server = server
         self._postmaster = psutil.Process(_postmaster(data_dir))
         self._client = psutil.Process()

@@ -1,6 +1,7 @@
 """`server.py simulate`: enrols a fleet, lets it beat until its time is over or Ctrl-C, and says how it went."""
 
 import asyncio
+import gc
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -41,6 +42,7 @@ async def simulate(
         fleet = Fleet(await _beats(origin, plan, enrollment_tokens, platform, console), origin, plan)
     except asyncio.CancelledError:
         return None
+    keep_what_stands()
     display = asyncio.create_task(shown(fleet.tally, plan, console))
     with suppress(asyncio.CancelledError):
         await fleet.run()
@@ -48,6 +50,12 @@ async def simulate(
     await asyncio.wait([display])
     sys.stdout.write("".join(f"{line}\n" for line in summary(fleet.tally, plan)))
     return fleet.tally
+
+
+def keep_what_stands() -> None:
+    """Takes a large fleet out of the garbage collector's rounds, each of which would hold its beats up for 0.2 s."""
+    gc.collect()
+    gc.freeze()
 
 
 async def _beats(

@@ -55,8 +55,9 @@ class Fleet:
         loop, plan = asyncio.get_running_loop(), self._plan
         began = self.tally.began_s = loop.time()
         until = began + (plan.duration_s or math.inf)
+        # As of a fleet that has been beating all along: the rate is even from the first second on.
         self._next = [
-            (began + self._dice.uniform(0, plan.interval_s), at) for at in range(len(self._requests))
+            (began + self._dice.random() * self._pause_s(), at) for at in range(len(self._requests))
         ]
         heapify(self._next)
         absences = asyncio.create_task(self._absences())
