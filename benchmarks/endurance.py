@@ -21,7 +21,7 @@ from benchmarks.servers import ROOT
 from benchmarks.usage import Usage, Used
 from simulator.fleet import Fleet
 from simulator.plan import Plan
-from simulator.tally import Latencies
+from simulator.tally import Latencies, Tally
 
 _INTERVAL_S: Final = 60.0
 _SETTLE_S: Final = 15.0
@@ -37,49 +37,48 @@ async def endured(
     fleet: Known, connection: asyncpg.Connection, usage: Usage, seconds: float, followers: int
 ) -> dict[str, Any]:
     """All agents beat once a minute for so long, with so many streams and as many live queries open."""
-    plan = Plan(len(fleet.agents), _INTERVAL_S)
     wanted = await _wanted(fleet, connection, followers)
     followed = {site for _, site in wanted["streams"]}
     share = sum(site in followed for site in fleet.sites) / len(fleet.sites)
+    beating = Fleet(fleet.beats, fleet.origin, Plan(len(fleet.beats), _INTERVAL_S))
+    tally = beating.tally
     async with _following(wanted) as child:
-        beating = Fleet(fleet.beats, fleet.origin, plan)
         run = asyncio.create_task(beating.run())
         await asyncio.sleep(_SETTLE_S)
         await _report(child)
-        beating.tally.latencies, before = Latencies(), beating.tally.acknowledged
-        counted = await _counters(fleet)
-        parts, machine = await _watched(usage, seconds)
-        after, acknowledged = await _counters(fleet), beating.tally.acknowledged - before
+        tally.latencies, before, counted = Latencies(), tally.acknowledged, await _counters(fleet)
+        parts, machine = await _watched(tally, usage, seconds)
+        after, acknowledged = await _counters(fleet), tally.acknowledged - before
         told = await _report(child)
         run.cancel()
         await asyncio.wait([run])
-    latencies = beating.tally.latencies
+    at = tally.latencies.at
     return {
         "seconds": seconds,
-        "agents": plan.agents,
-        "acknowledged_s": round(acknowledged / (parts[-1].at - parts[0].at), 1),
-        "failures": dict(beating.tally.failures),
-        "ms": {f"p{share:g}": round(latencies.at(share / 100) * 1000, 1) for share in (50, 90, 99, 99.9)},
-        "longest_ms": round(latencies.largest_s * 1000, 1),
+        "agents": tally.agents,
+        "acknowledged": acknowledged,
+        "failures": dict(tally.failures),
+        "ms": {f"p{share:g}": round(at(share / 100) * 1000, 1) for share in (50, 90, 99, 99.9, 100)},
         "machine_ms": machine,
         "live": {name: after[name] - counted[name] for name in _COUNTED},
-        "followers": {
-            "streams": followers,
-            "queries": followers,
-            **told,
-            "events_due": round(acknowledged * share),
-        },
-        "parts": [_part(one, other) for one, other in pairwise(parts)],
+        "streams": {"open": len(wanted["streams"]), "events_due": round(acknowledged * share), **told},
+        "queries": {"open": len(wanted["queries"]), "answers": told.pop("answers")},
+        "parts": parts,
     }
 
 
-async def _watched(usage: Usage, seconds: float) -> tuple[list[Used], dict[str, float]]:
-    """What is used at the ends of all parts of the time, and what the machine does meanwhile."""
-    parts = [usage.now()]
+async def _watched(
+    tally: Tally, usage: Usage, seconds: float
+) -> tuple[list[dict[str, float]], dict[str, float]]:
+    """What is used in each part of the time, and what the machine does meanwhile."""
+    parts, whole = [], tally.latencies
     with Probe(usage.data_dir) as probe:
         for _ in range(round(seconds / _PART_S)):
+            before, tally.latencies = usage.now(), Latencies()
             await asyncio.sleep(_PART_S)
-            parts.append(usage.now())
+            parts.append({**_part(before, usage.now()), "p99_ms": round(tally.latencies.at(0.99) * 1000, 1)})
+            whole.add_all(tally.latencies)
+        tally.latencies = whole
         return parts, probe.report()
 
 

@@ -52,7 +52,8 @@ class Line:
             async with asyncio.timeout(self._patience_s):
                 return await self._ask(request)
         except TimeoutError:
-            raise CallFailedError("timed out") from None
+            is_asked = self._wire is not None and self._wire.is_busy
+            raise CallFailedError("timed out" if is_asked else "no connection in time") from None
         except ConnectionRefusedError:
             raise CallFailedError("refused") from None
         except (_UnheardError, ConnectionError, HttpParserError):

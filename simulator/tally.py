@@ -20,6 +20,11 @@ class Latencies:
         self._counts[math.ceil(math.log(max(seconds, 1e-6)) / _STEP)] += 1
         self.largest_s = max(self.largest_s, seconds)
 
+    def add_all(self, others: "Latencies") -> None:
+        """Count what others have counted."""
+        self._counts.update(others._counts)
+        self.largest_s = max(self.largest_s, others.largest_s)
+
     def at(self, share: float) -> float:
         """The seconds below which that share of all lies, 2 % too high at most; 0 where there are none."""
         wanted, seen = share * self._counts.total(), 0

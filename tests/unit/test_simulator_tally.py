@@ -25,3 +25,12 @@ def test_no_percentile_is_above_the_longest() -> None:
     latencies = Latencies()
     latencies.add(0.1)
     assert latencies.at(0.999) == latencies.largest_s == 0.1
+
+
+def test_what_others_have_counted_counts() -> None:
+    latencies, others = Latencies(), Latencies()
+    latencies.add(0.1)
+    others.add(0.3)
+    latencies.add_all(others)
+    assert latencies.at(0.5) == pytest.approx(0.1, rel=0.02)
+    assert latencies.at(1.0) == latencies.largest_s == 0.3
