@@ -7,7 +7,6 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from itertools import pairwise
 from random import Random
 from typing import Any, Final
 
@@ -50,6 +49,7 @@ async def endured(
         parts, machine = await _watched(tally, usage, seconds)
         after, acknowledged = await _counters(fleet), tally.acknowledged - before
         told = await _report(child)
+        answers = told.pop("answers")
         run.cancel()
         await asyncio.wait([run])
     at = tally.latencies.at
@@ -62,7 +62,7 @@ async def endured(
         "machine_ms": machine,
         "live": {name: after[name] - counted[name] for name in _COUNTED},
         "streams": {"open": len(wanted["streams"]), "events_due": round(acknowledged * share), **told},
-        "queries": {"open": len(wanted["queries"]), "answers": told.pop("answers")},
+        "queries": {"open": len(wanted["queries"]), "answers": answers},
         "parts": parts,
     }
 

@@ -22,7 +22,7 @@ class Latencies:
 
     def add_all(self, others: "Latencies") -> None:
         """Count what others have counted."""
-        self._counts.update(others._counts)
+        self._counts.update(others._counts)  # noqa: SLF001 - of its own kind
         self.largest_s = max(self.largest_s, others.largest_s)
 
     def at(self, share: float) -> float:
