@@ -388,3 +388,31 @@ LIVE_CLOSE_S: Final = 0.5
 
 LIVE_KEEP_S: Final = 5.0
 """How often a server sees to it that the change log stays small: a fraction of the minutes that it is kept."""
+
+IMPORT_LINE_BYTES_MAX: Final = 8 << 20
+"""A row in an imported file: eight times what Convex allows a document. Parsed it takes up to thirty times as much
+memory, of which an import is to need no more than 300 MB."""
+
+IMPORT_DIRECTORY_BYTES_MAX: Final = 16 << 20
+"""The list of members of a ZIP file, read into memory as a whole: 200,000 stored files beside the tables."""
+
+IMPORT_BOMB_BYTES: Final = 64 << 20
+"""What unpacks to less than this is no ZIP bomb, however small it was."""
+
+IMPORT_BOMB_RATIO: Final = 200
+"""What unpacks to more than this many times its size is one: rows that differ by an id and a time come to 50."""
+
+IMPORT_OVERRIDES_BYTES_MAX: Final = 24 << 20
+"""What an export in Convex's older encoding says about single documents, kept in memory: some 100,000 documents."""
+
+IMPORT_KEY_BYTES_MAX: Final = 600
+"""A text that stands in an index: four of them are the 2,704 bytes that PostgreSQL's index entries may have."""
+
+IMPORT_LOT_BYTES: Final = 1 << 20
+"""Bytes of a file whose rows are sent to the database at once: more is not faster, and is memory."""
+
+IMPORT_LOT_ROWS: Final = 2_000
+"""Rows sent at once, at most."""
+
+EXPORT_LOT_ROWS: Final = 200
+"""Rows fetched at once for an export: of the widest, a MiB each, they are what an export may hold."""

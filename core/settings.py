@@ -84,6 +84,11 @@ class Settings(BaseSettings):
         description="Keys of the secrets that are kept for tenants, with commas between, each 32 random bytes in "
         "base64 (openssl rand -base64 32): the first encrypts, all decrypt. Without one no secret is taken.",
     )
+    import_secret_key: SecretStr | None = Field(
+        default=None,
+        description="The AES-256 key under which an imported export has its secrets: 64 hexadecimal digits, or "
+        "32 bytes. Without it they are kept out.",
+    )
     cors_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_split)] = Field(
         default=(),
         description="Origins whose pages may call this API from a browser, such as https://app.example.com, "
