@@ -44,10 +44,8 @@ class ConvexSnapshot:
         self.sizes = {table: self._archive.size(table + _ROWS) for table in ours}
         listed = set(self._listed()) if _LIST in names else set()
         self._names = names
-        self.skipped = sorted(
-            {name.partition("/")[0] for name in names if "/" in name}
-            | listed - SHAPES.keys() - {"_tables", ""}
-        )
+        folders = {name.partition("/")[0] for name in names if "/" in name} | listed
+        self.skipped = sorted(folders - SHAPES.keys() - {"_tables"})
         self.missing = [table for table in SHAPES if table in listed and table not in self.sizes]
 
     def _listed(self) -> Iterator[str]:

@@ -29,7 +29,7 @@ LOCK: Final = 0x6D73705F696D706F
 
 _SESSION: Final = """
 SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0;
-SET work_mem = '64MB'; SET temp_buffers = '32MB'
+SET jit = off; SET work_mem = '64MB'; SET temp_buffers = '32MB'
 """
 
 

@@ -31,7 +31,6 @@ _INSERT: Final = """
 INSERT INTO public.{table} ({all_names})
 SELECT {all_theirs} FROM pg_temp.import_{table} s
 WHERE s.import_reason IS NULL AND NOT EXISTS (SELECT FROM public.{table} t WHERE t.id = s.id)
-ORDER BY s.import_line
 """
 
 
