@@ -68,10 +68,19 @@ class Inferred:
         """The shape of any of the fields."""
         every = Inferred()
         for part in self.fields.values():
-            every.kinds |= part.kinds
-            every.fields |= part.fields
-            every.element = every.element or part.element
+            every.absorb(part)
         return every
+
+    def absorb(self, other: "Inferred") -> None:
+        """Take into account all that another has seen."""
+        self.seen += other.seen
+        self.objects += other.objects
+        self.kinds |= other.kinds
+        for key, part in other.fields.items():
+            self.fields.setdefault(key, Inferred()).absorb(part)
+        if other.element:
+            self.element = self.element or Inferred()
+            self.element.absorb(other.element)
 
     def hint(self, value: Any) -> Any:
         """What is to be said of one value: "infer" where the shape says all."""
