@@ -1,4 +1,4 @@
-"""The command `export convex`: everything as a Convex snapshot in the newer encoding, as `npx convex export` makes it.
+"""The command `export convex`: everything as a Convex snapshot, in the newer encoding of `npx convex export`.
 
 Numbers are float64, as those of JavaScript are. An amount that no float64 shows by the same digits is text,
 so that nothing of it is lost; an integer in JSON that none holds is an int64. Secrets stay: `{"secret": true}`.

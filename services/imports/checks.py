@@ -41,10 +41,6 @@ UPDATE pg_temp.import_{table} s
 SET import_reason = 'is here already, and says something else: the audit log is only ever added to'
 FROM public.{table} t WHERE t.id = s.id AND s.import_reason IS NULL AND ({ours}) IS DISTINCT FROM ({theirs})
 """
-_NOBODYS: Final = """
-UPDATE pg_temp.import_{table} s SET import_reason = 'userId: a change without tenant cannot be a person''s'
-WHERE s.user_id IS NOT NULL AND s.tenant_id IS NULL AND s.import_reason IS NULL
-"""
 _NOWHERE: Final = """
 UPDATE pg_temp.import_{table} s
 SET import_reason = format('{field}: there is no %L in {target}{whose}', left(s.{column}, 60))
@@ -133,7 +129,6 @@ class Checks:
             await self._do(_OTHERS)
         if self._shape.table == "audit_log":
             names = [column.name for column in self._shape.columns]
-            await self._do(_NOBODYS)
             await self._do(
                 _PAST,
                 ours=", ".join(f"t.{name}" for name in names),

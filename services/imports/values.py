@@ -17,6 +17,7 @@ _NUL: Final = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 _DECIMAL: Final = re.compile(
     r"[+-]?(?:\d{1,1000}(?:\.\d{0,1000})?|\.\d{1,1000})(?:[eE][+-]?\d{1,3})?", re.ASCII
 )
+_COUNTERS: Final = frozenset({"attempts", "attempts_max", "retry_count", "failure_count"})
 _INT_MAX: Final = 2**31 - 1
 
 
@@ -128,13 +129,16 @@ class Whole:
             if column.required
         ]
         self._closed = [(place, column) for place, column in enumerate(columns) if column.values]
+        self._counters = [(place, column) for place, column in enumerate(columns) if column.name in _COUNTERS]
+        self._person = places.get("user_id")  # of the audit log
+        self._tenant = places.get("tenant_id", 0)
         self._objects = [(place, column) for place, column in enumerate(columns) if column.is_object]
 
     def made(self, record: list[Any]) -> list[Any]:
         """The record, whole; it is changed in place.
 
         Raises:
-            RowRefusedError: Something is missing, or not of its closed set.
+            RowRefusedError: Something is missing, or not what it has to be.
         """
         for place, column, fallback in self._required:
             if record[place] is None:
@@ -148,9 +152,17 @@ class Whole:
         for place, column in self._objects:
             if record[place][0] != "{":
                 raise RowRefusedError(f"{column.field}: is not an object")
+        self._require_sense(record)
+        return record
+
+    def _require_sense(self, record: list[Any]) -> None:
+        for place, column in self._counters:
+            if record[place] < 0:
+                raise RowRefusedError(f"{column.field}: is less than 0")
         if not record[self._id]:
             raise RowRefusedError("the id is empty")
-        return record
+        if self._person is not None and record[self._person] and record[self._tenant] is None:
+            raise RowRefusedError("userId: a change without tenant cannot be a person's")
 
     @staticmethod
     def _fill(record: list[Any], place: int, column: Column, fallback: int | None) -> None:
