@@ -389,8 +389,8 @@ LIVE_CLOSE_S: Final = 0.5
 LIVE_KEEP_S: Final = 5.0
 """How often a server sees to it that the change log stays small: a fraction of the minutes that it is kept."""
 
-IMPORT_LINE_BYTES_MAX: Final = 8 << 20
-"""A row in an imported file: eight times what Convex allows a document. Parsed it takes up to thirty times as much
+IMPORT_LINE_BYTES_MAX: Final = 6 << 20
+"""A row in an imported file: six times what Convex allows a document. Parsed it takes up to thirty times as much
 memory, of which an import is to need no more than 300 MB."""
 
 IMPORT_DIRECTORY_BYTES_MAX: Final = 16 << 20

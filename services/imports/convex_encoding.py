@@ -14,18 +14,23 @@ from typing import Any, Final
 from services.imports.convex_shapes import INFER, UNKNOWN, Options, below, is_open, meaning
 
 _EXACT: Final = 2**53
+_CHANGED: Final = frozenset({float, dict, list})
 _INFINITIES: Final = {"Infinity": math.inf, "-Infinity": -math.inf}
 
 
 def plain(value: Any) -> Any:
-    """A value of the newer encoding as it is stored."""
+    """A value of the newer encoding as it is stored; objects and lists are changed in place, as they may be large."""
     kind = type(value)
     if kind is float:
         return int(value) if -_EXACT <= value <= _EXACT and value.is_integer() else value
     if kind is dict:
-        return {key: plain(part) for key, part in value.items()}
-    if kind is list:
-        return [plain(part) for part in value]
+        for key, part in value.items():
+            if type(part) in _CHANGED:
+                value[key] = plain(part)
+    elif kind is list:
+        for place, part in enumerate(value):
+            if type(part) in _CHANGED:
+                value[place] = plain(part)
     return value
 
 

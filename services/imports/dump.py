@@ -48,13 +48,13 @@ class Dump:
         self.missing: list[str] = []
         try:
             self._file = path.open("rb")
-            self._take_stock()
         except OSError as error:
             raise FileRefusedError(f"{path} cannot be read: {error.strerror or error}") from error
-        if not self._blocks:
-            raise FileRefusedError(
-                f"{path} has no COPY of a table in public: is it a dump made by pg_dump, without --inserts?"
-            )
+        try:
+            self._take_stock()
+        except BaseException:
+            self._file.close()
+            raise
         self.sizes = {table: block.ends - block.begins for table, block in self._blocks.items()}
 
     def _take_stock(self) -> None:
@@ -75,6 +75,10 @@ class Dump:
         if begun is not None:
             raise FileRefusedError(
                 f"{self._path} is cut off: the rows of {begun[0]}, from line {begun[1].line}, do not end"
+            )
+        if not self._blocks:
+            raise FileRefusedError(
+                f"{self._path} has no COPY of a table in public: is it a dump of pg_dump, without --inserts?"
             )
 
     def _begun(self, line: Line) -> tuple[str, _Block] | None:

@@ -61,6 +61,11 @@ class Column:
     values: frozenset[str] = frozenset()
     is_object: bool = False
 
+    @property
+    def is_needed(self) -> bool:
+        """Whether nothing stands for it where a file does not have it at all."""
+        return self.required and self.default is None and self.name not in _BY_DATABASE
+
 
 @dataclass(frozen=True, slots=True)
 class Reference:
@@ -110,6 +115,9 @@ _KINDS: Final[Mapping[type, Kind]] = {
     columns.Json: Kind.JSON,
     columns.TextArray: Kind.TEXTS,
 }
+
+_BY_DATABASE: Final = frozenset({"created_at", "updated_at", "scheduled_at", "last_check_at"})
+"""Columns for which the database has a default of its own: now."""
 
 _FALLBACKS: Final = dict.fromkeys(("updated_at", "scheduled_at", "last_check_at"), "created_at")
 _OBJECTS: Final = frozenset(

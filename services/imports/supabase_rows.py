@@ -59,6 +59,9 @@ class SupabaseRows:
             raise FileRefusedError(
                 f"{self._shape.table} has no column `id`: its first line must name the columns"
             )
+        for column in self._shape.columns:
+            if column.is_needed and column.name not in places:
+                raise FileRefusedError(f"{self._shape.table} has no column `{column.name}`")
         return places
 
     def read(self, fields: Sequence[str | None]) -> tuple[str, list[Any]]:
