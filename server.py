@@ -164,10 +164,17 @@ def import_export(settings: Settings, arguments: argparse.Namespace) -> int:
         closing(opened_source(Origin(arguments.origin), arguments.path)) as source,
         located_database(settings) as dsn,
     ):
-        if not arguments.dry_run:
-            _run(migrated(dsn, settings))
+        _run(_ready(dsn, settings, dry_run=arguments.dry_run))
         report = _run(import_data(direct(dsn, settings), settings, source, wanted, sys.stdout, keys))
     return int(wanted.strict and report.rejected > 0)
+
+
+async def _ready(dsn: str, settings: Settings, *, dry_run: bool) -> None:
+    """A migrated database; a dry run does not even migrate."""
+    if not dry_run:
+        await migrated(dsn, settings)
+    elif problem := await unready(dsn):
+        raise StartupError(f"A dry run changes nothing, and {problem}: run `python server.py migrate` first.")
 
 
 def export(settings: Settings, path: Path) -> None:

@@ -46,10 +46,7 @@ class Dump:
         self._blocks: dict[str, _Block] = {}
         self.skipped: list[str] = []
         self.missing: list[str] = []
-        try:
-            self._file = path.open("rb")
-        except OSError as error:
-            raise FileRefusedError(f"{path} cannot be read: {error.strerror or error}") from error
+        self._file = path.open("rb")
         try:
             self._take_stock()
         except BaseException:

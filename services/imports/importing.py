@@ -1,7 +1,7 @@
 """The command `import`: from what the operator gives to what the operator reads."""
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Final, TextIO
@@ -62,9 +62,12 @@ def opened_source(origin: Origin, path: Path) -> Source:
     """
     if not path.exists():
         raise FileRefusedError(f"{path} is not there")
-    if origin is Origin.CONVEX:
-        return ConvexSnapshot(path)
-    return CsvFolder(path) if path.is_dir() else Dump(path)
+    try:
+        if origin is Origin.CONVEX:
+            return ConvexSnapshot(path)
+        return CsvFolder(path) if path.is_dir() else Dump(path)
+    except OSError as error:
+        raise FileRefusedError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
 async def import_data(
@@ -75,7 +78,7 @@ async def import_data(
     Args:
         dsn: The migrated database, not through a transaction pooler: the staging tables are its session's.
         settings: For the key of the secrets in the export.
-        source: The export; closed at the end.
+        source: The export.
         wishes: What of it, and how.
         output: Where the report goes.
         keys: Ours, for secrets.
@@ -84,7 +87,7 @@ async def import_data(
         StartupError: The database cannot be used, the file is broken, or another import is running. What had been
             imported by then is reported.
     """
-    with closing(source), _bar(source, wishes) as progress:
+    with _bar(source, wishes) as progress:
         async with _session(dsn) as connection:
             secrets = SecretsKept(keys, OldKey.of(settings.import_secret_key))
             load = Loading(connection, source, wishes, secrets, progress)
@@ -155,10 +158,11 @@ async def _session(dsn: str) -> AsyncIterator[asyncpg.Connection]:
 
 @contextmanager
 def _bar(source: Source, wishes: Wishes) -> Iterator[loading.Progress]:
-    """A progress bar on stderr, over the bytes of all tables."""
+    """A progress bar on stderr, where that is a terminal, over the bytes of all tables."""
     wanted = [table for table in SHAPES if table in source.sizes and table in wishes.tables]
     columns = (TextColumn("{task.description:>36}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=sum(source.sizes[table] for table in wanted) or 1)
         before = dict(zip(wanted, _sums(source.sizes[table] for table in wanted), strict=True))
 

@@ -9,7 +9,9 @@ from typing import Final
 import asyncpg
 import pytest
 
+from core.settings import Settings
 from services.convex_export import export_convex
+from services.migrations import migrate
 from tests.clusters import ThrowawayCluster, binaries
 from tests.exports.convex import write_snapshot
 from tests.exports.supabase import NOBODY, header, write_dump, write_folder
@@ -167,3 +169,29 @@ async def test_a_column_that_the_file_does_not_have_stays_what_it_is(
     assert outcome.numbers["tenants"] == (len(rows["tenants"]), 0, 0, len(rows["tenants"]), 0)
     assert NOBODY not in str(await contents(database_url))
     assert await contents(database_url) == expected(rows)
+
+
+async def test_an_owner_who_is_under_the_policies_imports_and_exports(
+    cluster: ThrowawayCluster, empty_database_url: str, rows: World, tmp_path: Path
+) -> None:
+    """Where the connecting role may not create the role of requests, row-level security is forced on it."""
+    admin = await asyncpg.connect(empty_database_url)
+    name = await admin.fetchval("SELECT current_database()")
+    role = f"importer_{name}"
+    await admin.execute(f'CREATE ROLE {role} LOGIN; GRANT CREATE, TEMPORARY ON DATABASE "{name}" TO {role}')
+    await admin.execute(f"GRANT CREATE ON SCHEMA public TO {role}")
+    await admin.close()
+    url = cluster.dsn(name, role)
+    await migrate(url, Settings(request_role="nobody_has_made_it"))
+    path = write_snapshot(tmp_path / "a.zip", rows)
+    trial = await imported(url, path, dry_run=True)
+    first = await imported(url, path, strict=True)
+    assert (
+        first.numbers
+        == trial.numbers
+        == {name: (len(table), len(table), 0, 0, 0) for name, table in rows.items()}
+    )
+    assert await contents(url) == expected(rows)
+    again = await imported(url, path)
+    assert {numbers[1:3] for numbers in again.numbers.values()} == {(0, 0)}
+    assert await export_convex(url, tmp_path / "b.zip") == {name: len(table) for name, table in rows.items()}
