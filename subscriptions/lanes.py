@@ -133,7 +133,8 @@ class Lanes:
             work.hold.release()
         if lane.left or task.cancelled():
             self._ring()
-        if lane.left and not task.cancelled() and (error := task.exception()):
+        error = None if task.cancelled() else task.exception()
+        if lane.left and error:
             _log.warning("a slow live query was interrupted", error=str(error))
 
     async def _watch(self, tasks: Sequence["asyncio.Task[None]"]) -> None:

@@ -1,6 +1,7 @@
 """What goes wrong under live queries: runs that fail or take long, lost connections, a database that is away."""
 
 import asyncio
+import gc
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,7 +11,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from core.limits import LIVE_RUN_S, LIVE_SLOW_RUNS
+from core.limits import LIVE_LANES, LIVE_RUN_S, LIVE_SLOW_RUNS
 from core.settings import Settings
 from services.demo import DemoSize, load_demo
 from services.migrations import migrate
@@ -425,3 +426,33 @@ async def test_a_slow_run_that_ends_tells_itself_alone(
     await asyncio.gather(slow.until(2), *(each.until(2) for each in told))
     assert counts == [1, 1]
     assert [each.data["site"]["name"] for each in (*told, slow)] == ["Beside"] * 3
+
+
+async def test_connections_that_are_lost_together_leave_no_error_behind(
+    demo: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of them is told; asyncio must not complain of the others, whose tasks nobody asked."""
+    agents = await some(demo, "agents", 12)
+    sitting = await demo.sit()
+    told = [sitting.subscribe(f"{AGENT} # {agent}", id=agent) for agent in agents]  # of no common shape
+    await asyncio.gather(*(each.until(1) for each in told))
+    complaints: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    cuts = iter(range(LIVE_LANES))
+
+    async def cut(lanes: Lanes, lane: Any, work: Any, batch: Any) -> list[Any]:
+        if next(cuts, None) is not None:
+            lane.snapshot.connection.terminate()
+        return await outcomes(lanes, lane, work, batch)
+
+    outcomes = Lanes._outcomes
+    monkeypatch.setattr(Lanes, "_outcomes", cut)
+    try:
+        await demo.write("UPDATE agents SET hostname = 'lost' WHERE id = ANY($1::text[])", agents)
+        await asyncio.gather(*(each.until(2) for each in told))
+        gc.collect()
+        await asyncio.sleep(0)
+    finally:
+        asyncio.get_running_loop().set_exception_handler(None)
+    assert next(cuts, None) is None
+    assert complaints == []
