@@ -3,6 +3,8 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from itertools import count
 from typing import Any, Final
 
 import asyncpg
@@ -10,9 +12,12 @@ import pytest
 import pytest_asyncio
 
 from core import limits
+from core.database import Snapshot
 from core.errors import BadUserInputError, ForbiddenError
+from core.viewer import Viewer
 from subscriptions.moment import Moment
 from subscriptions.stream_cursors import StreamCursor, binding_of
+from subscriptions.stream_runs import StreamRuns
 from tests.live.engine import Engine, Sitting, Told, engine, eventually
 
 CHECKINS: Final = """subscription ($site: ID, $agents: [ID!], $since: String) {
@@ -546,3 +551,42 @@ async def test_coming_and_going_leaves_nothing_behind(demo: Engine) -> None:
     await eventually(lambda: not demo.live.streams._tasks)
     streams = demo.live.streams
     assert (len(streams), streams._index._places, len(demo.live.feed)) == (0, {}, 0)
+
+
+async def test_a_site_that_another_stream_could_not_look_up_is_looked_up_again(
+    demo: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two streams wait for the site of one event, and the connection of the one that looks it up is lost."""
+    agent, site = (await agents(demo))[0]
+    await demo.write("DELETE FROM health_checks WHERE tenant_id = $1", demo.tenant_id)
+    sitting = await demo.sit()
+    of_agents, of_all = sitting.subscribe(HEALTH, site=site, type="AGENT"), sitting.subscribe(HEALTH, site=site)
+    await demo.settled()
+    snapshots, lost = count(), asyncio.Event()
+
+    @asynccontextmanager
+    async def first_is_lost(runs: StreamRuns, viewer: Viewer) -> AsyncIterator[Snapshot]:
+        number = next(snapshots)
+        try:
+            async with snapshot(runs, viewer) as begun:
+                if number == 0:
+                    begun.connection.terminate()
+                else:
+                    await lost.wait()
+                yield begun
+        finally:
+            lost.set()
+
+    snapshot = StreamRuns._snapshot
+    monkeypatch.setattr(StreamRuns, "_snapshot", first_is_lost)
+    await demo.write(
+        """INSERT INTO health_checks (tenant_id, resource_type, resource_id, status, last_check_at)
+           VALUES ($1, 'agent', $2, 'down', 1), ($1, 'site', $3, 'down', 1)""",
+        demo.tenant_id,
+        agent,
+        site,
+    )
+    await eventually(lambda: len(changes(of_agents)) == 1 or bool(of_agents.errors))
+    await eventually(lambda: len(changes(of_all)) == 2 or bool(of_all.errors))
+    assert (of_agents.errors, of_all.errors) == (None, None)
+    assert next(snapshots) > 2
