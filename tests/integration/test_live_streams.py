@@ -476,8 +476,8 @@ async def test_a_right_that_is_taken_away_ends_the_stream_and_another_does_not(d
         await demo.write("UPDATE roles SET rights = $2::text::jsonb WHERE id = $1", role, rights)
 
 
-async def _cut_off(demo: Engine, waiting: int) -> None:
-    """Cut the connections that wait for a lock, once there are so many."""
+async def _cut_off(demo: Engine, waiting: int, by: str = "pg_terminate_backend") -> None:
+    """Cut the connections that wait for a lock, once there are so many, or cancel what they wait with."""
     async with asyncio.timeout(10):
         while True:
             pids = [
@@ -491,7 +491,7 @@ async def _cut_off(demo: Engine, waiting: int) -> None:
                 break
             await asyncio.sleep(0.01)
     for pid in pids:
-        await demo.owner.execute("SELECT pg_terminate_backend($1)", pid)
+        await demo.owner.execute(f"SELECT {by}($1)", pid)  # noqa: S608 - named here
 
 
 async def test_what_a_lost_connection_kept_from_being_told_is_told(demo: Engine) -> None:
@@ -590,3 +590,19 @@ async def test_a_site_that_another_stream_could_not_look_up_is_looked_up_again(
     await eventually(lambda: len(changes(of_all)) == 2 or bool(of_all.errors))
     assert (of_agents.errors, of_all.errors) == (None, None)
     assert next(snapshots) > 2
+
+
+async def test_a_look_that_was_cancelled_keeps_no_stream_from_fresh_cursors(
+    demo: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An administrator cancels whatever waits for the log: the ticks, and those who renew cursors."""
+    monkeypatch.setattr("subscriptions.streams.STREAM_CURSOR_S", 0.1)
+    told = await (await demo.sit()).subscribe(CHECKINS).until(2)
+    blocking = await asyncpg.connect(demo.database._dsn)
+    async with blocking.transaction():
+        await blocking.execute("LOCK TABLE live.change IN ACCESS EXCLUSIVE MODE")
+        await demo.write("SELECT pg_current_xact_id()")
+        await _cut_off(demo, 2, "pg_cancel_backend")
+    await blocking.close()
+    await told.until(len(told.texts) + 2)
+    assert told.errors is None
