@@ -1,4 +1,4 @@
-"""docs/live.md against the running server: its examples, its series, its numbers; and the subscriptions of other pages."""
+"""docs/live.md against the running server: examples, series, numbers; and the subscriptions of other pages."""
 
 import asyncio
 import json

@@ -393,9 +393,7 @@ async def test_a_tick_that_comes_to_nothing_tells_nothing(
     assert [each.data["site"]["name"] for each in told] == ["Cut", "Cut"]
 
 
-async def test_a_slow_run_that_ends_tells_itself_alone(
-    demo: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_slow_run_that_ends_tells_itself_alone(demo: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """What has taken long before is run beside its tick; the tick's own answers wait for each other."""
     site = next(iter(await of_sites(demo)))
     sitting = await demo.sit()

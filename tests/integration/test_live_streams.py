@@ -491,7 +491,7 @@ async def _cut_off(demo: Engine, waiting: int, by: str = "pg_terminate_backend")
                 break
             await asyncio.sleep(0.01)
     for pid in pids:
-        await demo.owner.execute(f"SELECT {by}($1)", pid)  # noqa: S608 - named here
+        await demo.owner.execute(f"SELECT {by}($1)", pid)
 
 
 async def test_what_a_lost_connection_kept_from_being_told_is_told(demo: Engine) -> None:
@@ -560,7 +560,10 @@ async def test_a_site_that_another_stream_could_not_look_up_is_looked_up_again(
     agent, site = (await agents(demo))[0]
     await demo.write("DELETE FROM health_checks WHERE tenant_id = $1", demo.tenant_id)
     sitting = await demo.sit()
-    of_agents, of_all = sitting.subscribe(HEALTH, site=site, type="AGENT"), sitting.subscribe(HEALTH, site=site)
+    of_agents, of_all = (
+        sitting.subscribe(HEALTH, site=site, type="AGENT"),
+        sitting.subscribe(HEALTH, site=site),
+    )
     await demo.settled()
     snapshots, lost = count(), asyncio.Event()
 
