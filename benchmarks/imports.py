@@ -43,33 +43,28 @@ async def _emptied(dsn: str) -> str:
 
 
 def _measured(dsn: str, postgres: psutil.Process, *words: object) -> tuple[dict[str, Any], str]:
-    """A command: its seconds by the clock, those that it and PostgreSQL computed, its memory; and what it has said."""
+    """A command: its seconds by the clock and computed, PostgreSQL's, and its memory; beside it what it has said."""
     before, began = _computed(postgres), time.monotonic()
     with tempfile.TemporaryFile("w+") as output:
         command = [sys.executable, "server.py", *map(str, words)]
         process = subprocess.Popen(command, env=os.environ | {"DATABASE_URL": dsn}, stdout=output)
-        most = 0.0
-        while process.poll() is None:
+        most, pid = before, 0
+        while not pid:
             most = max(most, _computed(postgres))
             time.sleep(0.2)
-        _, status, used = 0, process.returncode, _usage()
+            pid, status, used = os.wait4(process.pid, os.WNOHANG)
         output.seek(0)
         said = output.read()
+    process.returncode = os.waitstatus_to_exitcode(status)
     if status:
-        raise SystemExit(f"{' '.join(map(str, words))} ended with status {status}: {said}")
+        raise SystemExit(f"{' '.join(map(str, words))} failed: {said}")
     seen = {
         "seconds": round(time.monotonic() - began, 1),
+        "seconds_computed": round(used.ru_utime + used.ru_stime, 1),
         "seconds_computed_by_postgres": round(most - before, 1),
-        "peak_mib": round(used / 1024),
+        "peak_mib": round(used.ru_maxrss / 1024),
     }
     return seen, said
-
-
-def _usage() -> int:
-    """The peak memory of the largest child so far, in KiB: the commands are alike, and the first is the smallest."""
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
 
 
 def _computed(postgres: psutil.Process) -> float:

@@ -104,12 +104,12 @@ class _Cover:
             return value
         secret, problem = self._opened(value)
         if problem:
-            self._tally[problem] += 1
+            self._tally.add(problem)
             return _OUT if envelope is None else envelope
         if envelope is not None and opened(keys, self._id, path, envelope) == orjson.dumps(secret):
-            self._tally["are the same as those that stand here"] += 1
+            self._tally.add("are the same as those that stand here")
             return envelope
-        self._tally["sealed with the first of SECRET_KEYS"] += 1
+        self._tally.add("sealed with the first of SECRET_KEYS")
         return sealed(keys, self._id, path, secret)
 
     def _opened(self, value: Any) -> tuple[Any, str]:

@@ -1,5 +1,6 @@
 """A line of a Convex export, a document, into a record."""
 
+import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, Final
@@ -17,10 +18,13 @@ from services.imports.values import (
     json_text,
     milliseconds,
     number,
-    refused_by,
     require_storable_text,
 )
 
+Reader = Callable[[Any, str], Any]
+"""Makes the value of a column out of a document's, with the document's id; raises `ValueError`."""
+
+_INT64: Final = re.compile(r"-?\d{1,19}", re.ASCII)
 _SYSTEM: Final = frozenset({"_id", "_creationTime"})
 
 
@@ -28,12 +32,8 @@ class ConvexRows:
     """Reads the documents of one table."""
 
     def __init__(self, shape: Shape, encoding: Encoding, tally: Tally) -> None:
-        self._columns = shape.columns
         self._fields = _SYSTEM | {column.field for column in shape.columns}
-        self._readers = [self._reader(column, encoding) for column in shape.columns]
-        self._rights = next(
-            (i for i, c in enumerate(shape.columns) if (shape.table, c.name) == ("roles", "rights")), None
-        )
+        self._readers = [(column.field, self._reader(column, encoding)) for column in shape.columns]
         self._whole = Whole(shape.columns)
         self._tally = tally
 
@@ -58,20 +58,21 @@ class ConvexRows:
 
     def _record(self, document: dict[str, Any], row_id: str) -> list[Any]:
         record: list[Any] = []
-        for column, reader in zip(self._columns, self._readers, strict=True):
-            value = document.get(column.field)
-            if value is not None:
-                with refused_by(column.field):
-                    value = reader(value, row_id)
-            record.append(value)
-        for name in document.keys() - self._fields:
-            self._tally.unknown[name] += 1
+        field = ""
+        try:
+            for field, reader in self._readers:
+                value = document.get(field)
+                record.append(None if value is None else reader(value, row_id))
+        except ValueError as error:
+            raise RowRefusedError(f"{field}: {error}") from error
+        if not document.keys() <= self._fields:
+            for name in document.keys() - self._fields:
+                self._tally.unknown.add(name)
         return record
 
-    def _reader(self, column: Column, encoding: Encoding) -> Callable[[Any, str], Any]:
+    def _reader(self, column: Column, encoding: Encoding) -> Reader:
         if column.kind is not Kind.JSON:
-            read = _READERS[column.kind]
-            return lambda value, _row_id: read(value)
+            return _READERS[column.kind]
         prepared = self._flat if column.name == "rights" else _as_it_is
         if encoding.is_plain(column.field):
             return lambda value, _row_id: json_text(prepared(plain(value)))
@@ -95,7 +96,7 @@ def _document(line: bytes) -> dict[str, Any]:
     return document
 
 
-def _text(value: Any) -> str:
+def _text(value: Any, _row_id: str = "") -> str:
     if type(value) is not str:
         raise ValueError("is not text")
     require_storable_text(value)
@@ -106,29 +107,26 @@ def _number_of(value: Any) -> float:
     """A number in either encoding; older ones have an int64 as a string."""
     if type(value) is float or type(value) is int:
         return value
-    if type(value) is str:
-        try:
-            return int(value)
-        except ValueError:
-            pass
+    if type(value) is str and _INT64.fullmatch(value):
+        return int(value)
     raise ValueError("is not a number")
 
 
-def _ms(value: Any) -> int:
+def _ms(value: Any, _row_id: str = "") -> int:
     return milliseconds(_number_of(value))
 
 
-def _int(value: Any) -> int:
+def _int(value: Any, _row_id: str = "") -> int:
     return integer(_number_of(value))
 
 
-def _flag(value: Any) -> bool:
+def _flag(value: Any, _row_id: str = "") -> bool:
     if type(value) is not bool:
         raise ValueError("is neither true nor false")
     return value
 
 
-def _amount(value: Any) -> Decimal:
+def _amount(value: Any, _row_id: str = "") -> Decimal:
     """The digits that a float64 is shown by are those that were meant."""
     if type(value) is float:
         return number(repr(value))
@@ -137,13 +135,13 @@ def _amount(value: Any) -> Decimal:
     raise ValueError("is not a number")
 
 
-def _texts(value: Any) -> list[str]:
+def _texts(value: Any, _row_id: str = "") -> list[str]:
     if not isinstance(value, list):
         raise ValueError("is not a list of texts")  # noqa: TRY004 - what is wrong is the file
     return [_text(each) for each in value]
 
 
-_READERS: Final[Mapping[Kind, Callable[[Any], Any]]] = {
+_READERS: Final[Mapping[Kind, Reader]] = {
     Kind.TEXT: _text,
     Kind.MS: _ms,
     Kind.INT: _int,

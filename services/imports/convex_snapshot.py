@@ -19,6 +19,8 @@ from services.imports.shapes import SHAPES, Kind
 from services.imports.values import RowRefusedError
 
 _LIST: Final = "_tables/documents.jsonl"
+_LISTED_MAX: Final = 10_000
+"""Tables of a snapshot that are told of; Convex allows no more."""
 _ROWS: Final = "/documents.jsonl"
 _SCHEMA: Final = "/generated_schema.jsonl"
 
@@ -56,7 +58,7 @@ class ConvexSnapshot:
                     name = orjson.loads(line.content or b"null")["name"]
                 except (orjson.JSONDecodeError, TypeError, KeyError):
                     continue
-                if isinstance(name, str):
+                if isinstance(name, str) and line.number <= _LISTED_MAX:
                     yield name
 
     @contextmanager
@@ -97,7 +99,7 @@ def encoding(stream: Stream, table: str) -> Encoding:
             for row_id, hint in said.items():
                 kept = {key: hint[key] for key in fields if key in hint} if isinstance(hint, dict) else None
                 if kept:
-                    overrides[row_id] = kept
+                    overrides[row_id] = orjson.dumps(kept)
                     held += len(line.content or b"")
         if held > IMPORT_OVERRIDES_BYTES_MAX:
             raise FileRefusedError(

@@ -25,6 +25,8 @@ _KINDS: Final = {
     b"\x1f\x8b": "compressed: unpack it with gunzip",
     b"PK\x03\x04": "a ZIP file: unpack it, and give the folder or the dump in it",
 }
+_SKIPPED_MAX: Final = 10_000
+"""Tables of others that are told of."""
 _HEAD_BYTES: Final = 64 << 10
 
 
@@ -91,7 +93,8 @@ class Dump:
 
     def _end(self, name: str, block: _Block, ends: int) -> None:
         if name not in SHAPES:
-            self.skipped.append(name)
+            if len(self.skipped) < _SKIPPED_MAX:
+                self.skipped.append(name)
         elif name in self._blocks:
             raise FileRefusedError(f"{self._path} has the rows of {name} twice")
         else:

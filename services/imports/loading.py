@@ -72,7 +72,9 @@ class Loading:
             FileRefusedError: The file is broken; the tables in the report are imported unless `strict`.
         """
         self.report.skipped = self.source.skipped
-        self.report.missing = [table for table in self.source.missing if table in self.wishes.tables]
+        named = SHAPES.keys() if self.wishes.tables < SHAPES.keys() else set(self.source.missing)
+        absent = (self.wishes.tables & named) - self.source.sizes.keys()
+        self.report.missing = [table for table in SHAPES if table in absent]
         await staging.prepare(self.connection)
         if self.wishes.strict and not self.wishes.dry_run:
             await self._run_whole(tell)

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from services.imports.shapes import Column
 
@@ -27,6 +27,20 @@ class Read(NamedTuple):
     reason: str = ""
 
 
+class Counts(Counter[str]):
+    """How often things were seen that a file names; of a file that names no end of them, all others as one."""
+
+    def add(self, thing: str, times: int = 1) -> None:
+        """Count one."""
+        short = thing[:_THING_CHARS_MAX]
+        self[short if short in self or len(self) < _THINGS_MAX else _OTHERS] += times
+
+
+_THINGS_MAX: Final = 200
+_THING_CHARS_MAX: Final = 120
+_OTHERS: Final = "others"
+
+
 @dataclass(slots=True)
 class Tally:
     """What was done to a table's rows on their way, counted.
@@ -37,9 +51,9 @@ class Tally:
         secrets: What became of secrets.
     """
 
-    unknown: Counter[str] = field(default_factory=Counter)
-    changed: Counter[str] = field(default_factory=Counter)
-    secrets: Counter[str] = field(default_factory=Counter)
+    unknown: Counts = field(default_factory=Counts)
+    changed: Counts = field(default_factory=Counts)
+    secrets: Counts = field(default_factory=Counts)
 
 
 @dataclass(frozen=True, slots=True)

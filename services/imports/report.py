@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Final
 
 from services.imports.merging import Merged
 from services.imports.reading import Tally, shown
 from services.imports.staging import Refusal
 
-_HEAD = ("table", "read", "inserted", "updated", "unchanged", "rejected")
+_NAMES_MAX: Final = 100
+_HEAD: Final = ("table", "read", "inserted", "updated", "unchanged", "rejected")
 
 
 @dataclass(slots=True)
@@ -28,7 +30,7 @@ class Report:
     Attributes:
         tables: Those that were looked at, in the order in which they were loaded.
         skipped: What else the file has.
-        missing: Tables of which the file says that it has them, and does not.
+        missing: Tables that were wanted by name, or that the file says it has, and which are not in it.
         is_kept: Whether the rows are in the database.
     """
 
@@ -49,9 +51,11 @@ class Report:
             yield f"{name:<27}" + "".join(f"{number:>11}" for number in numbers)
         yield from self._notes()
         if self.skipped:
-            yield f"Skipped, as there is no such table here: {', '.join(map(printable, self.skipped))}"
+            more = f", and {len(self.skipped) - _NAMES_MAX:,} more" if len(self.skipped) > _NAMES_MAX else ""
+            names = ", ".join(map(printable, self.skipped[:_NAMES_MAX]))
+            yield f"Skipped, as there is no such table here: {names}{more}"
         if self.missing:
-            yield f"Listed in the file, and not in it: {', '.join(self.missing)}"
+            yield f"Not in the file: {', '.join(self.missing)}"
 
     def _notes(self) -> Iterator[str]:
         for table in self.tables:

@@ -24,7 +24,7 @@ def flat_rights(rights: Any, tally: Tally) -> Any:
         if isinstance(granted, bool):
             flat |= _flat(name, granted, tally)
             continue
-        tally.changed["rights: an older shape became the flat one"] += 1
+        tally.changed.add("rights: an older shape became the flat one")
         for right in _of_older(name, granted, tally):
             flat[right] = True
     return flat
@@ -67,4 +67,4 @@ def _module(name: str) -> str | None:
 
 
 def _dropped(name: str, tally: Tally) -> None:
-    tally.changed[f"rights: {shown(name)} is no right here, and grants nothing"] += 1
+    tally.changed.add(f"rights: {shown(name)} is no right here, and grants nothing")

@@ -11,7 +11,7 @@ from services.imports.rights import flat_rights
 from services.imports.shapes import Column, Kind, Shape
 from services.imports.supabase_meanings import COLUMNS, EMPTIED, ENUMS, NOBODY, REFUSED
 from services.imports.supabase_values import READERS, with_kept
-from services.imports.values import RowRefusedError, Whole, json_text, refused_by
+from services.imports.values import RowRefusedError, Whole, json_text
 
 
 class SupabaseRows:
@@ -32,8 +32,8 @@ class SupabaseRows:
         self._width = len(header)
         places = self._placed(header)
         self.columns = tuple(column for column in shape.columns if column.name in places)
-        self._places = [places[column.name] for column in self.columns]
-        self._readers = [self._reader(column) for column in self.columns]
+        self._readers = [(column.field, places[column.name], self._reader(column)) for column in self.columns]
+        self._id_place = places["id"]
         self._at = {column.name: at for at, column in enumerate(self.columns)}
         self._enums = [
             (
@@ -72,7 +72,7 @@ class SupabaseRows:
         """
         if len(fields) != self._width:
             raise RowRefusedError(f"has {len(fields)} fields, where the header has {self._width}")
-        row_id = fields[self._places[self._at["id"]]] or ""
+        row_id = fields[self._id_place] or ""
         try:
             record = self._record(fields)
             self._mean(record)
@@ -83,15 +83,15 @@ class SupabaseRows:
 
     def _record(self, fields: Sequence[str | None]) -> list[Any]:
         record: list[Any] = []
-        for column, place, reader in zip(self.columns, self._places, self._readers, strict=True):
-            value = fields[place]
-            if value is None:
-                record.append(None)
-            else:
-                with refused_by(column.field):
-                    record.append(reader(value))
+        field = ""
+        try:
+            for field, place, reader in self._readers:  # noqa: B007 - told of by the error
+                value = fields[place]
+                record.append(None if value is None else reader(value))
+        except ValueError as error:
+            raise RowRefusedError(f"{field}: {error}") from error
         for name in self._unknown:
-            self._tally.unknown[name] += 1
+            self._tally.unknown.add(name)
         return record
 
     def _mean(self, record: list[Any]) -> None:
@@ -102,7 +102,7 @@ class SupabaseRows:
                 raise RowRefusedError(f"{column.field}: {refused[before]}")
             if before in means:
                 record[at] = means[before]
-                self._tally.changed[f"{column.field}: {before} became {means[before]}"] += 1
+                self._tally.changed.add(f"{column.field}: {before} became {means[before]}")
                 self._keep(record, column.name, before)
         if (
             self._shape.table == "data_sources"
@@ -110,7 +110,7 @@ class SupabaseRows:
             and record[self._at["site_id"]] == NOBODY
         ):
             record[self._at["site_id"]] = None
-            self._tally.changed["siteId: the zero UUID became absent"] += 1
+            self._tally.changed.add("siteId: the zero UUID became absent")
 
     def _keep(self, record: list[Any], column: str, before: str) -> None:
         emptied = EMPTIED.get((self._shape.table, before))

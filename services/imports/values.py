@@ -2,8 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
@@ -31,15 +30,6 @@ class RowRefusedError(Exception):
     def __init__(self, reason: str, row_id: str = "") -> None:
         super().__init__(reason)
         self.row_id = row_id
-
-
-@contextmanager
-def refused_by(field: str) -> Iterator[None]:
-    """Tell of a `ValueError` as the reason to refuse the row, behind the field's name."""
-    try:
-        yield
-    except ValueError as error:
-        raise RowRefusedError(f"{field}: {error}") from error
 
 
 def milliseconds(value: float) -> int:

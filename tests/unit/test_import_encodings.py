@@ -127,8 +127,8 @@ def test_the_older_encoding_with_its_schema_says_the_same(documents: list[Any]) 
     for each in documents:
         shape.see(each)
     for number, each in enumerate(documents):
-        hint = shape.hint(each)
-        encoding = Encoding(uniform=False, shape=parsed(shape.text()), overrides={str(number): hint})
+        said = {str(number): orjson.dumps(shape.hint(each))}
+        encoding = Encoding(uniform=False, shape=parsed(shape.text()), overrides=said)
         for name, value in older(each).items():
             there = encoding.stored(name, str(number), orjson.loads(orjson.dumps(value)))
             assert json.dumps(there, sort_keys=True) == _same(each[name])
