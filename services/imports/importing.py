@@ -1,5 +1,6 @@
 """The command `import`: from what the operator gives to what the operator reads."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from enum import StrEnum
@@ -101,13 +102,21 @@ async def import_data(
 
 
 async def _run(load: Loading, tell: loading.Tell, output: TextIO) -> None:
+    """Import; where that breaks off, say what is in the database."""
     try:
         await load.run(tell)
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
         _tell_rest(load.report, output)
-        said = " ".join(str(error).split())
-        raise StartupError(f"The import broke off, and may be run again: {said}") from error
+        first = error.__context__ or error  # what came of leaving transactions behind it says nothing
+        raise StartupError(
+            f"The import broke off, and may be run again: {' '.join(str(first).split())}"
+        ) from error
+    except asyncio.CancelledError:
+        _tell_rest(load.report, output)
+        raise
     except FileRefusedError:
+        if load.report.is_kept:
+            await _tell_refusals(load.connection, output)
         _tell_rest(load.report, output)
         raise
 
@@ -120,10 +129,14 @@ def _tell_rest(report: Report, output: TextIO) -> None:
         output.writelines(f"{line}\n" for line in report.summary())
 
 
-async def _tell(connection: asyncpg.Connection, report: Report, wishes: Wishes, output: TextIO) -> None:
+async def _tell_refusals(connection: asyncpg.Connection, output: TextIO) -> None:
     async with staging.refusals(connection) as refused:
         async for refusal in refused:
             output.write(f"{rejection(refusal)}\n")
+
+
+async def _tell(connection: asyncpg.Connection, report: Report, wishes: Wishes, output: TextIO) -> None:
+    await _tell_refusals(connection, output)
     output.writelines(f"{line}\n" for line in report.summary())
     if wishes.dry_run:
         output.write("Nothing was changed: this was a dry run.\n")

@@ -2,8 +2,11 @@
 
 import asyncio
 import os
+import signal
 import subprocess
+import sys
 import zipfile
+from asyncio.subprocess import PIPE
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +14,7 @@ import asyncpg
 import pytest
 
 from tests.clusters import ThrowawayCluster
-from tests.e2e.servers import Server, data_directory, ended, running
+from tests.e2e.servers import ROOT, Server, data_directory, ended, running
 from tests.exports.convex import write_snapshot
 from tests.exports.supabase import write_folder
 from tests.exports.world import OLD_KEY, Row, secrets, with_sealed, without_secrets, world
@@ -151,3 +154,37 @@ def test_a_bad_command_line(tmp_path: Path) -> None:
         done = ended(*words)
         assert done.returncode == 2
         assert done.stderr.startswith("usage: ")
+
+
+@pytest.mark.parametrize("how", ["SIGINT", "SIGTERM", "lost connection"])
+async def test_an_import_that_is_broken_off_says_what_is_in(
+    database_url: str, tmp_path: Path, how: str
+) -> None:
+    """It waits for a table that somebody holds, and is told to end, or loses its connection."""
+    path = write_snapshot(tmp_path / "a.zip", ROWS)
+    holder = await asyncpg.connect(database_url)
+    async with holder.transaction():
+        await holder.execute("LOCK TABLE public.sites IN ACCESS EXCLUSIVE MODE")
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "server.py", "import", "convex", path,
+            cwd=ROOT, env={"DATABASE_URL": database_url, "PATH": ""}, stdout=PIPE, stderr=PIPE,
+        )  # fmt: skip
+        async with asyncio.timeout(30):
+            while (waiting := await holder.fetchval("SELECT pid FROM pg_locks WHERE NOT granted")) is None:
+                await asyncio.sleep(0.05)
+        if how == "lost connection":
+            await holder.execute("SELECT pg_terminate_backend($1)", waiting)
+        else:
+            process.send_signal(signal.Signals[how])
+        output, errors = map(bytes.decode, await asyncio.wait_for(process.communicate(), 10))
+    await holder.close()
+    assert output.startswith("Imported before it broke off: tenants, integrations, roles, users\n")
+    if how == "lost connection":
+        assert process.returncode == 1
+        assert errors.startswith("The import broke off, and may be run again: terminating connection")
+    else:
+        assert (process.returncode, errors) == (130, "")
+    there = await contents(database_url)
+    assert {table for table, rows in there.items() if rows} == {"tenants", "integrations", "roles", "users"}
+    assert ended("import", "convex", path, DATABASE_URL=database_url).returncode == 0
+    assert await contents(database_url) == expected(ROWS)

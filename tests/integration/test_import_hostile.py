@@ -12,8 +12,12 @@ from typing import Final
 
 import pytest
 
+from core.encryption import SecretKeys
 from core.errors import FileRefusedError
 from core.limits import IMPORT_LINE_BYTES_MAX
+from core.settings import Settings
+from services.imports.importing import Origin, import_data, opened_source
+from services.imports.loading import Wishes
 from tests.e2e.servers import ROOT
 from tests.exports.convex import write_snapshot
 from tests.exports.supabase import write_dump
@@ -152,6 +156,23 @@ async def test_a_file_that_cannot_be_used(
         await imported(database_url, make(tmp_path))
     assert "\n" not in str(caught.value)
     assert await contents(database_url) == before
+
+
+async def test_what_was_rejected_before_a_file_breaks_off_is_told(database_url: str, tmp_path: Path) -> None:
+    path = tmp_path / "dump.sql"
+    path.write_bytes(
+        b"COPY public.tenants (id, name) FROM stdin;\nt1\tone\nt2\t\\N\n\\.\n"
+        b"COPY public.sites (id, id) FROM stdin;\n\\.\n"
+    )
+    output = io.StringIO()
+    source = opened_source(Origin.SUPABASE, path)
+    with pytest.raises(FileRefusedError, match="sites has the column 'id' twice"):
+        await import_data(database_url, Settings(), source, Wishes(), output, SecretKeys())
+    source.close()
+    told = output.getvalue().split("\n")
+    assert told[:2] == ["tenants, line 3 (t2): name: is missing", "Imported before it broke off: tenants"]
+    assert told[3].split() == ["tenants", "2", "1", "0", "0", "1"]
+    assert list((await contents(database_url))["tenants"]) == ["t1"]
 
 
 async def test_a_member_that_breaks_off_leaves_its_table_alone(database_url: str, tmp_path: Path) -> None:
