@@ -18,10 +18,11 @@ from tests.e2e.servers import ROOT, Server, data_directory, ended, running
 from tests.exports.convex import write_snapshot
 from tests.exports.supabase import write_folder
 from tests.exports.world import OLD_KEY, Row, secrets, with_sealed, without_secrets, world
-from tests.importing import contents, expected
+from tests.importing import contents, expected, imported
 from tests.live.client import Question, live_client
 
 ROWS = without_secrets(world())
+WAITING = "SELECT pid FROM pg_locks WHERE NOT granted"
 ALL = Question.of("sites { totalCount }")
 
 
@@ -160,28 +161,34 @@ def test_a_bad_command_line(tmp_path: Path) -> None:
 async def test_an_import_that_is_broken_off_says_what_is_in(
     database_url: str, tmp_path: Path, how: str
 ) -> None:
-    """It waits for a table that somebody holds, and is told to end, or loses its connection."""
+    """It waits for somebody who is adding the same site, and is told to end, or loses its connection."""
     path = write_snapshot(tmp_path / "a.zip", ROWS)
-    holder = await asyncpg.connect(database_url)
-    async with holder.transaction():
-        await holder.execute("LOCK TABLE public.sites IN ACCESS EXCLUSIVE MODE")
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "server.py", "import", "convex", path,
-            cwd=ROOT, env={"DATABASE_URL": database_url, "PATH": ""}, stdout=PIPE, stderr=PIPE,
-        )  # fmt: skip
-        async with asyncio.timeout(30):
-            while (waiting := await holder.fetchval("SELECT pid FROM pg_locks WHERE NOT granted")) is None:
-                await asyncio.sleep(0.05)
-        if how == "lost connection":
-            await holder.execute("SELECT pg_terminate_backend($1)", waiting)
-        else:
-            process.send_signal(signal.Signals[how])
-        output, errors = map(bytes.decode, await asyncio.wait_for(process.communicate(), 10))
+    await imported(database_url, path, "tenants")
+    holder, site = await asyncpg.connect(database_url), ROWS["sites"][0]
+    adding = holder.transaction()
+    await adding.start()
+    await holder.execute(
+        "INSERT INTO sites (id, tenant_id, name, slug) VALUES ($1, $2, '', '')", site["id"], site["tenant_id"]
+    )
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "server.py", "import", "convex", path,
+        cwd=ROOT, env={"DATABASE_URL": database_url, "PATH": ""}, stdout=PIPE, stderr=PIPE,
+    )  # fmt: skip
+    async with asyncio.timeout(30):
+        while (waiting := await holder.fetchval(WAITING)) is None:  # noqa: ASYNC110 - it is PostgreSQL that waits
+            await asyncio.sleep(0.05)
+    if how == "lost connection":
+        await holder.execute("SELECT pg_terminate_backend($1)", waiting)
+    else:
+        process.send_signal(signal.Signals[how])
+    output, errors = map(bytes.decode, await asyncio.wait_for(process.communicate(), 10))
+    await adding.rollback()
     await holder.close()
     assert output.startswith("Imported before it broke off: tenants, integrations, roles, users\n")
     if how == "lost connection":
         assert process.returncode == 1
-        assert errors.startswith("The import broke off, and may be run again: terminating connection")
+        assert errors.startswith("The import broke off, and may be run again: ")
+        assert "terminating connection due to administrator command" in errors
     else:
         assert (process.returncode, errors) == (130, "")
     there = await contents(database_url)
