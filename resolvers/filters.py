@@ -12,7 +12,7 @@ from typing import Any, Final
 from core.errors import BadUserInputError
 from core.limits import FILTER_CONDITIONS_MAX, FILTER_DEPTH_MAX, FILTER_VALUES_MAX
 from core.viewer import Viewer
-from resolvers.access import require_right, scope
+from resolvers.access import require_column, require_right, scope
 from resolvers.parameters import Parameters
 from schema.table import Column, Kind, Reference, Table
 from schema.tables import BY_NAME
@@ -61,6 +61,7 @@ class FilterCompiler:
     def _entry(self, table: Table, alias: str, name: str, value: Any, depth: int) -> Iterator[str]:
         column = table.by_graphql_name.get(name)
         if column is not None:
+            require_column(self._viewer, table, column)
             yield from self._operators(column, alias, value)
         elif name == "and":
             for part in value:
@@ -71,15 +72,15 @@ class FilterCompiler:
             yield f"({_all_of(self.compile(table, alias, value, depth + 1))}) IS NOT TRUE"
         else:
             reference = next(r for r in table.references if r.one == name)
-            yield self._related(reference, alias, value, depth)
+            yield self._related(reference, table.columns[reference.column].sql(alias), value, depth)
 
-    def _related(self, reference: Reference, alias: str, where: Where, depth: int) -> str:
+    def _related(self, reference: Reference, key: str, where: Where, depth: int) -> str:
         target = BY_NAME[reference.table]
         require_right(self._viewer, target)
         self._aliases += 1
         related = f"r{self._aliases}"
         conditions = [
-            f"{related}.id = {alias}.{reference.column}",
+            f"{related}.id = {key}",
             *scope(self._viewer, target, related, self._parameters),
             *([f"{related}.deleted_at IS NULL"] if target.soft_deletes else []),
             *self.compile(target, related, where, depth + 1),
