@@ -72,15 +72,15 @@ class FilterCompiler:
             yield f"({_all_of(self.compile(table, alias, value, depth + 1))}) IS NOT TRUE"
         else:
             reference = next(r for r in table.references if r.one == name)
-            yield self._related(reference, table.columns[reference.column].sql(alias), value, depth)
+            yield self._related(reference, alias, value, depth)
 
-    def _related(self, reference: Reference, key: str, where: Where, depth: int) -> str:
+    def _related(self, reference: Reference, alias: str, where: Where, depth: int) -> str:
         target = BY_NAME[reference.table]
         require_right(self._viewer, target)
         self._aliases += 1
         related = f"r{self._aliases}"
         conditions = [
-            f"{related}.id = {key}",
+            f"{related}.id = {alias}.{reference.column}",
             *scope(self._viewer, target, related, self._parameters),
             *([f"{related}.deleted_at IS NULL"] if target.soft_deletes else []),
             *self.compile(target, related, where, depth + 1),

@@ -128,7 +128,6 @@ VIEWS: Final = (
         of="entities", only=(("entity_type", "companies"),),
         references=(
             Reference("id", "entities", one="entity", about_one="The company's entity, with all that the PSA sent."),
-            Reference("linked_site_id", "sites", one="linkedSite", about_one="The site that is linked to it."),
         ),
     ),
     Table(

@@ -186,7 +186,7 @@ class _Used:
     def _relation(self, table: Table, into: set[str], name: str, where: Mapping[str, Any]) -> None:
         """Rows of another table: whether there is one such; its equalities hold for it even under `or` and `not`."""
         reference = next(r for r in table.references if r.one == name)
-        self._columns(table, into, (table.columns[reference.column],))
+        into.add(reference.column)
         target = BY_NAME[reference.table]
         columns: set[str] = set()
         self.related.append((target, where, columns))
