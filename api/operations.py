@@ -12,15 +12,17 @@ from core.database import Database
 from core.encryption import SecretKeys
 from core.errors import BadUserInputError, LimitExceededError
 from core.settings import Settings
+from core.single_reads import SingleRead
 from core.tokens import Identity, TokenVerifier
 from core.viewer import ViewerKind
 from resolvers.binding import bound_schema
 from resolvers.documents import Document, Documents
-from resolvers.execution import Request, estimate, refusal, render, run
-from resolvers.operation import Operation
+from resolvers.execution import Request, estimate, refusal, render, run, run_single
+from resolvers.operation import COMPILED, Operation
 from resolvers.rows import Rows
 from resolvers.ways import Way
 from resolvers.writer import Writer
+from services.remembered import RememberedViewers
 from services.sign_in import sign_in
 
 
@@ -59,6 +61,7 @@ class Operations:
         self._verifier = verifier
         self._introspection = settings.introspection
         self._way = Way(settings.reads)
+        self._viewers = RememberedViewers()
         self.schema: GraphQLSchema = bound_schema()[1]
         self._documents = Documents(self.schema)
         self._of_strangers = (
@@ -135,10 +138,39 @@ class Operations:
         if _kind(document, request) is OperationType.MUTATION:
             writer = Writer(self._database, caller.identity, caller.tenant, self._keys, self._bell)
             return await self._write(document, request, record, writer)
-        platform = caller.identity.kind is ViewerKind.PLATFORM
+        return (await self._run_single(document, request, caller, record)) or (
+            await self._run_in_snapshot(document, request, caller.identity, caller.tenant, record)
+        )
+
+    async def _run_single(
+        self, document: Document, request: Request, caller: Caller, record: RequestRecord
+    ) -> dict[str, Any] | None:
+        """The answer by one statement without a transaction, to a viewer who has been signed in before."""
+        reads = self._database.single_reads
+        known = self._viewers.recall(caller.identity) if caller.identity and caller.tenant is None else None
+        if reads is None or known is None or self._way is not Way.AUTO:
+            return None
+        read = SingleRead(reads, known.facts)
+        response = await run_single(self.schema, document, request, known.viewer, read.fetch, record.faults)
+        if response is None:
+            if read.statements:
+                self._viewers.forget(known)
+            return None
+        record.snapshot, record.viewer, record.way = read, known.viewer, COMPILED
+        return response
+
+    async def _run_in_snapshot(
+        self,
+        document: Document,
+        request: Request,
+        identity: Identity,
+        tenant: str | None,
+        record: RequestRecord,
+    ) -> dict[str, Any]:
+        platform = identity.kind is ViewerKind.PLATFORM
         async with self._database.snapshot(platform=platform) as snapshot:
             record.snapshot = snapshot
-            viewer = record.viewer = await sign_in(snapshot.connection, caller.identity, caller.tenant)
+            viewer = record.viewer = await sign_in(snapshot.connection, identity, tenant, self._viewers)
             return await self._execute(
                 document, request, record, Operation(viewer, Rows(viewer, snapshot), record.faults)
             )
@@ -158,7 +190,7 @@ class Operations:
     async def _execute(
         self, document: Document, request: Request, record: RequestRecord, operation: Operation
     ) -> dict[str, Any]:
-        response = await run(self.schema, document, request, operation, self._way)
+        response = await run(self.schema, document, request, operation, self._way, estimated=True)
         record.way = operation.way
         return response
 

@@ -8,6 +8,8 @@ import uuid
 from collections.abc import Mapping
 from typing import ClassVar
 
+from core.limits import STATEMENT_TIMEOUT_MS
+
 
 class ProductError(Exception):
     """A refusal that is told to the caller as it stands.
@@ -98,6 +100,13 @@ class LimitExceededError(QueryTooComplexError):
         """The code, and the limit with its value and what the request had."""
         numbers = {"allowed": self.allowed, "actual": self.actual}
         return {"code": self.code, "limit": self.limit, **numbers}
+
+
+class StatementTimeoutError(QueryTooComplexError):
+    """PostgreSQL took longer than it may."""
+
+    def __init__(self) -> None:
+        super().__init__(f"A statement of this operation took longer than {STATEMENT_TIMEOUT_MS} ms")
 
 
 def refuse_beyond(limit: str, allowed: int, actual: int, of: str) -> None:

@@ -48,6 +48,9 @@ TOKEN_MEMO_S: Final = 60
 """How long a verified token spares its signature check (about 100 µs): a key that the issuer has withdrawn
 works for this much longer. The user, role and tenant are looked up each time all the same."""
 
+VIEWERS_REMEMBERED: Final = 10_000
+"""Viewers remembered from their sign-in, as many as tokens: a KiB each, and their rights."""
+
 SUBJECT_MAX_CHARS: Final = 255
 """The longest `sub` that OpenID Connect Core allows an issuer (section 2)."""
 

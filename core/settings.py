@@ -53,7 +53,12 @@ class Settings(BaseSettings):
         pattern=r"^[a-z_][a-z0-9_]{0,62}$",
         description="The PostgreSQL role under which requests run; row-level security applies to it.",
     )
-    pool_size: int = Field(default=10, ge=1, description="Connections to PostgreSQL.")
+    pool_size: int = Field(
+        default=10,
+        ge=1,
+        description="Connections to PostgreSQL for transactions, and as many again, opened when they are needed, for "
+        "reads that one statement answers.",
+    )
     statement_cache_size: int = Field(
         default=100,
         ge=0,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from graphql import GraphQLResolveInfo
 
@@ -14,6 +14,9 @@ from resolvers.rows import Rows
 from resolvers.writer import Writer
 
 T = TypeVar("T")
+
+COMPILED: Final = "compiled"
+"""The way of an operation whose root fields were all answered by compiled statements."""
 
 
 @dataclass(slots=True)
@@ -48,7 +51,7 @@ class Operation:
         """Which way it went: `compiled`, `loaders`, or `mixed`."""
         if not self.compiled:
             return "loaders"
-        return "mixed" if self.loaded else "compiled"
+        return "mixed" if self.loaded else COMPILED
 
     def door(self) -> Rows:
         """The door to rows.

@@ -118,7 +118,7 @@ async def closed(database: Database) -> None:
         async with asyncio.timeout(CLOSE_PATIENCE_S):
             await database.close()
     except TimeoutError:
-        database.pool.terminate()
+        database.terminate()
 
 
 async def with_demo_data(dsn: str, keys: SecretKeys) -> list[DemoViewer]:

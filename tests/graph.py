@@ -12,15 +12,18 @@ from core.clock import NEVER
 from core.database import Database, Snapshot
 from core.encryption import SecretKey, SecretKeys
 from core.settings import Settings
+from core.single_reads import SingleRead
 from core.tokens import Identity
 from core.viewer import Viewer, ViewerKind
 from resolvers.binding import bound_schema
 from resolvers.documents import Documents
-from resolvers.execution import Request, render, run
+from resolvers.execution import Request, render, run, run_single
+from resolvers.faults import Faults
 from resolvers.operation import Operation
 from resolvers.rows import Read, Rows
 from resolvers.ways import Way
 from resolvers.writer import Writer
+from services.remembered import RememberedViewers, SignedIn
 from services.sign_in import sign_in
 
 
@@ -72,6 +75,7 @@ class Graph:
         self.way = way
         self.schema: GraphQLSchema = bound_schema()[1]
         self._documents = Documents(self.schema)
+        self._remembered = RememberedViewers()
         self.commits = 0
 
     async def as_user(self, user_id: str, query: str, **variables: Any) -> Answer:
@@ -99,6 +103,34 @@ class Graph:
             viewer = await sign_in(snapshot.connection, Identity(who.kind, who.subject, NEVER), who.tenant_id)
             through_loaders = await self._apart(snapshot, viewer, request, Way.LOADERS)
             return through_loaders, await self._apart(snapshot, viewer, request, Way.AUTO)
+
+    async def alone(
+        self, who: Who, query: str, variables: dict[str, Any], operation_name: str | None = None
+    ) -> Answer | None:
+        """Ask by one statement without a transaction; None where it takes more than that."""
+        request, faults = Request(query, variables, operation_name), Faults()
+        document, known = self._documents.get(query), await self.known(who)
+        if known is None or document.syntax is None or self.database.single_reads is None:
+            return None
+        read = SingleRead(self.database.single_reads, known.facts)
+        response = await run_single(self.schema, document, request, known.viewer, read.fetch, faults)
+        if response is None:
+            return None
+        body = orjson.dumps(response)
+        parsed = orjson.loads(body)
+        return Answer(
+            parsed.get("data"), parsed.get("errors", []), read.statements, [], body, fault=faults.story()
+        )
+
+    async def known(self, who: Who) -> SignedIn | None:
+        """A user, signed in and remembered; None for anybody else."""
+        if who.kind is not ViewerKind.USER:
+            return None
+        identity = Identity(who.kind, who.subject, NEVER)
+        if self._remembered.recall(identity) is None:
+            async with self.database.snapshot() as snapshot:
+                await sign_in(snapshot.connection, identity, None, self._remembered)
+        return self._remembered.recall(identity)
 
     async def _apart(self, snapshot: Snapshot, viewer: Viewer, request: Request, way: Way) -> Answer:
         """Answer such that a statement which fails leaves the snapshot as it was."""

@@ -75,14 +75,15 @@ class TestAtOnce:
         assert await at.connection.fetchval(query, at.mine.tenant) == 1
 
     async def test_an_administrator_remains(self, at: Desk) -> None:
-        """Two administrators send each other away, by the user and by the role, again and again."""
+        """An administrator sends the other one away, and gives up the own rights, at once, again and again."""
         for _ in range(5):
             other = await at.hire({"Global.Admin"})
             calls = (
                 call("deactivateUser", id=other),
                 call("updateRole", id=at.mine.admin, input={"rights": {"Sites.Read": True}}),
             )
-            assert await at_once(at, *calls) == {"done": 1, "CONFLICT": 1}
+            ends = await at_once(at, *calls)
+            assert ends in ({"done": 1, "CONFLICT": 1}, {"done": 1, "FORBIDDEN": 1})
             await at.set("roles", at.mine.admin, rights='{"Global.Admin": true}')
             await at.set("users", other, status="inactive")
 
