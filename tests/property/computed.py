@@ -133,7 +133,7 @@ def _text(value: Any, name: str) -> str | None:
         case bool():
             return "true" if member else "false"
         case int() | Decimal():
-            return format(member, "f")
+            return str(member)
     return json.dumps(member)
 
 
