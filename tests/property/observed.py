@@ -50,7 +50,9 @@ class Question:
     values: Values
 
     async def ask(self, schema: GraphQLSchema, connection: asyncpg.Connection) -> Told:
-        """Ask it of a connection inside of a transaction."""
+        """Ask it of a connection inside of a transaction, for which the viewer's tenant is set as for a request."""
+        tenant = self.viewer.tenant_id or ""
+        await connection.execute("SELECT set_config('app.tenant_id', $1, true)", tenant)
         if not self.plans:
             return await self._through_loaders(schema, connection)
         data, reads = [], []
