@@ -162,7 +162,7 @@ _AT_SOPHOS: Final = """
     FROM data_sources linked
     WHERE linked.site_id = {t}.id AND linked.tenant_id = {t}.tenant_id AND linked.integration_id = 'sophos-partner'
       AND linked.deleted_at IS NULL"""
-_BY_SITE: Final = "id tenant_id site_id integration_id deleted_at created_at"
+_BY_SITE: Final = "id tenant_id site_id integration_id deleted_at"
 
 IS_AT_SOPHOS: Final = Computed(
     f"EXISTS (SELECT {_AT_SOPHOS})", "sites.id tenant_id", (_look("data_sources", _BY_SITE),)
@@ -173,4 +173,4 @@ def at_sophos(expression: str) -> Computed:
     """Something of the data source by which a site is linked to Sophos Central; of several, the newest."""
     name = expression.partition(" ")[0]
     sql = f"(SELECT linked.{expression} {_AT_SOPHOS} ORDER BY linked.created_at DESC, linked.id DESC LIMIT 1)"
-    return Computed(sql, "sites.id tenant_id", (_look("data_sources", f"{_BY_SITE} {name}"),))
+    return Computed(sql, "sites.id tenant_id", (_look("data_sources", f"{_BY_SITE} created_at {name}"),))
