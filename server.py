@@ -21,6 +21,7 @@ from api.serving import HttpServer, bind, url
 from api.tracing import traced
 from core.command_line import parsed, settings_from
 from core.database import Database
+from core.encryption import SecretKeys
 from core.errors import StartupError
 from core.issuer import IssuerConfig
 from core.logs import configure_logs
@@ -29,8 +30,9 @@ from core.signals import as_interrupt, handled_by
 from core.signing import SigningKey, issue_platform_token
 from core.tokens import TokenVerifier
 from resolvers.binding import bound_schema
+from services.clean_up import clean_up_daily
 from services.demo import DemoViewer
-from services.startup import closed, located_database, migrated, opened, unready, with_demo_data
+from services.startup import closed, located_database, migrated, opened, rotated, unready, with_demo_data
 from subscriptions.live import Live
 
 Result = TypeVar("Result")
@@ -64,16 +66,27 @@ async def _serve(
         lines = [f"Serving on {url(listener)}/graphql"]
         routes: list[Route] = []
         if demo:
-            viewers = await with_demo_data(dsn)
+            viewers = await with_demo_data(dsn, SecretKeys.load(settings))
             lines += _tokens(settings, demo, viewers)
             routes = [demo.route(), *demo_routes(demo, viewers)]
-        async with live_queries(database, settings) as live:
+        async with live_queries(database, settings) as live, _beside(clean_up_daily(database)):
             app = build_app(database, verifier, settings, lambda: unready(dsn), routes, observers, live)
             _keep_what_stands()
             await HttpServer(app, listener, lambda: _say(*lines)).serve_until_signal()
     finally:
         await verifier.close()
         await closed(database)
+
+
+@asynccontextmanager
+async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Does the work beside the block, and no longer."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
 
 
 @asynccontextmanager
@@ -107,13 +120,32 @@ def migrate(settings: Settings) -> None:
 
 def token(settings: Settings, user_id: str | None, lifetime_s: int) -> None:
     """Prints a token for a demo user, or for the platform where no user is named."""
-    demo = settings.demo or DemoIssuer.is_in(settings.data_dir)
+    settings = _of_demo(settings)
     if user_id is None:
-        _say(issue_platform_token(_signing_key(settings.model_copy(update={"demo": demo})), lifetime_s))
-    elif demo:
+        _say(issue_platform_token(_signing_key(settings), lifetime_s))
+    elif settings.demo:
         _say(DemoIssuer.load(settings.data_dir).issue(user_id, lifetime_s))
     else:
         raise StartupError(f"There is no demo in {settings.data_dir}: start one with --demo first.")
+
+
+def rotate_secrets(settings: Settings) -> None:
+    """Puts every secret under the first key, and says how many that took."""
+    keys = SecretKeys.load(_of_demo(settings))
+    if not keys:
+        raise StartupError("Nothing to seal secrets with: set SECRET_KEYS, the new key first.")
+    with located_database(settings) as dsn:
+        done = _run(rotated(dsn, keys))
+    _say(f"Renewed {done.renewed + done.covered} secrets; {done.current} were under the first key already.")
+    if done.unreadable:
+        raise StartupError(
+            f"None of SECRET_KEYS opens a secret of {', '.join(done.unreadable)}: left as it is."
+        )
+
+
+def _of_demo(settings: Settings) -> Settings:
+    """The settings, as those of a demo where one has been in their data directory."""
+    return settings.model_copy(update={"demo": settings.demo or DemoIssuer.is_in(settings.data_dir)})
 
 
 def _signing_key(settings: Settings) -> SigningKey:
@@ -145,6 +177,8 @@ def main(words: Sequence[str] | None = None) -> int:
             match arguments.command:
                 case "migrate":
                     migrate(settings)
+                case "rotate-secrets":
+                    rotate_secrets(settings)
                 case "token":
                     token(settings, arguments.user_id, arguments.lifetime_s)
                 case _:

@@ -11,11 +11,12 @@ from starlette.types import Receive, Scope, Send
 
 from api.bearer import credentials
 from api.departures import unless_client_leaves
-from api.http_request import RefusedRequestError, read_request
+from api.http_request import RefusedRequestError, declared_length, read_request
 from api.negotiation import preferred
 from api.operations import Operations
 from api.request_record import REQUEST_ID, TRACEPARENT, RequestRecord, request_id
 from core.errors import BadUserInputError, ProductError
+from core.limits import BODY_MAX_BYTES, BULK_BODY_MAX_BYTES
 from resolvers.execution import Request, refusal
 
 RESPONSE_TYPE: Final = "application/graphql-response+json"
@@ -108,11 +109,18 @@ class GraphQLApp:
             raise NotAcceptableError(f"Accept {RESPONSE_TYPE} or {LEGACY_TYPE}")
         if http.method not in ("GET", "POST"):
             raise MethodError(f"{http.method} is not a method of GraphQL over HTTP: use GET or POST")
-        request = await read_request(http)
+        request = await read_request(http, await self._room(http))
         work = self._answered(request, http, record)
         body = await unless_client_leaves(work, http.receive)
         # Where nothing was executed it was the client's error; for plain JSON the specification wants 200 then, too.
         return _Answer(body, orjson.dumps(body), 200 if "data" in body or media_type == LEGACY_TYPE else 400)
+
+    async def _room(self, http: HttpRequest) -> int:
+        """How long the body may be, in bytes: bulk writes are long, and only who shows a good token sends any."""
+        if declared_length(http.headers) <= BODY_MAX_BYTES:
+            return BODY_MAX_BYTES
+        caller = await self._operations.caller(credentials(http.headers))
+        return BULK_BODY_MAX_BYTES if caller.identity else BODY_MAX_BYTES
 
     async def _answered(self, request: Request, http: HttpRequest, record: RequestRecord) -> dict[str, Any]:
         caller = await self._operations.caller(credentials(http.headers))

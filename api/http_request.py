@@ -39,7 +39,7 @@ class UnsupportedEncodingError(RefusedRequestError):
 
 
 class BodyTooLargeError(RefusedRequestError):
-    """The body exceeds `BODY_MAX_BYTES`; the rest of it is not read."""
+    """The body exceeds its room; the rest of it is not read."""
 
     status = 413
     headers: ClassVar[Mapping[str, str]] = {"Connection": "close"}
@@ -51,8 +51,8 @@ class AddressTooLongError(RefusedRequestError):
     status = 414
 
 
-async def read_request(http: HttpRequest) -> Request:
-    """What the client asks for.
+async def read_request(http: HttpRequest, room: int = BODY_MAX_BYTES) -> Request:
+    """What the client asks for, in a body of `room` bytes at most.
 
     Raises:
         BadUserInputError: The request is malformed; its class gives the HTTP status.
@@ -60,7 +60,7 @@ async def read_request(http: HttpRequest) -> Request:
     if http.method == "GET":
         return _from_query(http)
     _check_content(http.headers)
-    values = _json(await _body(http), "The body")
+    values = _json(await _body(http, room), "The body")
     if not isinstance(values, dict):
         raise BadUserInputError("A request is a JSON object")
     return _from_map(values)
@@ -91,15 +91,20 @@ def _check_content(headers: Headers) -> None:
         raise UnsupportedMediaTypeError("Send the request as application/json in UTF-8")
 
 
-async def _body(http: HttpRequest) -> bytes:
-    too_large = f"The body has more than {BODY_MAX_BYTES} bytes"
-    length = single(http.headers, "Content-Length") or ""
-    if length.isdecimal() and int(length[:20]) > BODY_MAX_BYTES:
+def declared_length(headers: Headers) -> int:
+    """How long the body is to be, in bytes; 0 where that is not said."""
+    length = single(headers, "Content-Length") or ""
+    return int(length[:20]) if length.isdecimal() else 0
+
+
+async def _body(http: HttpRequest, room: int) -> bytes:
+    too_large = f"The body has more than {room} bytes"
+    if declared_length(http.headers) > room:
         raise BodyTooLargeError(too_large)
     body = bytearray()
     async for chunk in http.stream():
         body += chunk
-        if len(body) > BODY_MAX_BYTES:
+        if len(body) > room:
             raise BodyTooLargeError(too_large)
     return bytes(body)
 

@@ -4,8 +4,8 @@ Operation names are the clients' own, so their number is bounded: the first `OPE
 signed-in viewer uses have series of their own; all others share one.
 """
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
 
 from asyncpg import Pool
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
@@ -27,12 +27,19 @@ _CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _BUCKETS_S: Final = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
+class _Totals(NamedTuple):
+    duration: Histogram
+    statements: Counter
+    rows: Counter
+
+
 class Metrics:
     """The counters of one application."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pools: Sequence[Pool]) -> None:
         registry = self.registry = CollectorRegistry()
         self._names: set[str] = set()
+        self._totals: dict[str, _Totals] = {}
         self._requests = Counter(
             "msp_requests",
             "GraphQL requests by their end",
@@ -62,7 +69,7 @@ class Metrics:
             registry=registry,
         )
         self._rows = Counter("msp_rows", "Rows that they returned", ["operation"], registry=registry)
-        registry.register(_PoolUse(pool))
+        registry.register(_PoolUse(pools))
         ProcessCollector(registry=registry)
 
     def watch(self, sockets: Sockets) -> None:
@@ -78,9 +85,17 @@ class Metrics:
         self._requests.labels(operation, record.outcome.value).inc()
         if record.way:
             self._ways.labels(operation, record.way).inc()
-        self._duration.labels(operation).observe(record.duration_s)
-        self._statements.labels(operation).inc(record.statements)
-        self._rows.labels(operation).inc(record.rows)
+        totals = self._totals.get(operation) or self._find_totals(operation)
+        totals.duration.observe(record.duration_s)
+        totals.statements.inc(record.statements)
+        totals.rows.inc(record.rows)
+
+    def _find_totals(self, operation: str) -> "_Totals":
+        """The series of an operation, found once: looking them up takes longer than counting."""
+        totals = self._totals[operation] = _Totals(
+            self._duration.labels(operation), self._statements.labels(operation), self._rows.labels(operation)
+        )
+        return totals
 
     def _label(self, record: RequestRecord) -> str:
         name = record.operation
@@ -103,19 +118,22 @@ class Metrics:
 
 
 class _PoolUse(Collector):
-    """The pool as it is when somebody looks."""
+    """The pools as they are when somebody looks, taken together."""
 
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
+    def __init__(self, pools: Sequence[Pool]) -> None:
+        self._pools = pools
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        open_now, idle = self._pool.get_size(), self._pool.get_idle_size()
+        open_now = sum(pool.get_size() for pool in self._pools)
+        idle = sum(pool.get_idle_size() for pool in self._pools)
         use = GaugeMetricFamily("msp_pool_connections", "Connections to PostgreSQL", labels=["state"])
         use.add_metric(["idle"], idle)
         use.add_metric(["busy"], open_now - idle)
         yield use
         yield GaugeMetricFamily(
-            "msp_pool_connections_max", "Connections at most", value=self._pool.get_max_size()
+            "msp_pool_connections_max",
+            "Connections at most",
+            value=sum(pool.get_max_size() for pool in self._pools),
         )
 
 

@@ -1,6 +1,6 @@
 """Carries out what a client asks for: each request in one snapshot, for one viewer."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NamedTuple
 
 from graphql import GraphQLError, GraphQLSchema, OperationDefinitionNode, OperationType
@@ -9,16 +9,20 @@ from api.bearer import Credentials
 from api.http_request import RefusedRequestError
 from api.request_record import RequestRecord
 from core.database import Database
+from core.encryption import SecretKeys
 from core.errors import BadUserInputError, LimitExceededError
 from core.settings import Settings
+from core.single_reads import SingleRead
 from core.tokens import Identity, TokenVerifier
 from core.viewer import ViewerKind
 from resolvers.binding import bound_schema
 from resolvers.documents import Document, Documents
-from resolvers.execution import Request, estimate, refusal, render, run
-from resolvers.operation import Operation
+from resolvers.execution import Request, estimate, refusal, render, run, run_single
+from resolvers.operation import COMPILED, Operation
 from resolvers.rows import Rows
 from resolvers.ways import Way
+from resolvers.writer import Writer
+from services.remembered import RememberedViewers
 from services.sign_in import sign_in
 
 
@@ -27,6 +31,10 @@ class NotByGetError(RefusedRequestError):
 
     status = 405
     headers: ClassVar[Mapping[str, str]] = {"Allow": "POST"}
+
+
+def _nobody() -> None:
+    """Rings for nobody."""
 
 
 class Caller(NamedTuple):
@@ -39,11 +47,21 @@ class Caller(NamedTuple):
 class Operations:
     """What answers requests, however they came; one for the life of the server."""
 
-    def __init__(self, database: Database, verifier: TokenVerifier, settings: Settings) -> None:
+    def __init__(
+        self,
+        database: Database,
+        verifier: TokenVerifier,
+        settings: Settings,
+        bell: Callable[[], None] | None = None,
+    ) -> None:
+        """Rings `bell` after each commit, so that live queries need not wait until they look themselves."""
         self._database = database
+        self._bell = bell or _nobody
+        self._keys = SecretKeys.load(settings)
         self._verifier = verifier
         self._introspection = settings.introspection
         self._way = Way(settings.reads)
+        self._viewers = RememberedViewers()
         self.schema: GraphQLSchema = bound_schema()[1]
         self._documents = Documents(self.schema)
         self._of_strangers = (
@@ -117,18 +135,62 @@ class Operations:
         """
         if caller.identity is None:
             return await self._execute(document, request, record, Operation(None, None, record.faults))
-        platform = caller.identity.kind is ViewerKind.PLATFORM
+        if _kind(document, request) is OperationType.MUTATION:
+            writer = Writer(self._database, caller.identity, caller.tenant, self._keys, self._bell)
+            return await self._write(document, request, record, writer)
+        return (await self._run_single(document, request, caller, record)) or (
+            await self._run_in_snapshot(document, request, caller.identity, caller.tenant, record)
+        )
+
+    async def _run_single(
+        self, document: Document, request: Request, caller: Caller, record: RequestRecord
+    ) -> dict[str, Any] | None:
+        """The answer by one statement without a transaction, to a viewer who has been signed in before."""
+        reads = self._database.single_reads
+        known = self._viewers.recall(caller.identity) if caller.identity and caller.tenant is None else None
+        if reads is None or known is None or self._way is not Way.AUTO:
+            return None
+        read = SingleRead(reads, known.facts)
+        response = await run_single(self.schema, document, request, known.viewer, read.fetch, record.faults)
+        if response is None:
+            if read.statements:
+                self._viewers.forget(known)
+            return None
+        record.snapshot, record.viewer, record.way = read, known.viewer, COMPILED
+        return response
+
+    async def _run_in_snapshot(
+        self,
+        document: Document,
+        request: Request,
+        identity: Identity,
+        tenant: str | None,
+        record: RequestRecord,
+    ) -> dict[str, Any]:
+        platform = identity.kind is ViewerKind.PLATFORM
         async with self._database.snapshot(platform=platform) as snapshot:
             record.snapshot = snapshot
-            viewer = record.viewer = await sign_in(snapshot.connection, caller.identity, caller.tenant)
+            viewer = record.viewer = await sign_in(snapshot.connection, identity, tenant, self._viewers)
             return await self._execute(
                 document, request, record, Operation(viewer, Rows(viewer, snapshot), record.faults)
             )
 
+    async def _write(
+        self, document: Document, request: Request, record: RequestRecord, writer: Writer
+    ) -> dict[str, Any]:
+        """A mutation signs in inside of its transactions: whoever may not is refused by the first of them."""
+        try:
+            return await self._execute(
+                document, request, record, Operation(None, None, record.faults, writer=writer)
+            )
+        finally:
+            if writer.writing:
+                record.viewer, record.snapshot = writer.writing.viewer, writer.writing.transaction
+
     async def _execute(
         self, document: Document, request: Request, record: RequestRecord, operation: Operation
     ) -> dict[str, Any]:
-        response = await run(self.schema, document, request, operation, self._way)
+        response = await run(self.schema, document, request, operation, self._way, estimated=True)
         record.way = operation.way
         return response
 
@@ -140,6 +202,11 @@ def _check_kind(operation: OperationDefinitionNode | None, *, queries_only: bool
         raise BadUserInputError("Subscriptions are not answered over HTTP")
     if queries_only:
         raise NotByGetError("A mutation goes by POST")
+
+
+def _kind(document: Document, request: Request) -> OperationType | None:
+    operation = document.operation(request.operation_name)
+    return operation.operation if operation else None
 
 
 def _unknown(request: Request) -> GraphQLError:

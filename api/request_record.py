@@ -14,6 +14,7 @@ from starlette.datastructures import Headers
 from core.database import Snapshot
 from core.errors import InternalError, ProductError
 from core.limits import OPERATION_NAME_LOGGED_MAX
+from core.single_reads import SingleRead
 from core.tokens import Identity
 from core.viewer import Viewer, ViewerKind
 from resolvers.faults import Faults
@@ -68,7 +69,7 @@ class RequestRecord:
     identity: Identity | None = None
     viewer: Viewer | None = None
     operation: str | None = None
-    snapshot: Snapshot | None = None
+    snapshot: Snapshot | SingleRead | None = None
     way: str | None = None
     codes: list[str] = field(default_factory=list)
     faults: Faults = field(default_factory=Faults)

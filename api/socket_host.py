@@ -46,6 +46,9 @@ class LiveQueries(Protocol):
     ) -> LiveSession:
         """A session for one socket."""
 
+    def ring(self) -> None:
+        """Something has been committed here."""
+
 
 @dataclass(frozen=True, slots=True)
 class Host:

@@ -156,4 +156,39 @@ PAGE = Case(
     of_peer=lambda data: _plain(data["allAgents"]),
 )
 
-CASES = (WIDE, ONE, PAGE)
+
+def _d_peer(data: Answer) -> Answer:
+    """No foreign key leads from an agent to its tenant, but by its site; deleted ones it is to be told of."""
+    agents = [(agent, agent.pop("siteByTenantIdAndSiteId")) for agent in _plain(data["allAgents"])]
+    tenants = [site.pop("tenantByTenantId") for _, site in agents]
+    there = [None if site.pop("deletedAt") else site for _, site in agents]
+    return [
+        {**agent, "site": site, "tenant": tenant}
+        for (agent, _), site, tenant in zip(agents, there, tenants, strict=True)
+    ]
+
+
+LONG = Case(
+    "d: 1,000 agents with their site and tenant",
+    ours="""query Long {
+      agents(first: 1000, orderBy: [{field: HOSTNAME}]) { nodes { id hostname site { id name } tenant { id name } } }
+    }""",
+    peer="""query Long($tenant: String!) {
+      allAgents(first: 1000, orderBy: [HOSTNAME_ASC, ROW_ID_ASC], condition: {tenantId: $tenant, deletedAt: null}) {
+        nodes { rowId hostname siteByTenantIdAndSiteId { rowId name deletedAt tenantByTenantId { rowId name } } } }
+    }""",
+    floor="""
+      SELECT json_agg(r)::text FROM (
+        SELECT a.id, a.hostname, s.json AS site, t.json AS tenant
+        FROM (SELECT a.* FROM agents a WHERE a.tenant_id = $1 AND a.deleted_at IS NULL AND $2::text IS NOT NULL
+              ORDER BY a.hostname, a.id LIMIT 1000) a
+        LEFT JOIN (SELECT s.id, json_build_object('id', s.id, 'name', s.name) AS json FROM sites s
+                   WHERE s.tenant_id = $1 AND s.deleted_at IS NULL) s ON s.id = a.site_id
+        LEFT JOIN (SELECT t.id, json_build_object('id', t.id, 'name', t.name) AS json FROM tenants t
+                   WHERE t.id = $1) t ON t.id = a.tenant_id
+        ORDER BY a.hostname, a.id) r""",
+    of_ours=lambda data: _plain(data["agents"]),
+    of_peer=_d_peer,
+)
+
+CASES = (WIDE, ONE, PAGE, LONG)

@@ -1,9 +1,10 @@
 """A small load: the same request over a few connections that are kept open, for a bounded time."""
 
 import asyncio
+import json
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Final
 
@@ -18,6 +19,11 @@ class Target:
     path: str
     headers: tuple[tuple[str, str], ...]
     body: bytes
+
+    def asking(self, query: str, variables: dict[str, str]) -> "Target":
+        """The same with another GraphQL request, of whose variables it has those that the query names."""
+        used = {name: value for name, value in variables.items() if f"${name}" in query}
+        return replace(self, body=json.dumps({"query": query, "variables": used}).encode())
 
     def raw(self) -> bytes:
         """The request as it goes over the socket."""
@@ -42,7 +48,7 @@ async def once(target: Target) -> bytes:
     """Ask once; gives the body."""
     reader, writer = await asyncio.open_connection("127.0.0.1", target.port)
     try:
-        return await _exchange(reader, writer, target.raw())
+        return await exchange(reader, writer, target.raw())
     finally:
         writer.close()
 
@@ -59,12 +65,17 @@ async def _client(target: Target, until: float, latencies: list[float]) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", target.port, limit=1 << 20)
     raw = target.raw()
     while (began := time.perf_counter()) < until:
-        await _exchange(reader, writer, raw)
+        await exchange(reader, writer, raw)
         latencies.append(time.perf_counter() - began)
     writer.close()
 
 
-async def _exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, raw: bytes) -> bytes:
+async def exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, raw: bytes) -> bytes:
+    """Ask on a connection that is open; gives the body.
+
+    Raises:
+        RuntimeError: The answer is not 200.
+    """
     writer.write(raw)
     head = await reader.readuntil(b"\r\n\r\n")
     length = _LENGTH.search(head)

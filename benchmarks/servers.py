@@ -24,8 +24,8 @@ def free_port() -> int:
 
 
 @contextmanager
-def process(command: Sequence[str], port: int, environment: Mapping[str, str], cwd: Path) -> Iterator[None]:
-    """A server process, from when it listens on its port until the end of the block."""
+def process(command: Sequence[str], port: int, environment: Mapping[str, str], cwd: Path) -> Iterator[int]:
+    """A server process, from when it listens on its port until the end of the block; gives its number."""
     output = Path(cwd, ".output") if cwd != ROOT else subprocess.DEVNULL
     sink = output.open("wb") if isinstance(output, Path) else output
     with subprocess.Popen(
@@ -33,7 +33,7 @@ def process(command: Sequence[str], port: int, environment: Mapping[str, str], c
     ) as child:
         try:
             _wait(port, child)
-            yield
+            yield child.pid
         finally:
             child.terminate()
 

@@ -12,7 +12,7 @@ from core.settings import Settings
 
 
 def parsed(words: Sequence[str] | None = None) -> argparse.Namespace:
-    """The command line as a namespace: `command` (None, "migrate", "token"), its options, given settings.
+    """The command line as a namespace: `command` (None or its name), its options, given settings.
 
     `words` is `sys.argv` without the program's name, by default. A bad command line ends the process with
     status 2 and the usage on stderr, as argparse does.
@@ -25,8 +25,11 @@ def parsed(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--demo", action="store_true", help="load demo data and accept demo tokens")
     parser.add_argument("--host", help="the address to listen on")
     parser.add_argument("--port", help="the port to listen on; 0 takes a free one")
-    commands = parser.add_subparsers(dest="command", metavar="{migrate,token}")
+    commands = parser.add_subparsers(dest="command", metavar="{migrate,rotate-secrets,token}")
     commands.add_parser("migrate", parents=[_shared()], help="bring the database up to date, and end")
+    commands.add_parser(
+        "rotate-secrets", parents=[_shared()], help="put all secrets under the first of SECRET_KEYS, and end"
+    )
     _add_token(commands.add_parser("token", parents=[_shared()], help="print a bearer token, and end"))
     return parser.parse_args(words)
 

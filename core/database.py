@@ -10,11 +10,12 @@ from typing import Any, Final, Self
 
 import asyncpg
 
-from core.errors import QueryTooComplexError, StartupError
-from core.limits import POOL_WAIT_S, STATEMENT_TIMEOUT_MS
+from core.errors import StartupError, StatementTimeoutError
+from core.limits import LOCK_WAIT_MS, POOL_WAIT_S, STATEMENT_TIMEOUT_MS
 from core.outages import outages_told
 from core.request_role import AnyConnection, RoleMode, request_role_mode
 from core.settings import Settings
+from core.single_reads import SingleReads
 
 Connection = AnyConnection
 Record = asyncpg.Record
@@ -22,6 +23,13 @@ Record = asyncpg.Record
 _BEGIN: Final = (
     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
     f"SET LOCAL statement_timeout = {STATEMENT_TIMEOUT_MS};"
+    "SET LOCAL jit = off;"
+)
+
+_BEGIN_WRITING: Final = (
+    "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;"
+    f"SET LOCAL statement_timeout = {STATEMENT_TIMEOUT_MS};"
+    f"SET LOCAL lock_timeout = {LOCK_WAIT_MS};"
     "SET LOCAL jit = off;"
 )
 
@@ -33,7 +41,7 @@ SELECT set_config('role', $1, true), set_config('app.platform', $2, true), set_c
 Acting = Callable[[bool], tuple[str, str]]
 """The role and `app.platform` under which a request runs, or (given true) one of the platform."""
 
-_LOST: Final = (asyncpg.InterfaceError, asyncpg.InternalClientError)
+LOST: Final = (asyncpg.InterfaceError, asyncpg.InternalClientError)
 """What a connection says that was lost, and the transaction with it; the error before it is the one to tell."""
 
 
@@ -57,7 +65,7 @@ class Snapshot:
         """The rows of one statement; concurrent callers take turns, as a connection takes one at a time.
 
         Raises:
-            QueryTooComplexError: The statement took longer than `STATEMENT_TIMEOUT_MS`.
+            StatementTimeoutError: The statement took longer than `STATEMENT_TIMEOUT_MS`.
             UnavailableError: The connection is lost.
         """
         async with self._turn:
@@ -68,9 +76,7 @@ class Snapshot:
                 with outages_told():
                     records = await self.connection.fetch(sql, *arguments)
             except asyncpg.QueryCanceledError as error:
-                raise QueryTooComplexError(
-                    f"A statement of this operation took longer than {STATEMENT_TIMEOUT_MS} ms"
-                ) from error
+                raise StatementTimeoutError from error
         self.rows += len(records)
         return records
 
@@ -119,17 +125,23 @@ class SharedSnapshot(Snapshot):
         """End it, and give the connection back."""
         await self.end()
         try:
-            with suppress(*_LOST, asyncpg.PostgresError, OSError):
+            with suppress(*LOST, asyncpg.PostgresError, OSError):
                 await self.connection.execute("ROLLBACK")
         finally:
             await self._give_back()
 
 
 class Database:
-    """The pool of connections that requests share."""
+    """The pool of connections that requests share.
+
+    Attributes:
+        pool: Of connections for transactions, as the tables' owner.
+        single_reads: Where reads of one statement may go instead; None where they may not.
+    """
 
     def __init__(self, pool: asyncpg.Pool, settings: Settings) -> None:
         self.pool = pool
+        self.single_reads: SingleReads | None = None
         self._dsn = ""
         self._settings = settings
         self._forced = False
@@ -160,6 +172,8 @@ class Database:
         async with database.statement() as connection:
             if await request_role_mode(connection, settings.request_role) is RoleMode.FORCED:
                 database._take_on_forced_policies()
+            elif settings.statement_cache_size:  # without, a statement takes two round trips
+                database.single_reads = await SingleReads.open(dsn, settings)
         return database
 
     def _take_on_forced_policies(self) -> None:
@@ -169,7 +183,18 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection; those in use are waited for."""
-        await self.pool.close()
+        for pool in self.pools:
+            await pool.close()
+
+    def terminate(self) -> None:
+        """Close every connection at once, those in use among them."""
+        for pool in self.pools:
+            pool.terminate()
+
+    @property
+    def pools(self) -> list[asyncpg.Pool]:
+        """All there are."""
+        return [self.pool, self.single_reads.pool] if self.single_reads else [self.pool]
 
     @asynccontextmanager
     async def snapshot(self, *, platform: bool = False) -> AsyncIterator[Snapshot]:
@@ -186,8 +211,13 @@ class Database:
                     yield snapshot
                 finally:
                     await snapshot.end()
-                    with suppress(*_LOST):
+                    with suppress(*LOST):
                         await connection.execute("ROLLBACK")
+
+    def beginning(self, *, platform: bool) -> str:
+        """How a transaction that writes begins (see `core.transactions`)."""
+        begin = self._as_platform if platform else self._as_viewer
+        return _BEGIN_WRITING + begin.removeprefix(_BEGIN)
 
     async def apart(self, connections: int) -> "Database":
         """The same database through connections of their own, which neither wait for requests nor keep them waiting.

@@ -8,23 +8,27 @@ import uuid
 from collections.abc import Mapping
 from typing import ClassVar
 
+from core.limits import STATEMENT_TIMEOUT_MS
+
 
 class ProductError(Exception):
     """A refusal that is told to the caller as it stands.
 
-    `code` is GraphQL's `extensions.code`, `status` the HTTP status where a whole request is refused.
+    `code` is GraphQL's `extensions.code`, `status` the HTTP status where a whole request is refused;
+    `fields` gives a message for each field of the input that is to blame, by its path.
     """
 
     code: ClassVar[str]
     status: ClassVar[int]
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, fields: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
         self.message = message
+        self.fields = dict(fields or {})
 
     def extensions(self) -> dict[str, object]:
-        """What stands under `extensions` of the GraphQL error."""
-        return {"code": self.code}
+        """What stands under `extensions` of the GraphQL error: the code, and the bad fields where they are known."""
+        return {"code": self.code, "fields": self.fields} if self.fields else {"code": self.code}
 
 
 class UnauthenticatedError(ProductError):
@@ -49,18 +53,10 @@ class NotFoundError(ProductError):
 
 
 class BadUserInputError(ProductError):
-    """The request is malformed; `fields` gives a message for each bad field by its path."""
+    """The request is malformed."""
 
     code = "BAD_USER_INPUT"
     status = 400
-
-    def __init__(self, message: str, fields: Mapping[str, str] | None = None) -> None:
-        super().__init__(message)
-        self.fields = dict(fields or {})
-
-    def extensions(self) -> dict[str, object]:
-        """The code, and the bad fields where they are known."""
-        return {"code": self.code, "fields": self.fields} if self.fields else {"code": self.code}
 
 
 class ConflictError(ProductError):
@@ -104,6 +100,13 @@ class LimitExceededError(QueryTooComplexError):
         """The code, and the limit with its value and what the request had."""
         numbers = {"allowed": self.allowed, "actual": self.actual}
         return {"code": self.code, "limit": self.limit, **numbers}
+
+
+class StatementTimeoutError(QueryTooComplexError):
+    """PostgreSQL took longer than it may."""
+
+    def __init__(self) -> None:
+        super().__init__(f"A statement of this operation took longer than {STATEMENT_TIMEOUT_MS} ms")
 
 
 def refuse_beyond(limit: str, allowed: int, actual: int, of: str) -> None:

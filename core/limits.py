@@ -14,6 +14,10 @@ STATEMENT_TIMEOUT_MS: Final = 10_000
 BODY_MAX_BYTES: Final = 1 << 20
 """A GraphQL request's body: documents are some KiB, variables of bulk writes some hundred."""
 
+BULK_BODY_MAX_BYTES: Final = 8 << 20
+"""The same of a caller with a good token, who says ahead how long it is: 5,000 entities of 1.6 KiB. Anybody's JSON of
+that length would take seconds and some hundred MiB to look at."""
+
 HEAD_MAX_BYTES: Final = 64 << 10
 """A request's line and headers, a GET's document among them: four times what common proxies let through."""
 
@@ -43,6 +47,9 @@ TOKEN_MEMO_MAX: Final = 10_000
 TOKEN_MEMO_S: Final = 60
 """How long a verified token spares its signature check (about 100 µs): a key that the issuer has withdrawn
 works for this much longer. The user, role and tenant are looked up each time all the same."""
+
+VIEWERS_REMEMBERED: Final = 10_000
+"""Viewers remembered from their sign-in, as many as tokens: a KiB each, and their rights."""
 
 SUBJECT_MAX_CHARS: Final = 255
 """The longest `sub` that OpenID Connect Core allows an issuer (section 2)."""
@@ -169,6 +176,81 @@ takes twenty times its characters of memory, so that the worst are below 200 MiB
 PLAN_KEPT_CHARS: Final = 200_000
 """Characters of one plan that is kept: several times a full dashboard's; what is more is compiled each time."""
 
+CONFIG_BYTES_MAX: Final = 32 << 10
+"""JSON of a data source's config: an address, a few names and keys; a certificate with its key takes 8 KiB."""
+
+CONFIG_SCHEMA_NESTING_MAX: Final = 16
+"""Schemas within schemas: a form has groups in groups, and Python's and PostgreSQL's stacks hold many times that."""
+
+BAD_FIELDS_TOLD: Final = 50
+"""Bad fields that one refusal names: more than a form has."""
+
+HEALTH_DOWN_AFTER: Final = 3
+"""Failures in a row after which a resource is down and no longer degraded: one may be chance, two in a row rarely."""
+
+UPSERT_ITEMS_MAX: Final = 5_000
+"""Entities or relationships of one call: some seconds of writing where all are new, in one transaction."""
+
+EXTERNAL_ID_MAX_CHARS: Final = 500
+"""Characters of an entity's id at its vendor: with its type it has to fit into an index entry of 2,700 bytes."""
+
+TYPE_NAME_MAX_CHARS: Final = 100
+"""Characters of the type of an entity or relationship: one word, in the same entry."""
+
+DATA_HASH_MAX_CHARS: Final = 128
+"""Characters of a hash that a client made: SHA-512 in hexadecimal."""
+
+LOCK_WAIT_MS: Final = 5_000
+"""How long a write waits for a row that another holds: those take milliseconds, and the client waits, too."""
+
+WRITE_ATTEMPTS_MAX: Final = 4
+"""How often a write is tried that lost to others by no fault of its own: deadlocks are over after one."""
+
+WRITE_PAUSE_S: Final = 0.02
+"""The pause ahead of the second try, doubled for each further one: longer than a write takes."""
+
+WRITE_ROWS_MAX: Final = 500
+"""Rows that one bulk mutation changes: half a table page's largest; each has a row in the audit log."""
+
+COST_WRITE: Final = 10
+"""What a written row counts as, in rows: its lock, its change, its audit row and their indexes."""
+
+TEXT_MAX_CHARS: Final = 200
+"""Characters of a name, an id or another short text: an index entry holds 2,700 bytes."""
+
+LONG_TEXT_MAX_CHARS: Final = 10_000
+"""Characters of a description or a reason: some pages."""
+
+TEXT_LIST_MAX: Final = 100
+"""Members of a list of texts: an integration has a dozen types."""
+
+JSON_CHARS_MAX: Final = 200_000
+"""Characters of one JSON value that a client writes: a vendor's largest record is some ten KiB."""
+
+AMOUNT_MAX: Final = 1_000_000_000_000
+"""The largest amount of money: above it somebody has mistyped."""
+
+SECRETS_AT_ONCE: Final = 200
+"""Data sources whose secrets one transaction of a rotation renews: it holds their rows for some hundredths of a
+second."""
+
+CLEAN_UP_GRACE_MS: Final = 7 * 86_400_000
+"""How long a data source that was disabled can be enabled again; then it is purged, with what it delivered."""
+
+CLEAN_UP_LOOK_S: Final = 600.0
+"""How often a server looks whether the day's clean-up has been taken: one small statement."""
+
+CLEAN_UP_FIRST_LOOK_S: Final = 60.0
+"""After this time a server that has started looks for the first time: until then it has its clients to let in."""
+
+CLEAN_UP_SILENCE_MS: Final = 900_000
+"""After this time without a word from the server that took it another goes on: a lot takes well below a second."""
+
+CLEAN_UP_ROWS: Final = 1_000
+"""Rows that one transaction of the clean-up deletes: it holds their locks for some hundredths of a second."""
+
+CLEAN_UP_LOCK_WAIT_MS: Final = 1_000
+"""How long it waits for a row that somebody else holds: it may come back tomorrow."""
 SOCKET_MESSAGE_MAX_BYTES: Final = 1 << 20
 """One message of a client's on a socket: as much as a request's body over HTTP."""
 

@@ -16,6 +16,9 @@ def _split(value: object) -> object:
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 """A list that the environment gives with commas between."""
 
+Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
+"""The same of values that nothing prints."""
+
 
 Origin = Annotated[str, StringConstraints(pattern=r"^(\*|https?://[^/@\s?#*]+)$")]
 """Scheme, host and, unless usual, port, as browsers send it: no path, not even a slash at the end."""
@@ -50,7 +53,12 @@ class Settings(BaseSettings):
         pattern=r"^[a-z_][a-z0-9_]{0,62}$",
         description="The PostgreSQL role under which requests run; row-level security applies to it.",
     )
-    pool_size: int = Field(default=10, ge=1, description="Connections to PostgreSQL.")
+    pool_size: int = Field(
+        default=10,
+        ge=1,
+        description="Connections to PostgreSQL for transactions, and as many again, opened when they are needed, for "
+        "reads that one statement answers.",
+    )
     statement_cache_size: int = Field(
         default=100,
         ge=0,
@@ -75,6 +83,11 @@ class Settings(BaseSettings):
 
     signing_key: SecretStr | None = Field(
         default=None, description="PEM of the EC P-256 private key that signs platform and agent tokens."
+    )
+    secret_keys: Secrets = Field(
+        default=(),
+        description="Keys of the secrets that are kept for tenants, with commas between, each 32 random bytes in "
+        "base64 (openssl rand -base64 32): the first encrypts, all decrypt. Without one no secret is taken.",
     )
     cors_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_split)] = Field(
         default=(),

@@ -1,10 +1,7 @@
 """Keys that we sign with ourselves: the server's, and the demo issuer's."""
 
 import hashlib
-import os
-import tempfile
 import time
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +18,7 @@ from core.base64url import encoded
 from core.errors import StartupError
 from core.ids import new_id
 from core.issuer import SERVER_ISSUER
+from core.key_file import kept_key
 from core.settings import Settings
 
 ALGORITHM: Final = "ES256"
@@ -63,13 +61,7 @@ class SigningKey:
         Raises:
             StartupError: if the file cannot be read or written, or holds something else.
         """
-        try:
-            if not path.exists():
-                _write_once(path, _new_pem())
-            pem = path.read_bytes()
-        except OSError as error:
-            raise StartupError(f"The key file {path} cannot be used: {error.strerror or error}.") from error
-        return cls.from_pem(pem, str(path))
+        return cls.from_pem(kept_key(path, _new_pem), str(path))
 
     @classmethod
     def from_pem(cls, pem: bytes, where: str) -> "SigningKey":
@@ -125,18 +117,3 @@ def _new_pem() -> bytes:
     return ec.generate_private_key(ec.SECP256R1()).private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-
-
-def _write_once(path: Path, pem: bytes) -> None:
-    """Writes the file whole and for its owner alone, unless another process was first."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(pem)
-            file.flush()
-            os.fsync(file.fileno())
-        with suppress(FileExistsError):
-            path.hardlink_to(draft)
-    finally:
-        Path(draft).unlink()

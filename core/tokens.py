@@ -54,11 +54,11 @@ class TokenVerifier:
         Raises:
             UnauthenticatedError: whatever is wrong with it; the message names the claim, never a value.
         """
-        unverified = parse(token)
-        digest = hashlib.sha256(token.encode("ascii")).digest()
+        digest = hashlib.sha256(token.encode(errors="surrogatepass")).digest()
         remembered = self._memo.recall(digest, self._clock())
         if remembered is not None:
             return remembered
+        unverified = parse(token)
         from_server = unverified.claims.get("iss") == SERVER_ISSUER
         identity = self._platform(unverified) if from_server else await self._user(unverified)
         self._memo.keep(digest, identity, self._clock())

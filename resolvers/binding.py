@@ -17,6 +17,7 @@ from resolvers.lists import Resolver, Slice, root_list, to_many
 from resolvers.singles import by_id, by_unique, chosen, to_one, to_only
 from resolvers.streams import bind_streams
 from resolvers.viewers import bind_viewer
+from resolvers.written import bind_mutations
 from schema.build import build_schema, graphql_schema
 from schema.table import Column, Kind, Table
 from schema.tables import RELATIONS, TABLES, Relation, Side
@@ -36,6 +37,7 @@ def bound_schema() -> tuple[Schema, GraphQLSchema]:
     _set(inner, "PageInfo", "startCursor", lambda page, _info: page.cursor(0))
     _set(inner, "PageInfo", "endCursor", lambda page, _info: page.cursor(-1))
     bind_viewer(inner)
+    bind_mutations(inner)
     bind_streams(inner)
     _bind_live(inner)
     return schema, inner

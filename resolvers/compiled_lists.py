@@ -79,12 +79,14 @@ class ListSql(NamedTuple):
     Observed, it has `facts` beside it where rows are fetched.
 
     Attributes:
+        columns: The SELECT within it that gives the connection's fields as columns; empty where it is observed.
         fetches: Whether it fetches rows.
         counts: Whether it counts those on all pages.
         below: What is read for each row.
     """
 
     sql: str
+    columns: str
     fetches: bool
     counts: bool
     below: tuple[Below, ...]
@@ -136,14 +138,18 @@ class _ListWriter:
     def write(self) -> ListSql:
         entries = [self._entry(key, nodes) for key, nodes in self._parts.fields.items()]
         fetches = bool(self._aggregates)
-        sql = self._observed(listed(entries)) if self._observe and fetches else self._plain(listed(entries))
-        return ListSql(sql, fetches, self._counts, tuple(self._joined.below))
+        if self._observe and fetches:
+            sql, columns = self._observed(listed(entries)), ""
+        else:
+            sql, columns = self._plain(listed(entries))
+        return ListSql(sql, columns, fetches, self._counts, tuple(self._joined.below))
 
-    def _plain(self, selected: str) -> str:
+    def _plain(self, selected: str) -> tuple[str, str]:
         made = f" FROM ({self._aggregation()}) {self._made}" if self._aggregates else self._no_rows()
         outer = self._name("o")
+        columns = f"SELECT {selected}{made}"
         data = f"row_to_json({outer}.*){' AS data' if self._observe else ''}"
-        return f"SELECT {data} FROM (SELECT {selected}{made}) {outer}"
+        return f"SELECT {data} FROM ({columns}) {outer}", columns
 
     def _observed(self, selected: str) -> str:
         """The same with the page's facts (`observing`) beside it."""
@@ -183,7 +189,7 @@ class _ListWriter:
             case "totalCount":
                 value = self._count()
             case _:
-                value = f"'{self._parts.type_name}Connection'::text"
+                value = f"""'"{self._parts.type_name}Connection"'::json"""
         return key, value
 
     def _source(self, column: Column) -> str:

@@ -60,8 +60,14 @@ def compile_root(
         sql, place = compiler.root(nodes)
     except (ProductError, GraphQLError) as error:
         raise NotCompilableError(str(error)) from error
+    columns = _within(sql, compiler.columns) if compiler.columns and not observe else None
     statement, terms = compiler.writing.finish(sql), tuple(compiler.terms)
-    return Plan(statement, terms, place if observe else None), compiler.reusable
+    return Plan(statement, terms, place if observe else None, columns), compiler.reusable
+
+
+def _within(sql: str, part: str) -> slice:
+    start = sql.index(part)
+    return slice(start, start + len(part))
 
 
 class _Compiler:
@@ -83,6 +89,7 @@ class _Compiler:
         self._observe = observe
         self._names = 0
         self.writing = Writing(viewer)
+        self.columns: str | None = None
         self.terms: list[Term] = []
         self.reusable = True
 
@@ -255,6 +262,8 @@ class _Compiler:
             raise NotCompilableError("a cursor is checked against each parent")
         page, parts = len(self.terms) - 1, self._list_parts(table, nodes)
         found = list_sql(level, self.writing, parts, parent, self.name, observe=self._observe)
+        if parent is None:
+            self.columns = found.columns
         return Compiled(found.sql, self._list_place(page, found) if self._observe else Place())
 
     def _list_place(self, page: int, found: ListSql) -> Place:

@@ -39,6 +39,16 @@ class PageSize:
         return not isinstance(self.first, Variable) and not isinstance(self.last, Variable)
 
 
+@dataclass(frozen=True, slots=True)
+class Named(PageSize):
+    """The rows that a mutation names: `first` is the list of their ids, or a variable that has it."""
+
+    def rows(self, variables: Variables) -> int:
+        """Rows; an id alone stands for a list of one."""
+        ids = _value(self.first, variables)
+        return len(ids) if isinstance(ids, list) else 1
+
+
 class Condition(NamedTuple):
     """Holds where a variable is true, or false; of `@include` and `@skip`, or whether a text is sought at all."""
 

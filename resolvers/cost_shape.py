@@ -29,8 +29,27 @@ from graphql import (
 )
 
 from core.errors import refuse_beyond
-from core.limits import COST_COUNT, COST_INTROSPECTION, COST_SEARCH, INTROSPECTION_LISTS_MAX, PAGE_DEFAULT
-from resolvers.cost import NOTHING, Condition, Cost, Formula, PageSize, Variable, on_each, times, total, where
+from core.limits import (
+    COST_COUNT,
+    COST_INTROSPECTION,
+    COST_SEARCH,
+    COST_WRITE,
+    INTROSPECTION_LISTS_MAX,
+    PAGE_DEFAULT,
+)
+from resolvers.cost import (
+    NOTHING,
+    Condition,
+    Cost,
+    Formula,
+    Named,
+    PageSize,
+    Variable,
+    on_each,
+    times,
+    total,
+    where,
+)
 from resolvers.introspection_sizes import NESTED_LISTS, IntrospectionSizes
 from schema.streams import STREAMS
 from schema.tables import TABLES
@@ -111,7 +130,8 @@ class _Reading:
         if type_.name.startswith("__"):
             return self._introspection(place.type, name, type_, nodes)
         inner = self.below(type_, _sets(nodes))
-        return total((_row(nodes[0]), inner)) if type_.name in _ROWS else inner
+        answered = total((_row(nodes[0]), inner)) if type_.name in _ROWS else inner
+        return _of_mutation(nodes[0], answered) if place.type is self.schema.mutation_type else answered
 
     def _list(self, connection: GraphQLCompositeType, nodes: Sequence[FieldNode]) -> Formula:
         arguments = _arguments(nodes[0])
@@ -251,6 +271,13 @@ def _row(node: FieldNode) -> Formula:
     if "id" in arguments:
         return Formula(1)
     return total((Formula(1), _if_given(arguments.get("includeDeleted"), PAGE_DEFAULT)))
+
+
+def _of_mutation(node: FieldNode, answered: Formula) -> Formula:
+    """A mutation: the write and the answer, for each of the rows that it names."""
+    each = total((Formula(COST_WRITE), answered))
+    ids = _arguments(node).get("ids")
+    return each if ids is None else on_each(Named(ids), each)
 
 
 def _if_given(value: Any, rows: int) -> Formula:

@@ -117,18 +117,20 @@ class Documents:
         try:
             syntax = parse(text)
             check_size(syntax)
-            return self._validated(syntax)
+            return self._validated(syntax, may_introspect="__" in text)
         except GraphQLError as error:
             return Document(None, (error,))
         except LimitExceededError as error:
             return Document(None, (_told(error),))
 
-    def _validated(self, syntax: DocumentNode) -> Document:
+    def _validated(self, syntax: DocumentNode, *, may_introspect: bool) -> Document:
         found = validate(
             self._schema, syntax, _RULES, DOCUMENT_ERRORS_MAX, hide_suggestions=not self._suggest
         )
         errors = tuple(map(_refined, found))
-        introspects = bool(validate(self._schema, syntax, [NoSchemaIntrospectionCustomRule], 1))
+        introspects = may_introspect and bool(
+            validate(self._schema, syntax, [NoSchemaIntrospectionCustomRule], 1)
+        )
         operations = tuple(d for d in syntax.definitions if isinstance(d, OperationDefinitionNode))
         if errors:
             return Document(None, errors, operations, introspects)

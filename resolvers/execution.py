@@ -15,13 +15,16 @@ from core.errors import (
     UnavailableError,
 )
 from core.limits import COST_MAX
-from core.viewer import ViewerKind
-from resolvers import ways
+from core.viewer import Viewer, ViewerKind
+from resolvers import mutations, ways
+from resolvers.alone import Fetch, run_alone
 from resolvers.asked import Asked
 from resolvers.cost import check_cost
 from resolvers.documents import Document
+from resolvers.explanations import Explanation
 from resolvers.faults import Faults
 from resolvers.operation import Operation
+from resolvers.quotes import without_quotes
 from resolvers.variables import check_query_variables, check_variables
 from resolvers.ways import Way
 
@@ -84,22 +87,52 @@ async def run(
     request: Request,
     operation: Operation,
     way: Way = Way.AUTO,
+    *,
+    estimated: bool = False,
 ) -> dict[str, Any]:
-    """Run a validated operation within the limits; returns the response's map, its errors rendered."""
+    """Run a validated operation within the limits; returns the response's map, its errors rendered.
+
+    `estimated` says that `estimate` was asked before.
+    """
     try:
-        cost = estimate(document, request)
+        if not estimated:
+            estimate(document, request)
     except LimitExceededError as error:
         return refusal(error)
-    definition = document.operation(request.operation_name)
-    assert document.syntax is not None  # noqa: S101 - what has been estimated is there
-    assert definition is not None  # noqa: S101 - as above
-    asked = Asked(schema, document.syntax, definition, request.variables, document.plans, document.suggests)
+    asked = _asked(schema, document, request)
     if request.wants_explanation or request.wanted_way:
         _require_platform(operation)
         operation.explained = {} if request.wants_explanation else None
-    response = _response(await ways.run(asked, operation, request.wanted_way or way), operation.faults)
-    told = _told_beside(request, operation, cost)
-    return {**response, "extensions": told} if told else response
+    if asked.definition.operation is OperationType.MUTATION:
+        result = await mutations.run(asked, operation)
+    else:
+        result = await ways.run(asked, operation, request.wanted_way or way)
+    told = _told_beside(document, request, operation.explained)
+    if operation.transaction is not None:
+        told["transaction"] = operation.transaction
+    return _response(result, operation.faults, told)
+
+
+async def run_single(
+    schema: GraphQLSchema,
+    document: Document,
+    request: Request,
+    viewer: Viewer,
+    fetch: Fetch,
+    faults: Faults,
+) -> dict[str, Any] | None:
+    """Run an operation whose cost was estimated by one statement, for a user; None where that cannot be."""
+    if request.wants_explanation or "way" in request.extensions:
+        return None
+    result = await run_alone(_asked(schema, document, request), viewer, fetch)
+    return None if result is None else _response(result, faults, _told_beside(document, request, None))
+
+
+def _asked(schema: GraphQLSchema, document: Document, request: Request) -> Asked:
+    definition = document.operation(request.operation_name)
+    assert document.syntax is not None  # noqa: S101 - what has been estimated is there
+    assert definition is not None  # noqa: S101 - as above
+    return Asked(schema, document.syntax, definition, request.variables, document.plans, document.suggests)
 
 
 def _require_platform(operation: Operation) -> None:
@@ -107,17 +140,19 @@ def _require_platform(operation: Operation) -> None:
         raise ForbiddenError("extensions.explain and extensions.way are for the platform alone")
 
 
-def _told_beside(request: Request, operation: Operation, cost: int) -> dict[str, Any]:
+def _told_beside(
+    document: Document, request: Request, explained: Mapping[str, Explanation] | None
+) -> dict[str, Any]:
     """What the response has beside data and errors."""
     told: dict[str, Any] = {}
     if request.wants_cost:
-        told["cost"] = {"estimated": cost, "allowed": COST_MAX}
-    if operation.explained is not None:
-        told["explain"] = operation.explained
+        told["cost"] = {"estimated": estimate(document, request), "allowed": COST_MAX}
+    if explained is not None:
+        told["explain"] = explained
     return told
 
 
-def _response(result: ExecutionResult, faults: Faults) -> dict[str, Any]:
+def _response(result: ExecutionResult, faults: Faults, told: Mapping[str, Any]) -> dict[str, Any]:
     response: dict[str, Any] = {}
     if result.errors:
         for error in result.errors:
@@ -127,6 +162,8 @@ def _response(result: ExecutionResult, faults: Faults) -> dict[str, Any]:
     # A request that failed before its first field has no data at all (GraphQL specification, 7.1.1).
     if result.data is not None or not result.errors or any(error.path for error in result.errors):
         response["data"] = result.data
+    if told:
+        response["extensions"] = told
     return response
 
 
@@ -143,7 +180,9 @@ def _told(error: GraphQLError, faults: Faults) -> ProductError:
     if isinstance(cause, RecursionError):
         return QueryTooComplexError("The operation nests deeper than this server can follow")
     if cause is None or not error.path or (isinstance(cause, GraphQLError) and cause.nodes):
-        return BadUserInputError(error.message)  # of the document: its syntax, its types, its values
+        return BadUserInputError(
+            without_quotes(error.message)
+        )  # of the document: its syntax, its types, its values
     return faults.note(cause, error.path)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from graphql import GraphQLResolveInfo
 
@@ -11,8 +11,12 @@ from resolvers.access import require_viewer
 from resolvers.explanations import Explanation
 from resolvers.faults import Faults
 from resolvers.rows import Rows
+from resolvers.writer import Writer
 
 T = TypeVar("T")
+
+COMPILED: Final = "compiled"
+"""The way of an operation whose root fields were all answered by compiled statements."""
 
 
 @dataclass(slots=True)
@@ -25,6 +29,9 @@ class Operation:
         faults: What has gone wrong by our own fault.
         compiled: The response keys of the root fields that were answered by a compiled statement.
         loaded: Whether graphql-core and the data loaders answered any.
+        writer: What opens the transactions of a mutation, which has no `viewer` and no `rows` before; else None.
+        written: What the mutation has written that is being answered.
+        transaction: The last transaction that a mutation has committed, as PostgreSQL's snapshots know it.
         explained: How PostgreSQL runs each of them, by the same keys; None unless it is asked for.
     """
 
@@ -33,6 +40,9 @@ class Operation:
     faults: Faults = field(default_factory=Faults)
     compiled: list[str] = field(default_factory=list)
     loaded: bool = False
+    writer: Writer | None = None
+    written: Any = None
+    transaction: str | None = None
     explained: dict[str, Explanation] | None = None
     _made: dict[Hashable, Any] = field(default_factory=dict)
 
@@ -41,7 +51,7 @@ class Operation:
         """Which way it went: `compiled`, `loaders`, or `mixed`."""
         if not self.compiled:
             return "loaders"
-        return "mixed" if self.loaded else "compiled"
+        return "mixed" if self.loaded else COMPILED
 
     def door(self) -> Rows:
         """The door to rows.

@@ -4,15 +4,17 @@ They are one behaviour; the response does not tell. A query's root fields are co
 is executed by graphql-core in the same snapshot, and the two are put together in the order of the document.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Any
 
 import orjson
 from graphql import (
     ExecutionResult,
+    FieldNode,
     GraphQLBoolean,
     GraphQLError,
+    GraphQLNonNull,
     NamedTypeNode,
     OperationType,
     VariableDefinitionNode,
@@ -84,17 +86,29 @@ async def _put_together(
     if through_loaders.data is None:
         return through_loaders
     data: dict[str, Any] = {}
+    errors = list(through_loaders.errors or ())
     for key, plan in planned.plans.items():
         if plan is None:
             data[key] = through_loaders.data[key]
             continue
+        operation.compiled.append(key)
         try:
             data[key] = await _fetch(operation, key, plan.bind(values), plan.reads(values))
         except Exception as error:  # noqa: BLE001 - rendered as any resolver's, with its place in the answer
-            nodes = planned.roots[key]
-            return ExecutionResult(None, [GraphQLError(str(error), nodes, path=[key], original_error=error)])
-        operation.compiled.append(key)
-    return ExecutionResult(data, through_loaders.errors)
+            part = failed(asked, key, planned.roots[key], error)
+            errors += part.errors or ()
+            if part.data is None:
+                return ExecutionResult(None, errors)
+            data[key] = None
+    return ExecutionResult(data, errors or None)
+
+
+def failed(asked: Asked, key: str, nodes: Sequence[FieldNode], error: Exception) -> ExecutionResult:
+    """The answer of a root field that failed: null where the schema allows it, else no data at all."""
+    query = asked.schema.query_type
+    nullable = query and not isinstance(query.fields[nodes[0].name.value].type, GraphQLNonNull)
+    told = GraphQLError(str(error), nodes, path=[key], original_error=error)
+    return ExecutionResult({key: None} if nullable else None, [told])
 
 
 async def _fetch(

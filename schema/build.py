@@ -4,13 +4,16 @@ from graphql import GraphQLSchema
 from strawberry import Schema
 from strawberry.schema.config import StrawberryConfig
 
+from schema.mutation import Mutation
 from schema.query import Query, Subscription
 from schema.scalars import SCALARS
 
 
 def build_schema() -> Schema:
     """Make the Strawberry schema; nothing is resolved yet (see `resolvers.binding`)."""
-    return Schema(query=Query, subscription=Subscription, config=StrawberryConfig(scalar_map=SCALARS))
+    return Schema(
+        query=Query, mutation=Mutation, subscription=Subscription, config=StrawberryConfig(scalar_map=SCALARS)
+    )
 
 
 def graphql_schema(schema: Schema) -> GraphQLSchema:

@@ -19,7 +19,7 @@ _DECIMAL = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{1,40})?")
 
 def _parse_timestamp(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
-        raise ValueError(f"Timestamp is a whole number of milliseconds since the epoch, not {value!r:.80}")
+        raise ValueError("Timestamp is a whole number of milliseconds since the epoch")
     if not -NEVER <= value <= NEVER:
         raise ValueError("Timestamp is outside of the 53 bits that a JSON number holds exactly")
     return int(value)
@@ -27,7 +27,7 @@ def _parse_timestamp(value: Any) -> int:
 
 def _parse_decimal(value: Any) -> Decimal:
     if not isinstance(value, str) or not _DECIMAL.fullmatch(value):
-        raise ValueError(f'Decimal is a string such as "12.50", not {value!r:.80}')
+        raise ValueError('Decimal is a string such as "12.50"')
     return Decimal(value)
 
 

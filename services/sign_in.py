@@ -13,8 +13,10 @@ from core.clock import NEVER
 from core.database import Connection, Record, Snapshot
 from core.errors import BadUserInputError, ForbiddenError, UnauthenticatedError
 from core.rights import RIGHTS, closure
+from core.single_reads import Facts
 from core.tokens import Identity
 from core.viewer import Viewer, ViewerKind
+from services.remembered import RememberedViewers, SignedIn
 
 _FOUND: Final = """
 SELECT s.user_id, s.tenant_id, s.role_id, s.rights::text AS rights,
@@ -35,7 +37,12 @@ WHERE t.id = $1 AND t.deleted_at IS NULL
 """
 
 
-async def sign_in(connection: Connection, identity: Identity, tenant_header: str | None) -> Viewer:
+async def sign_in(
+    connection: Connection,
+    identity: Identity,
+    tenant_header: str | None,
+    remembered: RememberedViewers | None = None,
+) -> Viewer:
     """Who is asking, with the transaction's `app.tenant_id` set to the viewer's tenant.
 
     Args:
@@ -43,6 +50,7 @@ async def sign_in(connection: Connection, identity: Identity, tenant_header: str
             for the platform. If this raises, the transaction is to be rolled back.
         identity: what the token proved.
         tenant_header: X-Tenant-Id, which a platform alone may send.
+        remembered: where a user is to be remembered, if at all.
 
     Raises:
         UnauthenticatedError: if the user may not sign in; one message, whatever the reason.
@@ -53,7 +61,10 @@ async def sign_in(connection: Connection, identity: Identity, tenant_header: str
         return await _platform(connection, identity, tenant_header)
     if tenant_header is not None:
         raise ForbiddenError("X-Tenant-Id is for platform tokens; a user's tenant is that of the user.")
-    return await _user(connection, identity)
+    signed_in = await _user(connection, identity)
+    if remembered is not None:
+        remembered.keep(signed_in)
+    return signed_in.viewer
 
 
 async def users_now(snapshot: Snapshot, subjects: Sequence[str]) -> dict[str, Viewer]:
@@ -72,11 +83,12 @@ async def tenants_now(snapshot: Snapshot, tenant_ids: Sequence[str]) -> set[str]
     return {row["id"] for row in await snapshot.fetch(_TENANTS, (list(tenant_ids),))}
 
 
-async def _user(connection: Connection, identity: Identity) -> Viewer:
+async def _user(connection: Connection, identity: Identity) -> SignedIn:
     row = await connection.fetchrow(_USER, identity.subject)
     if row is None or not row["acceptable"]:
         raise UnauthenticatedError("There is no active user for this token.")
-    return _viewer(row, identity.expires_at)
+    facts = Facts(identity.subject, row["tenant_id"], row["role_id"], row["rights"])
+    return SignedIn(_viewer(row, identity.expires_at), facts)
 
 
 def _viewer(row: Record, expires_at: int) -> Viewer:

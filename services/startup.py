@@ -12,11 +12,14 @@ from tortoise.exceptions import BaseORMException
 
 from core.database import Database
 from core.embedded import EmbeddedPostgres
+from core.encryption import SecretKeys
 from core.errors import StartupError
 from core.settings import Settings
 from core.signals import handled_by
 from services.demo import DemoSize, DemoViewer, demo_viewers, load_demo
+from services.demo.secrets import seal_demo_secrets
 from services.migrations import Pending, migrate, pending
+from services.rotation import Rotated, rotate
 
 VERSION_MIN: Final = 15
 """The oldest version with what the schema uses: UNIQUE NULLS NOT DISTINCT, security_invoker views."""
@@ -91,20 +94,39 @@ async def unready(dsn: str) -> str | None:
     return None if state is Pending.UP_TO_DATE else f"the database {_STANDS[state]}"
 
 
+async def rotated(dsn: str, keys: SecretKeys) -> Rotated:
+    """Puts every secret under the first key.
+
+    Raises:
+        StartupError: the database cannot be reached, or is not one that this code works on.
+    """
+    if reason := await unready(dsn):
+        raise StartupError(f"No secret is renewed: {reason}.")
+    try:
+        connection = await asyncpg.connect(dsn)
+        try:
+            return await rotate(connection, keys)
+        finally:
+            await connection.close()
+    except _UNREACHABLE as error:
+        raise StartupError(f"The rotation broke off, and may be run again: {one_line(error)}") from error
+
+
 async def closed(database: Database) -> None:
     """Closes its connections: politely for a moment, then at once, as requests were told to end before."""
     try:
         async with asyncio.timeout(CLOSE_PATIENCE_S):
             await database.close()
     except TimeoutError:
-        database.pool.terminate()
+        database.terminate()
 
 
-async def with_demo_data(dsn: str) -> list[DemoViewer]:
-    """Loads the small demo data unless they are there; returns whom to show them as."""
+async def with_demo_data(dsn: str, keys: SecretKeys) -> list[DemoViewer]:
+    """Loads the small demo data unless they are there, its secrets sealed; returns whom to show them as."""
     connection = await asyncpg.connect(dsn)
     try:
         if await load_demo(connection, DemoSize.SMALL):
+            await seal_demo_secrets(connection, keys)
             _log.info("demo data loaded")
             await _write_out(connection)
         return await demo_viewers(connection)

@@ -97,10 +97,10 @@ class Live:
                 moment = await log.now(connection)
             live = cls(database, apart, log, moment, schema, settings)
         except UnavailableError as error:
-            apart.pool.terminate()
+            apart.terminate()
             raise StartupError(f"The change log cannot be read: {error.message}") from error
         except BaseException:
-            apart.pool.terminate()
+            apart.terminate()
             raise
         live._tasks += [asyncio.create_task(live._ticks.run()), asyncio.create_task(live._keep_log())]
         return live
@@ -111,7 +111,7 @@ class Live:
             task.cancel()
         await asyncio.wait(self._tasks, timeout=LIVE_CLOSE_S)
         await self.streams.close()
-        self._apart.pool.terminate()
+        self._apart.terminate()
         await asyncio.wait(self._tasks, timeout=LIVE_CLOSE_S)
 
     async def _keep_log(self) -> None:

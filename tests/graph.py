@@ -2,23 +2,28 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-from graphql import GraphQLSchema
+from graphql import GraphQLSchema, OperationType
 
 from core.clock import NEVER
 from core.database import Database, Snapshot
+from core.encryption import SecretKey, SecretKeys
 from core.settings import Settings
+from core.single_reads import SingleRead
 from core.tokens import Identity
 from core.viewer import Viewer, ViewerKind
 from resolvers.binding import bound_schema
 from resolvers.documents import Documents
-from resolvers.execution import Request, render, run
+from resolvers.execution import Request, render, run, run_single
+from resolvers.faults import Faults
 from resolvers.operation import Operation
 from resolvers.rows import Read, Rows
 from resolvers.ways import Way
+from resolvers.writer import Writer
+from services.remembered import RememberedViewers, SignedIn
 from services.sign_in import sign_in
 
 
@@ -30,6 +35,7 @@ class Answer:
         body: The same as it is sent; empty where the document is not valid.
         compiled: The root fields that were compiled, by their response keys.
         fault: What failed by our own fault, which the response does not tell.
+        extensions: What the response tells beside data and errors.
     """
 
     data: Any
@@ -39,6 +45,7 @@ class Answer:
     body: bytes = b""
     compiled: tuple[str, ...] = ()
     fault: BaseException | None = None
+    extensions: dict[str, Any] = field(default_factory=dict)
 
     @property
     def codes(self) -> list[str]:
@@ -56,6 +63,10 @@ class Who:
     tenant_id: str | None = None
 
 
+KEYS = SecretKeys([SecretKey.of(bytes(range(32)))])
+"""What secrets are sealed with in tests."""
+
+
 class Graph:
     """Asks a database as any viewer, in the way that `way` says."""
 
@@ -64,6 +75,8 @@ class Graph:
         self.way = way
         self.schema: GraphQLSchema = bound_schema()[1]
         self._documents = Documents(self.schema)
+        self._remembered = RememberedViewers()
+        self.commits = 0
 
     async def as_user(self, user_id: str, query: str, **variables: Any) -> Answer:
         """Ask as a user; raises UnauthenticatedError where the user may not sign in."""
@@ -91,6 +104,34 @@ class Graph:
             through_loaders = await self._apart(snapshot, viewer, request, Way.LOADERS)
             return through_loaders, await self._apart(snapshot, viewer, request, Way.AUTO)
 
+    async def alone(
+        self, who: Who, query: str, variables: dict[str, Any], operation_name: str | None = None
+    ) -> Answer | None:
+        """Ask by one statement without a transaction; None where it takes more than that."""
+        request, faults = Request(query, variables, operation_name), Faults()
+        document, known = self._documents.get(query), await self.known(who)
+        if known is None or document.syntax is None or self.database.single_reads is None:
+            return None
+        read = SingleRead(self.database.single_reads, known.facts)
+        response = await run_single(self.schema, document, request, known.viewer, read.fetch, faults)
+        if response is None:
+            return None
+        body = orjson.dumps(response)
+        parsed = orjson.loads(body)
+        return Answer(
+            parsed.get("data"), parsed.get("errors", []), read.statements, [], body, fault=faults.story()
+        )
+
+    async def known(self, who: Who) -> SignedIn | None:
+        """A user, signed in and remembered; None for anybody else."""
+        if who.kind is not ViewerKind.USER:
+            return None
+        identity = Identity(who.kind, who.subject, NEVER)
+        if self._remembered.recall(identity) is None:
+            async with self.database.snapshot() as snapshot:
+                await sign_in(snapshot.connection, identity, None, self._remembered)
+        return self._remembered.recall(identity)
+
     async def _apart(self, snapshot: Snapshot, viewer: Viewer, request: Request, way: Way) -> Answer:
         """Answer such that a statement which fails leaves the snapshot as it was."""
         await snapshot.connection.execute("SAVEPOINT apart")
@@ -103,10 +144,20 @@ class Graph:
     async def _ask(
         self, identity: Identity, tenant_id: str | None, query: str, variables: dict[str, Any]
     ) -> Answer:
+        if self._writes(query):
+            writer = Writer(self.database, identity, tenant_id, KEYS, self._count_commit)
+            return await self._run(Operation(None, None, writer=writer), query, variables)
         platform = identity.kind is ViewerKind.PLATFORM
         async with self.database.snapshot(platform=platform) as snapshot:
             viewer = await sign_in(snapshot.connection, identity, tenant_id)
             return await self._run(Operation(viewer, Rows(viewer, snapshot)), query, variables)
+
+    def _writes(self, query: str) -> bool:
+        asked = self._documents.get(query).operation(None)
+        return asked is not None and asked.operation is OperationType.MUTATION
+
+    def _count_commit(self) -> None:
+        self.commits += 1
 
     async def _run(self, operation: Operation, query: str, variables: dict[str, Any]) -> Answer:
         return await self._answer(operation, Request(query, variables, None), self.way)
@@ -122,7 +173,8 @@ class Graph:
         reads = operation.rows.reads if operation.rows else []
         data, errors = parsed.get("data"), parsed.get("errors", [])
         compiled, fault = tuple(operation.compiled), operation.faults.story()
-        return Answer(data, errors, statements, reads, body, compiled, fault)
+        told = parsed.get("extensions", {})
+        return Answer(data, errors, statements, reads, body, compiled, fault, told)
 
 
 @asynccontextmanager

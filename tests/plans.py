@@ -92,7 +92,7 @@ class ExplainingSnapshot(Snapshot):
 
     async def _explain(self, mode: str, sql: str, arguments: Sequence[object]) -> Plan:
         """Prepared by name: asyncpg's own EXPLAIN would be planned for its values whatever the mode."""
-        values = f"({', '.join(map(_literal, arguments))})" if arguments else ""
+        values = f"({', '.join(map(literal, arguments))})" if arguments else ""
         await self.connection.execute(f"SET LOCAL plan_cache_mode = {mode}; PREPARE explained AS {sql}")
         explain = f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) EXECUTE explained{values}"
         root = orjson.loads(await self.connection.fetchval(explain))[0]["Plan"]
@@ -113,9 +113,10 @@ class ExplainingDatabase(Database):
             yield ExplainingSnapshot(snapshot.connection, self.plans)
 
 
-def _literal(value: object) -> str:
+def literal(value: object) -> str:
+    """A value as SQL writes it."""
     if value is None:
         return "NULL"
     if isinstance(value, list):
-        return f"ARRAY[{', '.join(map(_literal, value))}]"
+        return f"ARRAY[{', '.join(map(literal, value))}]"
     return str(value) if isinstance(value, int) else "'" + str(value).replace("'", "''") + "'"

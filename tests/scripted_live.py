@@ -74,6 +74,7 @@ class ScriptedLive:
     Attributes:
         refusal: What `subscribe` raises.
         at_once: States told within `subscribe`.
+        rings: How often something was committed.
     """
 
     database: Database
@@ -81,6 +82,10 @@ class ScriptedLive:
     refusal: Exception | None = None
     at_once: tuple[str, ...] = ()
     ends_at_once: bool = False
+    rings: int = 0
+
+    def ring(self) -> None:
+        self.rings += 1
 
     async def sign_in(
         self, identity: Identity | None, tenant: str | None, gone: Callable[[Gone], None]

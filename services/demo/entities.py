@@ -1,24 +1,14 @@
 """Entities as rows, and how they hang together."""
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterator
-from typing import Any
 
-import orjson
-
+from services.data_hash import data_hash
 from services.demo.dice import DAY, Dice
 from services.demo.names import LICENSES
 from services.demo.things import Thing, things
-from services.demo.vendors import VOLATILE, describe
+from services.demo.vendors import describe
 from services.demo.world import Demo, Row, Site, document, table
-
-
-def hash_of(integration: str, raw: dict[str, Any]) -> str:
-    """sha256 of the canonical JSON without the fields that change at every look."""
-    volatile = VOLATILE.get(integration, frozenset())
-    kept = {key: value for key, value in raw.items() if key not in volatile}
-    return hashlib.sha256(orjson.dumps(kept, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 @table(
@@ -35,7 +25,7 @@ def entities(demo: Demo) -> Iterator[Row]:
             raw, normalized = describe(dice, thing, demo.now)
             yield (
                 thing.id, tenant.id, source.integration, source.id, site and site.id,
-                thing.kind, thing.external_id, hash_of(source.integration, raw),
+                thing.kind, thing.external_id, data_hash(source.integration, raw),
                 document(raw), document(normalized),
                 *demo.times(thing.age, thing.deleted, dice.last_change(thing.age)),
             )  # fmt: skip
@@ -116,6 +106,6 @@ def global_entities(demo: Demo) -> Iterator[Row]:
         }
         age, deleted = (900 - 30 * ordinal % 700) * DAY, 20 * DAY if ordinal % 9 == 8 else None
         yield (
-            dice.new_id(age), "microsoft-365", "licenses", f"{sku}-{edition}", hash_of("microsoft-365", raw),
+            dice.new_id(age), "microsoft-365", "licenses", f"{sku}-{edition}", data_hash("microsoft-365", raw),
             document(raw), document({"name": name, "type": "license"}), *demo.times(age, deleted),
         )  # fmt: skip

@@ -20,13 +20,6 @@ from services.demo.things import Thing
 Document: TypeAlias = dict[str, Any]
 Pair: TypeAlias = tuple[Document, Document]
 
-VOLATILE: Final = {
-    "sophos-partner": frozenset({"lastSeenAt"}),
-    "microsoft-365": frozenset({"signInActivity"}),
-    "autotask": frozenset({"lastActivityDate", "lastTrackedModifiedDateTime"}),
-}
-"""Fields that change at every look and so are left out of an entity's hash."""
-
 _ASCII: Final = {name: "-".join(ascii_words(name)).lower() for name in (*GIVEN_NAMES, *FAMILY_NAMES)}
 _OS_OF: Final = {"MB": "macos", "KIOSK": "linux", "SRV": "server", "DC": "server"}
 _SOPHOS_PRODUCTS: Final = ("coreAgent", "interceptX", "endpointProtection")

@@ -261,6 +261,7 @@ async def test_a_demo_is_loaded_once_whatever_its_size(owner: asyncpg.Connection
 async def test_the_same_seed_and_now_load_the_same_rows(owner: asyncpg.Connection):
     await load_demo(owner, DemoSize.SMALL, now=NOW)
     first = await digest(owner)
+    await owner.execute("ALTER TABLE audit_log DISABLE TRIGGER audit_log_is_not_emptied")
     await owner.execute(f"TRUNCATE {', '.join(NAMES)}")
     await load_demo(owner, DemoSize.SMALL, now=NOW)
     assert await digest(owner) == first

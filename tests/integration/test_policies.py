@@ -11,6 +11,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
+from core.database import Database
 from core.errors import StartupError
 from core.request_role import RoleMode, ensure_request_role, request_role_mode
 from core.settings import Settings
@@ -257,6 +258,13 @@ class TestRole:
         async with _session(filled.dsn) as connection:
             assert await request_role_mode(connection, ROLE) is filled.mode
 
+    async def test_only_a_role_can_be_kept_for_single_reads(self, filled: Filled) -> None:
+        database = await Database.connect(filled.dsn, Settings(request_role=ROLE))
+        try:
+            assert (database.single_reads is not None) is (filled.mode is RoleMode.ROLE)
+        finally:
+            await database.close()
+
     async def test_security_is_active_for_requests(self, requests: Requests) -> None:
         for table in (*TENANT_TABLES, "tenants", "api_logs"):
             assert await requests.connection.fetchval("SELECT row_security_active($1)", f"public.{table}")
@@ -360,7 +368,11 @@ class TestCatalogue:
                 "WHERE pronamespace = 'app'::regnamespace AND prosecdef ORDER BY 1"
             )
         path = ["search_path=pg_catalog, pg_temp"]
-        assert [tuple(row) for row in rows] == [("check_users_role", path), ("sign_in", path)]
+        assert [tuple(row) for row in rows] == [
+            ("check_users_role", path),
+            ("is_still", path),
+            ("sign_in", path),
+        ]
 
     async def test_no_table_is_forgotten(self, database_url: str) -> None:
         async with _session(database_url) as connection:

@@ -6,7 +6,15 @@ import pytest
 from graphql import GraphQLError
 
 from core.errors import LimitExceededError
-from core.limits import COST_COUNT, COST_INTROSPECTION, COST_MAX, COST_SEARCH, PAGE_DEFAULT, PAGE_MAX
+from core.limits import (
+    COST_COUNT,
+    COST_INTROSPECTION,
+    COST_MAX,
+    COST_SEARCH,
+    COST_WRITE,
+    PAGE_DEFAULT,
+    PAGE_MAX,
+)
 from resolvers.cost import check_cost
 from resolvers.documents import Documents
 from schema.build import build_schema, graphql_schema
@@ -212,3 +220,23 @@ def test_no_formula_for_an_invalid_document() -> None:
     document = DOCUMENTS.get("{ sites { nothing } }")
     assert isinstance(document.errors[0], GraphQLError)
     assert not document.costs
+
+
+@pytest.mark.parametrize(
+    ("text", "variables", "expected"),
+    [
+        ('mutation { createSite(input: {name: "x"}) { id } }', {}, COST_WRITE + 1),
+        ('mutation { deleteSite(id: "x") { tenant { id } } }', {}, COST_WRITE + 2),
+        ('mutation { deleteSites(ids: ["a", "b"]) { tenant { id } } }', {}, 2 * (COST_WRITE + 2)),
+        (
+            "mutation($ids: [ID!]!) { deleteSites(ids: $ids) { id } }",
+            {"ids": ["a"] * 7},
+            7 * (COST_WRITE + 1),
+        ),
+        ("mutation { __typename }", {}, 0),
+    ],
+)
+def test_a_mutation_counts_its_writes_and_its_answer(
+    text: str, variables: dict[str, Any], expected: int
+) -> None:
+    assert cost(text, **variables) == expected

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from services.data_hash import data_hash
 from services.demo import DemoSize
 from services.demo.agents import enrolled, guid_of
 from services.demo.billing import bills_of, months, tiers_of
 from services.demo.catalogue import CATALOGUE
 from services.demo.dice import MINUTE
-from services.demo.entities import hash_of
 from services.demo.load import TABLES, make_demo
 from services.demo.sizes import PLANS
 from services.demo.things import things
@@ -154,9 +154,9 @@ def test_every_type_of_entity_comes_of_an_integration_that_supports_it(demo: Dem
 def test_the_hash_is_of_what_does_not_change_at_every_look(demo: Demo):
     for row in records(demo, "entities"):
         raw = json.loads(row["raw_data"])
-        assert row["data_hash"] == hash_of(row["integration_id"], raw)
-    assert hash_of("sophos-partner", {"id": 1, "lastSeenAt": "a"}) == hash_of("sophos-partner", {"id": 1})
-    assert hash_of("datto-rmm", {"id": 1, "lastSeenAt": "a"}) != hash_of("datto-rmm", {"id": 1})
+        assert row["data_hash"] == data_hash(row["integration_id"], raw)
+    assert data_hash("sophos-partner", {"id": 1, "lastSeenAt": "a"}) == data_hash("sophos-partner", {"id": 1})
+    assert data_hash("datto-rmm", {"id": 1, "lastSeenAt": "a"}) != data_hash("datto-rmm", {"id": 1})
 
 
 def test_secrets_are_envelopes_and_configs_have_what_their_schema_requires(demo: Demo):

@@ -13,6 +13,7 @@ ALL: Final = {name: value for name, value in vars(limits).items() if name.isuppe
 OPERATORS: Final = re.compile(
     "TOKEN_LEEWAY_S|TOKEN_MEMO_.*|SUBJECT_MAX_CHARS|RSA_.*|JWKS_.*|ISSUED_TOKEN_LIFETIME_S|MIGRATION_.*|"
     "DOCUMENTS_KEPT.*|PLANS?_KEPT_CHARS|COMPRESSED_FROM_BYTES|OPERATION_NAMES?_.*|DEPARTURE_PATIENCE_S|"
+    "VIEWERS_REMEMBERED|HEALTH_DOWN_AFTER|WRITE_PAUSE_S|CLEAN_UP_.*|SECRETS_AT_ONCE|"
     "CLOCK_.*|LOG_KEPT_S|DELTA_CHANGES_MAX|TURNED_ROWS_MAX|STREAM_WAITING_MAX|STREAM_RUNS_AT_ONCE|STREAM_RETRY_S|LIVE_.*"
 )
 """Limits that no request is refused for: caches, logs, and what stands between the server and others."""

@@ -1,0 +1,2 @@
+DROP INDEX agents_by_platform;
+DROP FUNCTION app.is_still(text, text, text, text);

@@ -1,0 +1,34 @@
+"""All that people and the platform may write, by table."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from services.writes.agents import AGENTS
+from services.writes.billing import INTEGRATION_PRICING_TIERS, TENANT_BILLING_ADJUSTMENTS
+from services.writes.data_sources import DATA_SOURCE_TO_SITE, DATA_SOURCES
+from services.writes.entities import ENTITIES, ENTITY_RELATIONSHIPS, GLOBAL_ENTITIES
+from services.writes.integrations import INTEGRATIONS
+from services.writes.record import Record
+from services.writes.roles import ROLES
+from services.writes.sites import SITES
+from services.writes.tenants import TENANTS
+from services.writes.users import USERS
+
+_ALL: Final = (
+    TENANTS,
+    USERS,
+    ROLES,
+    SITES,
+    INTEGRATIONS,
+    DATA_SOURCES,
+    DATA_SOURCE_TO_SITE,
+    AGENTS,
+    ENTITIES,
+    GLOBAL_ENTITIES,
+    ENTITY_RELATIONSHIPS,
+    INTEGRATION_PRICING_TIERS,
+    TENANT_BILLING_ADJUSTMENTS,
+)
+
+RECORDS: Final[Mapping[str, Record]] = {record.table: record for record in _ALL}
+"""The records by their table."""
