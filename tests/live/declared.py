@@ -1,6 +1,6 @@
 """Live queries of every kind on every table, derived from the declarations; and the rows that none looks at."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Final
@@ -66,6 +66,20 @@ def _whose(table: Table) -> str:
             return "id = $1"
         case _:
             return "$1::text IS NOT NULL"
+
+
+def apart(looks: Sequence[Outlook]) -> list[Outlook]:
+    """Those that have rows outside still, when the rows that others are asked for below of are taken from them."""
+    for look in looks:
+        parents = {
+            key
+            for other in looks
+            for r in other.table.references
+            if r.table == look.table.name
+            for key in [other.keys.get(r.column)]
+        }
+        look.outside = [id_ for id_ in look.outside if id_ not in parents]
+    return [look for look in looks if look.outside]
 
 
 def questions(outlook: Outlook, random: Random, columns: int | None = None) -> Iterator[str]:

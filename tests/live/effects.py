@@ -9,7 +9,12 @@ import asyncpg
 from schema.table import Column, Kind, Table
 from services.demo.load import AS_PLATFORM
 
-_REFUSED: Final = (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError, asyncpg.RaiseError)
+_REFUSED: Final = (
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.DataError,
+    asyncpg.RaiseError,
+    asyncpg.InsufficientPrivilegeError,  # the audit log is only ever added to
+)
 _SIGNED_IN_BY: Final = {
     "users": frozenset({"tenant_id", "role_id", "status", "deleted_at"}),
     "roles": frozenset({"tenant_id", "rights", "deleted_at"}),

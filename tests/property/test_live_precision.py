@@ -23,7 +23,7 @@ import pytest_asyncio
 from core.viewer import ViewerKind
 from schema.table import Column, Scope, Table
 from schema.tables import TABLES
-from tests.live.declared import Outlook, looked_into, outlook
+from tests.live.declared import Outlook, apart, looked_into, outlook
 from tests.live.effects import all_columns, delete, insert, plain_columns, update
 from tests.live.engine import engine
 from tests.live.watched import Watched
@@ -79,7 +79,7 @@ async def looks(seated: Watched) -> list[Outlook]:
                 await insert(owner, table, id_, 20, "more")
             look = await outlook(owner, table, tenant)
         found.append(look)
-    return [look for look in found if look]
+    return apart([look for look in found if look])
 
 
 def _turns() -> Iterator[str]:
@@ -103,7 +103,7 @@ async def test_rows_of_other_tenants_cause_no_run(watched: Watched, looks: list[
         if ids := await _ids(watched, table, "tenant_id = $1", stranger):
             await _write_anything(watched, table, ids, mark)
     assert {"update", "update all", "insert", "insert many", "delete"} <= set(watched.tally)
-    assert watched.tally.total() > 10 * SECONDS / 4
+    assert watched.tally.total() > SECONDS
 
 
 async def _ids(watched: Watched, table: Table, where: str, *values: Any) -> list[str]:
@@ -133,7 +133,7 @@ async def test_columns_that_are_not_named_cause_no_run(watched: Watched, looks: 
         look, column = watched.random.choice(written)
         ids = watched.random.choice((look.ids[:1], look.ids, look.rows[:ROWS_TOLD], look.rows))
         await _write_unnamed(watched, look.table, column, ids)
-    assert watched.tally["update"] > 5 * SECONDS / 4
+    assert watched.tally["update"] > SECONDS / 4
     assert watched.tally["runs"] > 0  # of queries that had named the column
     assert watched.tally["spared"] > 20 * watched.tally["update"]
 
@@ -151,14 +151,14 @@ async def test_rows_outside_of_all_keys_and_pages_cause_no_run(
 ) -> None:
     await watched.open_declared(looks)
     await watched.caused()
-    assert len(looks) > 12
+    assert len(looks) > 9
     written: set[str] = set()
     for mark in _turns():
         look = watched.random.choice([look for look in looks if look.table.name not in looked_into()])
         await _write_outside(watched, look, mark)
         written.add(look.table.name)
     assert {"update", "update some", "insert", "delete"} <= set(watched.tally)
-    assert watched.tally.total() > 5 * SECONDS / 4
+    assert watched.tally.total() > SECONDS / 4
 
 
 async def _write_outside(watched: Watched, look: Outlook, mark: str) -> None:
@@ -189,7 +189,7 @@ async def test_few_runs_find_nothing_new(watched: Watched, looks: list[Outlook],
     changes = writers.done.total()
     runs, unchanged = figures.executions - runs, figures.unchanged - unchanged
     watched.tally.update({"changes": changes, "runs": runs, "runs in vain": unchanged})
-    assert changes > 3 * SECONDS / 4
+    assert changes > SECONDS / 4
     assert runs > unchanged  # some answers did change
     assert runs < 0.1 * changes * groups
     assert unchanged < 0.05 * changes * groups
