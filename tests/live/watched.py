@@ -13,6 +13,7 @@ from core.tokens import Identity
 from core.viewer import ViewerKind
 from resolvers.binding import bound_schema
 from schema.table import Column, Scope, Table
+from schema.tables import LISTED
 from subscriptions.group import Group, Subscription
 from tests.graph import Who
 from tests.live.declared import Outlook, questions
