@@ -29,7 +29,7 @@ from schema.table import Reference, Scope, Table, column
 
 
 @strawberry.type(description="A tenant, and the integrations that it has enabled.")
-class EnabledIntegrations:
+class TenantIntegrations:
     id: ID = column("The tenant's id.")
     tenant_name: str = own("tenants", "name").column("The tenant's name.", search=True)
     status: TenantStatus = column("Whether the tenant's people may work.")
@@ -115,7 +115,7 @@ _SITE: Final = Reference("id", "sites", one="site", about_one="The site itself."
 
 VIEWS: Final = (
     Table(
-        EnabledIntegrations, "enabled_integrations_view", one="", many="enabledIntegrationsView", module="Tenant",
+        TenantIntegrations, "enabled_integrations_view", one="", many="enabledIntegrationsView", module="Tenant",
         scope=Scope.ITSELF, of="tenants",
         references=(Reference("id", "tenants", one="tenant", about_one="The tenant itself."),),
     ),
