@@ -40,10 +40,10 @@ export default [
       ...graphql.configs['flat/schema-relay'].rules,
       '@graphql-eslint/require-description': ['error', everyKind],
       // Relay's own types for pages have no id by its specification; caches keep them within their parent. What
-      // streams tell has none either: it happened once, and is nothing that a cache should keep.
+      // streams tell has none either, nor what a bulk mutation counts: it happened once, and is nothing to cache.
       '@graphql-eslint/strict-id-in-types': [
         'error',
-        { exceptions: { types: ['PageInfo', ...TOLD_BY_STREAMS], suffixes: ['Connection', 'Edge'] } },
+        { exceptions: { types: ['PageInfo', ...TOLD_BY_STREAMS], suffixes: ['Connection', 'Edge', 'Payload', 'Rejection'] } },
       ],
       // `nodes` stands beside `edges` for whoever needs no cursors, as on GitHub. There is no `node(id:)` and so no
       // `Node` interface: rows are looked up by the field of their own type, and Relay needs neither to page lists.
