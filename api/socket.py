@@ -7,7 +7,7 @@ meet the connection (`api.wire`), the caller's token and the operations.
 import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from starlette.datastructures import Headers
 from starlette.types import Receive
@@ -33,10 +33,17 @@ from subscriptions.messages import (
     close,
     pong_message,
 )
+from subscriptions.moment import Moment
 from subscriptions.outbox import Outbox, Parts
 from subscriptions.pace import Pace
 from subscriptions.protocol import Connection, Phase
 from subscriptions.sinks import Gone
+
+SNAPSHOT: Final = "snapshot"
+"""Of a ping's payload: true asks for the snapshot that the socket has reached; the pong's has it."""
+
+_NO_OPERATION: Final = ""
+"""No operation has this id. What is told under it stays behind what waited before, and cannot be replaced."""
 
 
 class Socket:
@@ -182,7 +189,20 @@ class Socket:
             if payload and (shown := socket_credentials(payload)):
                 await self._renew(shown)
                 payload = without_credentials(payload)
-            self._tell_control(pong_message(payload))
+            if payload and payload.get(SNAPSHOT) is True:
+                self._catch_up(payload)
+            else:
+                self._tell_control(pong_message(payload))
+
+    def _catch_up(self, payload: Mapping[str, Any]) -> None:
+        """Answer a ping when all that is open here has come to a new moment; at once where that is not to be."""
+
+        def reached(moment: Moment | None) -> None:
+            told = str(moment) if moment else None
+            self.tell(_NO_OPERATION, (pong_message({**payload, SNAPSHOT: told}),))
+
+        if self._session is None or not self._session.catch_up(reached):
+            reached(None)
 
     async def _renew(self, shown: Credentials) -> None:
         identity, former = (await self._host.operations.caller(shown)).identity, self.caller.identity

@@ -266,6 +266,9 @@ SOCKET_MESSAGES_A_SECOND: Final = 50
 SOCKET_MESSAGES_AT_ONCE: Final = 500
 """Messages that are heard at once after a silence: all operations of a page end and begin anew."""
 
+SOCKET_WAITS_MAX: Final = 100
+"""Pings of a socket that wait for a snapshot, one after each write; those beyond are answered at once."""
+
 SOCKET_INIT_S: Final = 10.0
 """How long a socket may be open without its `connection_init`: a token is fetched in less."""
 

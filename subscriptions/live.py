@@ -16,6 +16,7 @@ from core.tokens import Identity
 from core.viewer import Viewer, ViewerKind
 from resolvers.ways import Way
 from services.sign_in import sign_in
+from subscriptions.catching_up import CatchingUp, Waits
 from subscriptions.feed import Feed
 from subscriptions.figures import Figures
 from subscriptions.groups import Groups
@@ -46,6 +47,7 @@ class Live:
         groups: The live queries that are open.
         viewers: Who sits at open sockets.
         feed: What the ticks see.
+        catching_up: Who waits until they have been told of a moment.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Live:
         self.groups = Groups(matcher)
         self.viewers = Viewers(matcher)
         self.feed = Feed(log, apart)
+        self.catching_up = CatchingUp(self.groups)
         self._history = History()
         self._tasks: list[asyncio.Task[None]] = []
         self._pulse = Pulse(pooled=not settings.statement_cache_size)
@@ -79,9 +82,10 @@ class Live:
             feed=self.feed,
             pulse=self._pulse,
             figures=self.figures,
+            catching_up=self.catching_up,
             offline_after_ms=settings.agent_offline_after * 1000,
         )
-        self.streams = Streams(self.feed, database, schema, lambda: self.moment)
+        self.streams = Streams(self.feed, database, schema, lambda: self.moment, self.catching_up.look)
 
     @classmethod
     async def open(cls, database: Database, schema: GraphQLSchema, settings: Settings) -> Self:
@@ -149,7 +153,15 @@ class Live:
         Raises:
             ProductError: The viewer is refused, or cannot be looked up.
         """
-        session = Session(self.viewers, self.groups, self.streams, self._asking, self._pulse, gone)
+        session = Session(
+            self.viewers,
+            self.groups,
+            self.streams,
+            self._asking,
+            self._pulse,
+            Waits(self.catching_up),
+            gone,
+        )
         if identity is None:
             return session
         hold = self._history.hold()

@@ -17,6 +17,7 @@ from core.database import Database, SharedSnapshot
 from core.errors import UnavailableError
 from core.limits import LIVE_PATIENCE_S
 from core.outages import outages_told
+from subscriptions.catching_up import CatchingUp
 from subscriptions.changes import Change, Delta
 from subscriptions.feed import Feed
 from subscriptions.figures import Figures
@@ -55,6 +56,7 @@ class Ticks:
         feed: Feed,
         pulse: Pulse,
         figures: Figures,
+        catching_up: CatchingUp,
         offline_after_ms: int,
     ) -> None:
         self.moment = moment
@@ -67,6 +69,7 @@ class Ticks:
         self._feed = feed
         self._pulse = pulse
         self._figures = figures
+        self._catching_up = catching_up
         self._timing = Timing(offline_after_ms)
         self._lanes = Lanes(database, groups, self._timing, figures, self._tell, pulse.ring)
         self._since: int | None = None
@@ -112,8 +115,9 @@ class Ticks:
             changed = await self._look()
             if self._calm():
                 self._publish()
-                self._groups.matched = tick
+                self._arrive(tick)
                 self._greet(self._groups.welcome())
+                self._catching_up.look()
                 if not self._groups.ready():
                     return changed
         await self._run(tick)
@@ -149,12 +153,18 @@ class Ticks:
         except BaseException:
             await snapshot.close()
             raise
-        self._groups.matched = tick
+        self._arrive(tick)
         welcome = self._groups.welcome()
         try:
             await self._work(snapshot)
         finally:
             self._greet(welcome)
+            self._catching_up.look()
+
+    def _arrive(self, tick: int) -> None:
+        """Everything up to the tick's moment has been matched, and handed on to streams."""
+        self._groups.matched = tick
+        self._catching_up.arrive(self.moment)
 
     async def _work(self, snapshot: SharedSnapshot) -> None:
         """Run on a snapshot what is dirty, and close it."""
@@ -233,6 +243,7 @@ class Ticks:
             for subscription in list(group.subscriptions):
                 subscription.cancel()
                 subscription.sink.error(failure.errors)
+        self._catching_up.look()
         self._figures.messages += told
         if told and self._since is not None:
             self._figures.lag(max(0, now_ms() - self._since) / 1000)
