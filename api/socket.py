@@ -19,7 +19,14 @@ from api.socket_host import Host, LiveSession
 from api.socket_operations import SocketOperation
 from api.socket_record import SocketRecord
 from api.wire import Wire
-from core.errors import ForbiddenError, InternalError, LimitExceededError, ProductError, UnavailableError
+from core.errors import (
+    ForbiddenError,
+    InternalError,
+    LimitExceededError,
+    ProductError,
+    UnauthenticatedError,
+    UnavailableError,
+)
 from core.limits import SOCKET_INIT_S, SOCKET_OPERATIONS_MAX
 from resolvers.execution import Request
 from subscriptions.messages import (
@@ -181,7 +188,12 @@ class Socket:
             self.close(refused)
             return
         self._signed_in = True
-        self._session = await self._host.live.sign_in(*self.caller, self._gone)
+        try:
+            self._session = await self._host.live.sign_in(*self.caller, self._gone)
+        except UnauthenticatedError:
+            if not await self._host.operations.take_up(self.caller.identity):
+                raise
+            self._session = await self._host.live.sign_in(*self.caller, self._gone)
         self._record.viewer = self._session.viewer
 
     async def _ping(self, payload: Mapping[str, Any] | None) -> None:
