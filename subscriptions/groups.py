@@ -35,7 +35,7 @@ class Groups:
         self.abandoned: Callable[[Group], None] = lambda _: None
         self._by_key: dict[Key, Group] = {}
         self._dirty: dict[Group, None] = {}
-        self._guests: list[Subscription] = []
+        self._guests: dict[Subscription, None] = {}
         self._subscriptions = 0
         self._clocked: set[Group] = set()
         self._kept = 0
@@ -80,7 +80,7 @@ class Groups:
         subscription.group = group
         group.subscriptions[subscription] = None
         self._subscriptions += 1
-        self._guests.append(subscription)
+        self._guests[subscription] = None
 
     def leave(self, subscription: Subscription) -> None:
         """End a subscription; a group that nobody is in any more is gone with all that was kept of it."""
@@ -102,18 +102,13 @@ class Groups:
         """The dirty groups that this tick may run; those that were dirty first come first."""
         return [group for group in self._dirty if group.asked < self.tick]
 
-    @property
-    def waiting(self) -> bool:
-        """Whether somebody waits for a first message, be it of a run or of none."""
-        return bool(self._guests)
-
     def welcome(self) -> list[Group]:
         """The clean groups with guests, who may now be told; to be asked when the tick's changes are matched.
 
         A guest of a group that is dirty or in flight is told by the run. An answer that was not kept is run for.
         """
         present = [g for g in self._guests if g.arrived < self.tick]
-        self._guests = [g for g in self._guests if g.arrived >= self.tick]
+        self._guests = {g: None for g in self._guests if g.arrived >= self.tick}
         clean = dict.fromkeys(g.group for g in present if g.group is not None and g.group.clean)
         for group in clean:
             if group.answer is None or group.answer.body is None:
@@ -199,6 +194,7 @@ class Groups:
         if group is None:
             return
         self._subscriptions -= 1
+        self._guests.pop(subscription, None)
         del group.subscriptions[subscription]
         if group.over:
             self._forget(group)
@@ -227,6 +223,7 @@ class Groups:
             (set(self._dirty) == {group for group in groups if group.dirty}, "dirty groups"),
             (not any(group.dirty and group.flight is not None for group in groups), "flights"),
             (self._clocked <= set(groups), "groups that go by time"),
+            ({guest.group for guest in self._guests} <= set(groups), "guests"),
             (self._kept == sum(group.answer.size for group in groups if group.answer), "kept answers"),
         ):
             if not holds:

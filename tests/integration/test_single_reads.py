@@ -28,7 +28,7 @@ from services.sign_in import sign_in
 from tests.face import Face, codes, face
 from tests.graph import Graph, Who
 from tests.plans import MODES, Plan, literal
-from tests.pooler import pooler
+from tests.session_sharing import shared_out
 
 SITES: Final = "{ sites(first: 3) { totalCount nodes { tenantId } } }"
 STATE: Final = """
@@ -366,7 +366,7 @@ class TestConnections:
 class TestWhereItCannotBe:
     async def test_behind_a_pooler(self, demo_database: str, answered: list[bool]) -> None:
         """It would leave its role to whoever gets the server's connection next."""
-        async with pooler(demo_database) as dsn, face(dsn) as served:
+        async with shared_out(demo_database) as dsn, face(dsn) as served:
             answers = [(await served.ask(SITES)).json() for _ in range(4)]
             assert answers == answers[:1] * 4
             assert answers[0]["data"]["sites"]["nodes"]

@@ -28,7 +28,12 @@ _GONE: Final = (
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
 )
-_REFUSED: Final = (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError, asyncpg.RaiseError)
+_REFUSED: Final = (
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.DataError,
+    asyncpg.RaiseError,
+    asyncpg.InsufficientPrivilegeError,  # the audit log is only ever added to
+)
 _LOST_RACE: Final = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.QueryCanceledError)
 
 

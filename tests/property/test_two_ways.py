@@ -16,6 +16,7 @@ import pytest
 import pytest_asyncio
 from graphql import GraphQLSchema
 
+from core.clock import now_ms
 from resolvers.binding import bound_schema
 from tests.graph import Answer, Graph, Who, graph
 from tests.property.documents import Document, Generator
@@ -66,7 +67,8 @@ async def world(demo_database: str) -> AsyncIterator[World]:
         samples = await take_samples(connection)
     finally:
         await connection.close()
-    async with graph(demo_database) as made:
+    # An agent that went offline between two answers would be a difference that is none.
+    async with graph(f"{demo_database}&app.clock_ms={now_ms()}") as made:
         yield World(made, samples, viewers)
 
 

@@ -16,7 +16,7 @@ READY = b"Z"
 
 
 @asynccontextmanager
-async def pooler(dsn: str) -> AsyncIterator[str]:
+async def shared_out(dsn: str) -> AsyncIterator[str]:
     """A proxy in front of the database at `dsn`, which leads to a Unix socket; gives the address of the proxy."""
     parts = urlsplit(dsn)
     directory = parse_qs(parts.query)["host"][0]
