@@ -54,6 +54,12 @@ VIEWERS_REMEMBERED: Final = 10_000
 SUBJECT_MAX_CHARS: Final = 255
 """The longest `sub` that OpenID Connect Core allows an issuer (section 2)."""
 
+EMAIL_MAX_CHARS: Final = 320
+"""64 before the @ and 255 behind it (RFC 5321, section 4.5.3.1)."""
+
+INVITATION_MS: Final = 7 * 86_400_000
+"""How long an invitation's code is good: a week, within which people read their mail; another is made at any time."""
+
 RSA_BITS_MIN: Final = 2_048
 """RFC 7518 section 3.3: smaller keys must not be used with RS256."""
 
@@ -266,6 +272,9 @@ SOCKET_MESSAGES_A_SECOND: Final = 50
 SOCKET_MESSAGES_AT_ONCE: Final = 500
 """Messages that are heard at once after a silence: all operations of a page end and begin anew."""
 
+SOCKET_WAITS_MAX: Final = 100
+"""Pings of a socket that wait for a snapshot, one after each write; those beyond are answered at once."""
+
 SOCKET_INIT_S: Final = 10.0
 """How long a socket may be open without its `connection_init`: a token is fetched in less."""
 
@@ -359,7 +368,7 @@ LIVE_ANSWERS_KEPT_CHARS: Final = 128_000_000
 """Characters of all live answers that are kept for those who ask the same later; beyond it they are run once more."""
 
 LIVE_SIGN_INS: Final = 500
-"""Viewers signed in again by one statement, where a role or tenant changed that many hold."""
+"""Viewers signed in by one statement, where so many come at once, or a role or tenant changed that many hold."""
 
 STREAM_CURSOR_CHARS_MAX: Final = 32_768
 """A stream's cursor: a hundred characters, and ten more for each transaction that was running when it was made."""

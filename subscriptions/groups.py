@@ -77,8 +77,7 @@ class Groups:
         if group is None:
             group = self._by_key[question.key] = Group(question, subscription.arrived)
             self._dirty[group] = None
-        subscription.group = group
-        group.subscriptions[subscription] = None
+        group.enter(subscription)
         self._subscriptions += 1
         self._guests[subscription] = None
 
@@ -164,8 +163,16 @@ class Groups:
             if group.answer.digest == answer.digest and group.answer.body is not None:
                 return
             self._kept -= group.answer.size
-        group.answer = answer
+        group.take(answer)
         self._kept += answer.size
+
+    def told_at(self, subscription: Subscription) -> int:
+        """The latest tick as of whose moment a subscription, which must not be over, has been told; 0 for none."""
+        group = subscription.group
+        if group is None or group.answer is None or subscription.told != group.answer.digest:
+            return 0
+        tick = max(group.told_at, self.matched if group.clean else 0)
+        return tick if subscription.arrived < tick else 0
 
     def spare(self, group: Group) -> None:
         """Keep no more of a told answer than its digest, where all answers together have grown too large."""
@@ -182,12 +189,12 @@ class Groups:
         return bool(matcher.touched(missed))
 
     def _part(self, subscription: Subscription) -> None:
-        group, subscription.group = subscription.group, None
+        group = subscription.group
         if group is None:
             return
         self._subscriptions -= 1
         self._guests.pop(subscription, None)
-        del group.subscriptions[subscription]
+        group.part(subscription)
         if group.over:
             self._forget(group)
 
@@ -211,6 +218,7 @@ class Groups:
             (all(key == group.question.key for key, group in self._by_key.items()), "keys"),
             (not any(group.over for group in groups), "groups without subscribers"),
             (all(s.group is group for group in groups for s in group.subscriptions), "places"),
+            (all(_is_known(s, group) for group in groups for s in group.subscriptions), "untold"),
             (self._subscriptions == sum(len(group.subscriptions) for group in groups), "subscribers"),
             (set(self._dirty) == {group for group in groups if group.dirty}, "dirty groups"),
             (not any(group.dirty and group.flight is not None for group in groups), "flights"),
@@ -221,3 +229,10 @@ class Groups:
             if not holds:
                 raise AssertionError(f"the {about} are not in order")
         self.matcher.validate()
+
+
+def _is_known(subscription: Subscription, group: Group) -> bool:
+    """Whether a subscriber knows the answer, or stands among those who may not."""
+    return subscription in group.untold or (
+        group.answer is not None and subscription.told == group.answer.digest
+    )

@@ -265,6 +265,23 @@ def test_a_flight_that_came_to_nothing_is_as_dirty_as_before(groups: Groups) -> 
     assert groups.ready() == [group_of(subscription)]
 
 
+def test_a_guest_costs_no_look_at_those_who_know(groups: Groups) -> None:
+    present = [subscribed(groups)[0] for _ in range(100)]
+    group = group_of(present[0])
+    ticked(groups, "A")
+    ticked(groups, "A")
+    assert not group.untold
+    guest, told = subscribed(groups)
+    assert list(group.untold) == [guest]
+    ticked(groups, "A")
+    assert told.names == ["A"]
+    assert not group.untold
+    groups.touch(group)
+    ticked(groups, "B")
+    assert told.names == ["A", "B"]
+    assert not group.untold
+
+
 def test_a_group_is_gone_with_its_last_subscriber(groups: Groups) -> None:
     one, _ = subscribed(groups)
     other, _ = subscribed(groups)
