@@ -81,9 +81,14 @@ class AgentApi:
         except ClientLeftError:
             return
         except ProductError as error:
+            self._count(call, error.status)
             await refuse(send, error, call.name)
         else:
+            self._count(call, 200)
             await respond(send, 200, {"data": answer})
+
+    def _count(self, call: Call, status: int) -> None:
+        self._fleet.calls[call.name if call.path in self._routes else "(other)", status] += 1
 
     async def _answer(self, call: Call) -> dict[str, Any]:
         try:

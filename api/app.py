@@ -8,6 +8,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from api.agent_api import AgentApi, AgentDoor
+from api.agent_metrics import FleetUse
 from api.bearer import TENANT_HEADER
 from api.compression import Compression
 from api.graphiql_page import GraphiqlPage
@@ -61,6 +62,8 @@ def build_app(
         metrics.watch(sockets)
     if metrics and isinstance(live, Live):
         metrics.registry.register(LiveUse(live))
+    if metrics and fleet:
+        metrics.registry.register(FleetUse(fleet))
     endpoint = live and SocketEndpoint(Host(operations, live, sockets, observe), settings)
     return Starlette(
         routes=[

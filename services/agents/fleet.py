@@ -1,6 +1,7 @@
 """What one server does for the agents: their tokens, their rates, their check-ins, their log, and who is missed."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Self
@@ -33,6 +34,7 @@ class Fleet:
         enrollment_rates: how often each enrolment token may be used.
         check_ins: check-ins on their way to the database.
         log: the log of their calls.
+        calls: how often each call was answered with each status.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Fleet:
         self.enrollment_rates = Rates(settings.enrollments_per_minute, ENROLLMENTS_AT_ONCE)
         self.check_ins = CheckIns(apart)
         self.log = ApiLog(database)
+        self.calls: Counter[tuple[str, int]] = Counter()
 
     @classmethod
     @asynccontextmanager
