@@ -42,7 +42,7 @@ def test_who_waits_as_told_is_let_through() -> None:
 
 @given(st.lists(st.floats(0, 40), max_size=60))
 def test_never_more_than_allowed(pauses: list[float]) -> None:
-    """In no stretch of time are there more than the rate and what may come at once, whoever is forgotten meanwhile."""
+    """In no stretch of time are there more than the rate and what may come at once, whoever is forgotten."""
     now = Now()
     rates = Rates(per_minute=6, at_once=3, clock=now)
     allowed: list[float] = []
