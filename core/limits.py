@@ -362,7 +362,7 @@ LIVE_ANSWERS_KEPT_CHARS: Final = 128_000_000
 """Characters of all live answers that are kept for those who ask the same later; beyond it they are run once more."""
 
 LIVE_SIGN_INS: Final = 500
-"""Viewers signed in again by one statement, where a role or tenant changed that many hold."""
+"""Viewers signed in by one statement, where so many come at once, or a role or tenant changed that many hold."""
 
 STREAM_CURSOR_CHARS_MAX: Final = 32_768
 """A stream's cursor: a hundred characters, and ten more for each transaction that was running when it was made."""

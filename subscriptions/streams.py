@@ -243,10 +243,13 @@ class Streams:
             quiet = [s for s in self._index if now - s.told_s > STREAM_CURSOR_S and not (s.busy or s.pending)]
             if quiet:
                 await self._look_ahead()
-                for stream in quiet:
-                    if not (stream.busy or stream.pending):
-                        cursor = stream.stands_at(self._reached)
-                        self._send(stream, cursor, _plain(stream, cursor, ()))
+                self._refresh(quiet)
+
+    def _refresh(self, quiet: Sequence[Stream]) -> None:
+        for stream in quiet:
+            if not (stream.busy or stream.pending):
+                cursor = stream.stands_at(self._reached)
+                self._send(stream, cursor, _plain(stream, cursor, ()))
 
     async def _look_ahead(self) -> None:
         """Where nothing has happened since what was heard last, stand at the present moment."""
@@ -254,6 +257,9 @@ class Streams:
         try:
             delta = await self._feed.since(before)
         except UnavailableError:
+            return
+        except Exception:  # noqa: BLE001 - in the log; the cursors of what was heard are as good
+            _log.exception("the log cannot be looked into for fresh cursors")
             return
         if delta.complete and not delta.changes:
             self._reach(delta.moment)

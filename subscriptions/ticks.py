@@ -105,7 +105,6 @@ class Ticks:
         """
         tick = self._groups.begin()
         self._figures.ticks += 1
-        self._since = None
         if not self._timing.follow(
             needed=self._groups.clocked
         ):  # a clock that is to be opened has a say in it
@@ -150,23 +149,24 @@ class Ticks:
             await snapshot.close()
             raise
         self._groups.matched = tick
-        welcome = self._groups.welcome()
-        try:
-            await self._work(snapshot)
-        finally:
-            self._greet(welcome)
+        await self._work(snapshot, self._groups.welcome())
 
-    async def _work(self, snapshot: SharedSnapshot) -> None:
-        """Run on a snapshot what is dirty, and close it."""
+    async def _work(self, snapshot: SharedSnapshot, welcome: Sequence[Group]) -> None:
+        """Run on a snapshot what is dirty, close it, and tell what was found, to guests as well."""
         work = Work(self.moment, self._timing.clock, self._timing.time, self._history.hold())
         quick, slow = self._lanes.choose(self._groups.ready())
         try:
             self._figures.moments += 1
             await self._lanes.work(work, quick, slow, snapshot)
+        except BaseException:
+            work.lose()
+            raise
         finally:
             if not work.lanes:
                 work.hold.release()
-            self._tell(work)
+            self._tell(work, welcome)
+        if not work.lost:
+            self._since = None
         if any(self._lanes.choose(self._groups.ready())):
             self._pulse.ring()
 
@@ -219,10 +219,14 @@ class Ticks:
                 self._figures.messages += group.tell(self.moment, self._groups.tick)
                 self._groups.spare(group)
 
-    def _tell(self, work: Work) -> None:
-        """Tell what runs have found, all of it at once."""
+    def _tell(self, work: Work, welcome: Sequence[Group] = ()) -> None:
+        """Tell what runs have found, all of it at once; where some came to nothing, run everything again."""
         landed, work.landed = work.landed, []
         failed, work.failed = work.failed, []
+        if work.lost:
+            for group in (*welcome, *(group for group, _ in landed)):
+                self._groups.touch(group)
+            landed, welcome = [], ()
         told = 0
         for group, before in landed:
             if not group.over:
@@ -233,6 +237,7 @@ class Ticks:
             for subscription in list(group.subscriptions):
                 subscription.cancel()
                 subscription.sink.error(failure.errors)
+        self._greet(welcome)
         self._figures.messages += told
         if told and self._since is not None:
             self._figures.lag(max(0, now_ms() - self._since) / 1000)

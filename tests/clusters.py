@@ -4,6 +4,7 @@ import itertools
 import os
 import shutil
 import signal
+import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -67,6 +68,25 @@ class ThrowawayCluster:
         while has_survivors(self._cluster.data):
             time.sleep(0.01)
         self._server = self._cluster.start(self._log, self._options)
+
+    def copy(self) -> Path:
+        """Stop it, copy its directory, and start it again; gives the copy, which goes with the cluster."""
+        copied = self._log.with_name("copy")
+        self.stop()
+        self._replace(self._cluster.data, copied)
+        self._server = self._cluster.start(self._log, _OPTIONS)
+        return copied
+
+    def go_back_to(self, copied: Path) -> None:
+        """Put a copy in the place of what is there: everything since is as if it had never been."""
+        self.stop()
+        self._replace(copied, self._cluster.data)
+        self._server = self._cluster.start(self._log, _OPTIONS)
+
+    @staticmethod
+    def _replace(source: Path, target: Path) -> None:
+        shutil.rmtree(target, ignore_errors=True)
+        subprocess.run(["cp", "-a", source, target], check=True)
 
     def dsn(self, database: str, role: str = ROLE) -> str:
         """The address of one of its databases, for the tests' role unless another is named."""
