@@ -441,7 +441,7 @@ CHECK_IN_AWAY_S: Final = 0.5
 """After an outage check-ins are turned away unheard for this long, and then tried again."""
 
 SHED_RETRY_S: Final = 10
-"""After what time callers who are turned away are told to come back: a sixth of the time between two beats."""
+"""After about what time callers who are turned away are told to come back: a sixth of the time between two beats."""
 
 AGENT_LOGS_WAITING_MAX: Final = 5_000
 """Entries of the agents' call log that wait for the database at most; what is more stands in the server's log."""

@@ -110,6 +110,7 @@ class Load:
                 assert answer.body["data"]["guid"]
                 self.acknowledged[name] = number
             else:
+                assert answer.body["error"]["code"] == str(answer.status)
                 self.without_retry_after += "retry-after" not in answer.headers
                 await asyncio.sleep(0.02)
         client.close()

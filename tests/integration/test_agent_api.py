@@ -301,6 +301,7 @@ async def test_other_paths_and_methods(at: Yard, path: str) -> None:
 
 
 async def test_calls_are_logged_as_specified(at: Yard) -> None:
+    await at.calls("id")
     await at.owner.execute("DELETE FROM agent_api_logs")
     agent = await at.agent(guid="logged", mac="m", serial="s-1", secret="hunter2")
     beats = [await at.beat(agent) for _ in range(3)]
