@@ -63,7 +63,7 @@ async def _serve(
     host, port = listener.getsockname()[:2]
     issuer = demo.config(host, port) if demo else IssuerConfig.from_settings(settings)
     key = SigningKey.load(settings)
-    verifier, tokens = TokenVerifier(issuer, key), AgentTokens(key)
+    verifier, tokens = TokenVerifier(issuer, key), AgentTokens(key, SigningKey.load_former(settings))
     database = await opened(dsn, settings)
     try:
         lines = [f"Serving on {url(listener)}/graphql"]

@@ -165,6 +165,22 @@ async def test_a_health_check_that_somebody_holds_holds_up_nobody(at: Yard) -> N
         assert (await at.health(agent.id))["status"] == "healthy"
 
 
+async def test_a_health_check_that_somebody_is_making_holds_up_nobody(at: Yard) -> None:
+    agents = [await at.agent() for _ in range(3)]
+    async with _check_ins(at, ROOM) as check_ins:
+        async with at.owner.transaction():
+            await at.owner.execute(
+                "INSERT INTO health_checks (tenant_id, resource_type, resource_id) VALUES ($1, 'agent', $2)",
+                at.mine.id,
+                agents[1].id,
+            )
+            async with asyncio.timeout(limits.CHECK_IN_BUSY_S):
+                guids = await asyncio.gather(*[check_ins.check_in(_beat(at, agent)) for agent in agents])
+            assert guids == [agent.guid for agent in agents]
+        await asyncio.gather(*[check_ins.check_in(_beat(at, agent)) for agent in agents])
+    assert {(await at.health(agent.id))["status"] for agent in agents} == {"healthy"}
+
+
 async def test_those_that_are_gone_harm_nobody_else(at: Yard) -> None:
     agents = [await at.agent() for _ in range(3)]
     await at.owner.execute("UPDATE agents SET deleted_at = 1 WHERE id = $1", agents[0].id)

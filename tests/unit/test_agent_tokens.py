@@ -1,12 +1,16 @@
 """Agents' tokens: each of its own kind, verified once, and remembered while there is room."""
 
+from pathlib import Path
+
 import pytest
+from pydantic import SecretStr
 
 from core import limits
 from core.agent_tokens import AGENT_TYPE, AgentTokens
 from core.clock import now_ms
-from core.errors import UnauthenticatedError
+from core.errors import StartupError, UnauthenticatedError
 from core.issuer import SERVER_ISSUER
+from core.settings import Settings
 from core.signing import SigningKey
 from services.agents.guid import guid_of
 
@@ -61,7 +65,7 @@ def test_each_claim_is_needed(key: SigningKey, missing: str) -> None:
 
 def test_a_signature_is_looked_at_once(key: SigningKey, monkeypatch: pytest.MonkeyPatch) -> None:
     now = Now()
-    tokens = AgentTokens(key, now)
+    tokens = AgentTokens(key, clock=now)
     looked = verified(tokens, monkeypatch)
     mine, other = tokens.issue("a", "s", "t"), tokens.issue("b", "s", "t")
     for _ in range(3):
@@ -75,7 +79,7 @@ def test_a_signature_is_looked_at_once(key: SigningKey, monkeypatch: pytest.Monk
 
 def test_a_remembered_token_expires_all_the_same(key: SigningKey) -> None:
     now = Now()
-    tokens = AgentTokens(key, now)
+    tokens = AgentTokens(key, clock=now)
     token = key.sign({"iss": SERVER_ISSUER, "sub": "a", "site": "s", "tenant": "t"}, AGENT_TYPE, 60)
     tokens.agent(token)
     now.ms += (60 + limits.TOKEN_LEEWAY_S + 1) * 1000
@@ -103,6 +107,28 @@ def test_a_bad_token_is_not_remembered(key: SigningKey) -> None:
             with pytest.raises(UnauthenticatedError):
                 tokens.agent(token)
     assert not tokens._known
+
+
+def test_what_former_keys_signed_is_still_taken(key: SigningKey, tmp_path: Path) -> None:
+    pems = []
+    for name in ("one", "two"):
+        SigningKey.create(tmp_path / name)
+        pems.append((tmp_path / name).read_text())
+    former = SigningKey.load_former(Settings(former_signing_keys=SecretStr("\n".join(pems))))
+    tokens = AgentTokens(key, former)
+    for each in (*former, key):
+        assert tokens.agent(AgentTokens(each).issue("a", "s", "t")).agent_id == "a"
+        with pytest.raises(UnauthenticatedError):
+            AgentTokens(SigningKey.create(tmp_path / "another"), former[:0]).agent(
+                AgentTokens(each).issue("a", "s", "t")
+            )
+    assert tokens.enrollment(tokens.issue_enrollment("s", "t", 60)).site_id == "s"
+    folded = SecretStr("".join(pems).replace("\n", "\\n"))
+    assert SigningKey.load_former(Settings(former_signing_keys=folded)) == former
+    assert SigningKey.load_former(Settings()) == ()
+    for bad in ("x", pems[0] + "x", pems[0].replace("M", "N", 1)):
+        with pytest.raises(StartupError):
+            SigningKey.load_former(Settings(former_signing_keys=SecretStr(bad)))
 
 
 def test_the_guid_that_agents_in_the_field_compute() -> None:
