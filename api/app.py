@@ -9,7 +9,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from api.agent_api import AgentApi, AgentDoor
 from api.agent_metrics import FleetUse
-from api.bearer import TENANT_HEADER
+from api.bearer import INVITATION_HEADER, TENANT_HEADER
 from api.compression import Compression
 from api.graphiql_page import GraphiqlPage
 from api.graphql import GraphQLApp, Observer
@@ -100,7 +100,14 @@ def _middleware(settings: Settings) -> list[Middleware]:
         CORSMiddleware,
         allow_origins=settings.cors_origins,
         allow_methods=("GET", "POST"),
-        allow_headers=("Authorization", "Content-Type", REQUEST_ID, TENANT_HEADER, TRACEPARENT),
+        allow_headers=(
+            "Authorization",
+            "Content-Type",
+            INVITATION_HEADER,
+            REQUEST_ID,
+            TENANT_HEADER,
+            TRACEPARENT,
+        ),
         expose_headers=(REQUEST_ID,),
     )
     return [cors, compression]

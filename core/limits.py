@@ -54,6 +54,12 @@ VIEWERS_REMEMBERED: Final = 10_000
 SUBJECT_MAX_CHARS: Final = 255
 """The longest `sub` that OpenID Connect Core allows an issuer (section 2)."""
 
+EMAIL_MAX_CHARS: Final = 320
+"""64 before the @ and 255 behind it (RFC 5321, section 4.5.3.1)."""
+
+INVITATION_MS: Final = 7 * 86_400_000
+"""How long an invitation's code is good: a week, within which people read their mail; another is made at any time."""
+
 RSA_BITS_MIN: Final = 2_048
 """RFC 7518 section 3.3: smaller keys must not be used with RS256."""
 
@@ -265,6 +271,9 @@ SOCKET_MESSAGES_A_SECOND: Final = 50
 
 SOCKET_MESSAGES_AT_ONCE: Final = 500
 """Messages that are heard at once after a silence: all operations of a page end and begin anew."""
+
+SOCKET_WAITS_MAX: Final = 100
+"""Pings of a socket that wait for a snapshot, one after each write; those beyond are answered at once."""
 
 SOCKET_INIT_S: Final = 10.0
 """How long a socket may be open without its `connection_init`: a token is fetched in less."""

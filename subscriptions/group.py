@@ -49,6 +49,7 @@ class Group:
         flight: The tick whose snapshot it is being run on.
         alone: Whether it is to be run by a statement of its own, as one with others has failed.
         seconds: What running it took the last time, or its share in that; None until it is known.
+        told_at: The latest tick as of whose moment it was told, to all who had come before that tick.
     """
 
     question: Question
@@ -62,6 +63,7 @@ class Group:
     flight: int | None = None
     alone: bool = False
     seconds: float | None = None
+    told_at: int = 0
 
     @property
     def over(self) -> bool:
@@ -99,6 +101,7 @@ class Group:
         """Tell the answer to those who came before a tick and do not know it; returns to how many."""
         assert self.answer is not None  # noqa: S101 - told of groups that have one
         digest = self.answer.digest
+        self.told_at = max(self.told_at, before)
         present = [s for s in self.untold if s.arrived < before]
         self.untold = {s: None for s in self.untold if s.arrived >= before}
         to_tell = [s for s in present if s.told != digest]

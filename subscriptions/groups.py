@@ -166,6 +166,14 @@ class Groups:
         group.take(answer)
         self._kept += answer.size
 
+    def told_at(self, subscription: Subscription) -> int:
+        """The latest tick as of whose moment a subscription, which must not be over, has been told; 0 for none."""
+        group = subscription.group
+        if group is None or group.answer is None or subscription.told != group.answer.digest:
+            return 0
+        tick = max(group.told_at, self.matched if group.clean else 0)
+        return tick if subscription.arrived < tick else 0
+
     def spare(self, group: Group) -> None:
         """Keep no more of a told answer than its digest, where all answers together have grown too large."""
         if group.answer is not None and self._kept > LIVE_ANSWERS_KEPT_CHARS:

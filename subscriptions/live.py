@@ -17,6 +17,7 @@ from core.viewer import Viewer, ViewerKind
 from resolvers.ways import Way
 from services.sign_in import sign_in
 from subscriptions.arrivals import Arrivals, Enter
+from subscriptions.catching_up import CatchingUp, Waits
 from subscriptions.changes import Change
 from subscriptions.feed import Feed
 from subscriptions.figures import Figures
@@ -48,6 +49,7 @@ class Live:
         groups: The live queries that are open.
         viewers: Who sits at open sockets.
         feed: What the ticks see.
+        catching_up: Who waits until they have been told of a moment.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class Live:
         self.groups = Groups(matcher)
         self.viewers = Viewers(matcher)
         self.feed = Feed(log, apart)
+        self.catching_up = CatchingUp(self.groups)
         self._history = History()
         self._arrivals = Arrivals(database, self._history)
         self._tasks: list[asyncio.Task[None]] = []
@@ -82,9 +85,10 @@ class Live:
             feed=self.feed,
             pulse=self._pulse,
             figures=self.figures,
+            catching_up=self.catching_up,
             offline_after_ms=settings.agent_offline_after * 1000,
         )
-        self.streams = Streams(self.feed, database, schema, lambda: self.moment)
+        self.streams = Streams(self.feed, database, schema, lambda: self.moment, self.catching_up.look)
 
     @classmethod
     async def open(cls, database: Database, schema: GraphQLSchema, settings: Settings) -> Self:
@@ -153,7 +157,15 @@ class Live:
         Raises:
             ProductError: The viewer is refused, or cannot be looked up.
         """
-        session = Session(self.viewers, self.groups, self.streams, self._asking, self._pulse, gone)
+        session = Session(
+            self.viewers,
+            self.groups,
+            self.streams,
+            self._asking,
+            self._pulse,
+            Waits(self.catching_up),
+            gone,
+        )
         if identity is None:
             return session
 

@@ -40,11 +40,25 @@ class Streams:
     """All streams of one server. It listens to the feed only while somebody listens to a stream."""
 
     def __init__(
-        self, feed: Feed, database: Database, schema: GraphQLSchema, published: Callable[[], Moment]
+        self,
+        feed: Feed,
+        database: Database,
+        schema: GraphQLSchema,
+        published: Callable[[], Moment],
+        told: Callable[[], None],
     ) -> None:
-        """`published` tells the moment from which the next delta of the feed will go on."""
+        """Begin.
+
+        Args:
+            feed: Where changes are heard.
+            database: Where the rows on events are read.
+            schema: What documents are of.
+            published: Tells the moment from which the next delta of the feed will go on.
+            told: Called when a stream that had to read has told what waited.
+        """
         self._feed = feed
         self._published = published
+        self._told = told
         self._runs = StreamRuns(database, schema)
         self._index = StreamIndex()
         self._reached = published()
@@ -194,6 +208,7 @@ class Streams:
         finally:
             stream.busy = False
         self._index.put_together(self._reached)
+        self._told()
 
     async def _tell_some(self, stream: Stream) -> None:
         """Read what one message takes, and tell it; where the database is away, wait a while."""

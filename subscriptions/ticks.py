@@ -17,6 +17,7 @@ from core.database import Database, SharedSnapshot
 from core.errors import UnavailableError
 from core.limits import LIVE_PATIENCE_S
 from core.outages import outages_told
+from subscriptions.catching_up import CatchingUp
 from subscriptions.changes import Change, Delta
 from subscriptions.feed import Feed
 from subscriptions.figures import Figures
@@ -55,6 +56,7 @@ class Ticks:
         feed: Feed,
         pulse: Pulse,
         figures: Figures,
+        catching_up: CatchingUp,
         offline_after_ms: int,
     ) -> None:
         self.moment = moment
@@ -67,6 +69,7 @@ class Ticks:
         self._feed = feed
         self._pulse = pulse
         self._figures = figures
+        self._catching_up = catching_up
         self._timing = Timing(offline_after_ms)
         self._lanes = Lanes(database, groups, self._timing, figures, self._tell, pulse.ring)
         self._since: int | None = None
@@ -111,8 +114,9 @@ class Ticks:
             changed = await self._look()
             if self._calm():
                 self._publish()
-                self._groups.matched = tick
+                self._arrive(tick)
                 self._greet(self._groups.welcome())
+                self._catching_up.look()
                 if not self._groups.ready():
                     return changed
         await self._run(tick)
@@ -148,8 +152,13 @@ class Ticks:
         except BaseException:
             await snapshot.close()
             raise
-        self._groups.matched = tick
+        self._arrive(tick)
         await self._work(snapshot, self._groups.welcome())
+
+    def _arrive(self, tick: int) -> None:
+        """Everything up to the tick's moment has been matched, and handed on to streams."""
+        self._groups.matched = tick
+        self._catching_up.arrive(self.moment)
 
     async def _work(self, snapshot: SharedSnapshot, welcome: Sequence[Group]) -> None:
         """Run on a snapshot what is dirty, close it, and tell what was found, to guests as well."""
@@ -238,6 +247,7 @@ class Ticks:
                 subscription.cancel()
                 subscription.sink.error(failure.errors)
         self._greet(welcome)
+        self._catching_up.look()
         self._figures.messages += told
         if told and self._since is not None:
             self._figures.lag(max(0, now_ms() - self._since) / 1000)

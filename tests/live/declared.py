@@ -83,7 +83,7 @@ def apart(looks: Sequence[Outlook]) -> list[Outlook]:
 
 
 def questions(outlook: Outlook, random: Random, columns: int | None = None) -> Iterator[str]:
-    """A root field of each kind, with all columns, or with so many of them drawn for each."""
+    """A root field of each kind, with all columns of its own, or with so many of any drawn for each."""
     table, ids = outlook.table, outlook.ids
     for id_ in (ids[0], "nobody"):
         yield f"{table.one}(id: {_text(id_)}) {{ {_columns(table, random, columns)} }}"
@@ -117,8 +117,10 @@ def _list(table: Table, name: str, arguments: str, random: Random, columns: int 
 
 
 def _columns(table: Table, random: Random, count: int | None) -> str:
+    if count is None:  # what looks at other rows is told of any of the tenant's
+        return " ".join(["id", *(c.graphql_name for c in table.columns.values() if not c.options.looks)])
     names = [column.graphql_name for column in table.columns.values()]
-    return " ".join(["id", *(names if count is None else random.sample(names, min(count, len(names))))])
+    return " ".join(["id", *random.sample(names, min(count, len(names)))])
 
 
 def _text(value: str) -> str:

@@ -13,6 +13,7 @@ from core.tokens import Identity
 from core.viewer import ViewerKind
 from resolvers.binding import bound_schema
 from schema.table import Column, Scope, Table
+from schema.tables import LISTED
 from subscriptions.group import Group, Subscription
 from tests.graph import Who
 from tests.live.declared import Outlook, questions
@@ -45,8 +46,16 @@ class Open:
             return True
         if column.options.search and "search" in self.words:
             return True
-        computed = {c.name for c in table.columns.values() if (table.name, column.name) in c.options.reads}
+        computed = {
+            c.name for t in LISTED for c in t.columns.values() if (table.name, column.name) in _goes_by(c)
+        }
         return not self.words.isdisjoint({column.name, *computed})
+
+
+def _goes_by(column: Column) -> set[tuple[str, str]]:
+    """What a computed column goes by, as tables and their columns."""
+    looks = {(look.table, name) for look in column.options.looks for name in look.columns}
+    return looks.union(column.options.reads)
 
 
 @dataclass
