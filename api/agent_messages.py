@@ -20,6 +20,8 @@ from core.limits import AGENT_BODY_MAX_BYTES, SHED_RETRY_S
 
 MODULE: Final = "agents"
 _JSON: Final = (b"content-type", b"application/json")
+_NAME_CHARS: Final = 50
+"""Of a path that is none of ours so much is told back."""
 _NO_STORE: Final = (b"cache-control", b"no-store")
 _OF_STATUS: Final = {
     401: [(b"www-authenticate", b"Bearer")],
@@ -70,7 +72,7 @@ class Call:
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.path: str = scope["path"]
-        self.name = self.path.rsplit("/", 1)[-1]
+        self.name = self.path.rsplit("/", 1)[-1][:_NAME_CHARS]
         self.method: str = scope["method"]
         self.began_at = time.monotonic()
         self.read: Any = None
