@@ -269,6 +269,18 @@ async def test_rates_are_limited_for_each_agent_and_each_token(
     await cluster.drop(name)
 
 
+async def test_it_works_behind_a_transaction_pooler(cluster: ThrowawayCluster, template: str) -> None:
+    """As far as the driver is concerned: no statement is kept from one transaction to the next."""
+    name = await cluster.create(template)
+    async with yard(cluster.dsn(name), statement_cache_size=0) as at:
+        agents = [await at.agent() for _ in range(5)]
+        beats = await asyncio.gather(*[at.beat(agent) for agent in agents])
+        assert [beat.status_code for beat in beats] == [200] * 5
+        assert await turn_silent(at.database, at.settings) == 0
+        assert len(await at.calls("id")) == 5
+    await cluster.drop(name)
+
+
 async def test_it_works_where_the_owner_is_under_the_policies(cluster: ThrowawayCluster) -> None:
     name = await _owned_by_lonely(cluster)
     dsn = cluster.dsn(name, LONELY)
