@@ -1,7 +1,7 @@
 """Check-ins on their way to the database: many in one statement, each alone in its misfortune."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from time import monotonic
@@ -51,6 +51,13 @@ async def _check_ins(at: Yard, room: Room) -> AsyncIterator[CheckIns]:
 
 def _beat(at: Yard, agent: Agent, hostname: str = "h") -> Beat:
     return Beat(agent.id, at.mine.id, hostname, "9")
+
+
+async def _timed(work: Awaitable[object]) -> float:
+    """How many seconds it takes."""
+    began = monotonic()
+    await work
+    return monotonic() - began
 
 
 ROOM = Room(1_000, 500, 0.05)
@@ -161,8 +168,8 @@ async def test_a_health_check_that_somebody_holds_holds_up_nobody(at: Yard) -> N
             await at.owner.execute(
                 "UPDATE health_checks SET failure_count = 7 WHERE resource_id = $1", agent.id
             )
-            async with asyncio.timeout(0.4):
-                await check_ins.check_in(_beat(at, agent))
+            took = [await _timed(check_ins.check_in(_beat(at, agent))) for _ in range(3)]
+            assert min(took) < 0.4, "nobody waited for the lock, which takes half a second"
         assert (await at.health(agent.id))["status"] == "down"
         await check_ins.check_in(_beat(at, agent))
         assert (await at.health(agent.id))["status"] == "healthy"
@@ -200,13 +207,11 @@ async def test_those_that_are_gone_harm_nobody_else(at: Yard) -> None:
 
 async def test_what_waits_is_bounded_and_the_rest_is_turned_away_at_once(at: Yard) -> None:
     agents = [await at.agent() for _ in range(6)]
-    async with _check_ins(at, Room(4, 500, 0.2)) as check_ins:
-        began = monotonic()
+    async with _check_ins(at, Room(4, 500, 1)) as check_ins:
         tasks = [asyncio.create_task(check_ins.check_in(_beat(at, agent))) for agent in agents]
         turned_away, _ = await asyncio.wait(tasks, timeout=0.1)
         assert len(turned_away) == 2
         assert all(isinstance(task.exception(), UnavailableError) for task in turned_away)
-        assert monotonic() - began < 0.15
         written = await asyncio.gather(*tasks, return_exceptions=True)
     assert sum(isinstance(answer, str) for answer in written) == 4
     assert check_ins.gathering.refused == 2
