@@ -21,6 +21,7 @@ from api.demo_page import demo_routes
 from api.graphql import Observer
 from api.serving import HttpServer, bind, url
 from api.tracing import traced
+from core.agent_tokens import AgentTokens
 from core.command_line import parsed, settings_from
 from core.database import Database
 from core.encryption import SecretKeys
@@ -32,6 +33,7 @@ from core.signals import as_interrupt, handled_by
 from core.signing import SigningKey, issue_platform_token
 from core.tokens import TokenVerifier
 from resolvers.binding import bound_schema
+from services.agents.fleet import Fleet
 from services.clean_up import clean_up_daily
 from services.convex_export import export_convex
 from services.demo import DemoViewer
@@ -73,7 +75,8 @@ async def _serve(
 ) -> None:
     host, port = listener.getsockname()[:2]
     issuer = demo.config(host, port) if demo else IssuerConfig.from_settings(settings)
-    verifier = TokenVerifier(issuer, SigningKey.load(settings))
+    key = SigningKey.load(settings)
+    verifier, tokens = TokenVerifier(issuer, key), AgentTokens(key, SigningKey.load_former(settings))
     database = await opened(dsn, settings)
     try:
         lines = [f"Serving on {url(listener)}/graphql"]
@@ -82,8 +85,14 @@ async def _serve(
             viewers = await with_demo_data(dsn, SecretKeys.load(settings))
             lines += _tokens(settings, demo, viewers)
             routes = [demo.route(), *demo_routes(demo, viewers)]
-        async with live_queries(database, settings) as live, _beside(clean_up_daily(database)):
-            app = build_app(database, verifier, settings, lambda: unready(dsn), routes, observers, live)
+        async with (
+            live_queries(database, settings) as live,
+            Fleet.open(database, tokens, settings, live.ring) as fleet,
+            _beside(clean_up_daily(database)),
+        ):
+            app = build_app(
+                database, verifier, settings, lambda: unready(dsn), routes, observers, live, fleet
+            )
             _keep_what_stands()
             await HttpServer(app, listener, lambda: _say(*lines)).serve_until_signal()
     finally:

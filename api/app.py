@@ -7,6 +7,8 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
+from api.agent_api import AgentApi, AgentDoor
+from api.agent_metrics import FleetUse
 from api.bearer import INVITATION_HEADER, TENANT_HEADER
 from api.compression import Compression
 from api.graphiql_page import GraphiqlPage
@@ -23,6 +25,7 @@ from core.database import Database
 from core.limits import COMPRESSED_FROM_BYTES
 from core.settings import Settings
 from core.tokens import TokenVerifier
+from services.agents.fleet import Fleet
 from subscriptions.live import Live
 
 
@@ -34,6 +37,7 @@ def build_app(
     more: Sequence[BaseRoute] = (),
     observers: Sequence[Observer] = (),
     live: LiveQueries | None = None,
+    fleet: Fleet | None = None,
 ) -> Starlette:
     """The application on an open database; whoever opened it closes it.
 
@@ -45,17 +49,21 @@ def build_app(
         more: routes of this start alone, such as the demo's.
         observers: who is told of each request that has ended, beside the log and the metrics.
         live: what keeps answers true; without it there are no WebSockets.
+        fleet: what agents are served by; without it they are not.
     """
     metrics = Metrics(database.pools) if settings.metrics else None
     counted = [metrics.observe] if metrics else []
     observe = _all([RequestRecord.write, *counted, *observers])
     page = GraphiqlPage(demo=settings.demo) if settings.graphiql else None
-    operations = Operations(database, verifier, settings, live.ring if live else None)
+    tokens = fleet.tokens if fleet else None
+    operations = Operations(database, verifier, settings, live.ring if live else None, tokens)
     sockets = Sockets(settings)
     if metrics:
         metrics.watch(sockets)
     if metrics and isinstance(live, Live):
         metrics.registry.register(LiveUse(live))
+    if metrics and fleet:
+        metrics.registry.register(FleetUse(fleet))
     endpoint = live and SocketEndpoint(Host(operations, live, sockets, observe), settings)
     return Starlette(
         routes=[
@@ -66,7 +74,7 @@ def build_app(
             *([page.files_route()] if page else []),
             *more,
         ],
-        middleware=_middleware(settings),
+        middleware=[*_agents(fleet), *_middleware(settings)],
     )
 
 
@@ -76,6 +84,11 @@ def _all(observers: Sequence[Observer]) -> Observer:
             tell(record)
 
     return observe
+
+
+def _agents(fleet: Fleet | None) -> list[Middleware]:
+    """Ahead of all others: a check-in goes through none of them."""
+    return [Middleware(AgentDoor, api=AgentApi(fleet))] if fleet else []
 
 
 def _middleware(settings: Settings) -> list[Middleware]:

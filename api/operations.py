@@ -9,6 +9,7 @@ from graphql import GraphQLError, GraphQLSchema, OperationDefinitionNode, Operat
 from api.bearer import Credentials
 from api.http_request import RefusedRequestError
 from api.request_record import RequestRecord
+from core.agent_tokens import AgentTokens
 from core.database import Database
 from core.encryption import SecretKeys
 from core.errors import BadUserInputError, LimitExceededError, UnauthenticatedError
@@ -55,8 +56,13 @@ class Operations:
         verifier: TokenVerifier,
         settings: Settings,
         bell: Callable[[], None] | None = None,
+        tokens: AgentTokens | None = None,
     ) -> None:
-        """Rings `bell` after each commit, so that live queries need not wait until they look themselves."""
+        """Rings `bell` after each commit, so that live queries need not wait until they look themselves.
+
+        `tokens` issues those of agents.
+        """
+        self._tokens = tokens or AgentTokens(None)
         self._database = database
         self._bell = bell or _nobody
         self._keys = SecretKeys.load(settings)
@@ -159,7 +165,7 @@ class Operations:
         self, document: Document, request: Request, caller: Caller, identity: Identity, record: RequestRecord
     ) -> dict[str, Any]:
         if _kind(document, request) is OperationType.MUTATION:
-            writer = Writer(self._database, identity, caller.tenant, self._keys, self._bell)
+            writer = Writer(self._database, identity, caller.tenant, self._keys, self._bell, self._tokens)
             return await self._write(document, request, record, writer)
         return (await self._run_single(document, request, caller, record)) or (
             await self._run_in_snapshot(document, request, identity, caller.tenant, record)

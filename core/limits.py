@@ -327,6 +327,9 @@ TURNED_ROWS_MAX: Final = 500
 """Agents that went offline in one step and are told one by one; a server that was away for minutes finds all of them,
 and running every query on agents is cheaper than matching 60,000."""
 
+TURNS_KNOWN: Final = 1_000
+"""Agents known to run out next, so that the table need not be read for each: a second's check-ins of 60,000."""
+
 LIVE_LANES: Final = 3
 """Connections that run what one change made dirty: PostgreSQL runs on as many cores, and requests want theirs."""
 
@@ -428,3 +431,66 @@ IMPORT_LOT_ROWS: Final = 2_000
 
 EXPORT_LOT_ROWS: Final = 200
 """Rows fetched at once for an export: of the widest, a MiB each, they are what an export may hold."""
+
+AGENT_BODY_MAX_BYTES: Final = 16 << 10
+"""The body of an agent's call: some hundred bytes, and room for what future agents tell."""
+
+AGENT_TOKEN_LIFETIME_S: Final = 10 * 365 * 24 * 3600
+"""An agent's token: renewed by enrolling only, it lives as long as a device, and dies with the agent."""
+
+AGENT_TOKEN_MEMO_MAX: Final = 100_000
+"""Agents' tokens that need no second check of their signature (about 100 µs): 60,000 agents, at 40 MiB at most."""
+
+AGENT_TOKEN_MEMO_S: Final = 3_600
+"""How long they are remembered: only the server's key speaks for them, and it stays while the server runs."""
+
+AGENT_CALLS_AT_ONCE: Final = 10
+"""Calls of one agent after a silence: it starts, finds no answer, and tries again some times."""
+
+ENROLLMENTS_AT_ONCE: Final = 1_000
+"""Enrolments by one token after a silence: an RMM rolls the agent out to a whole site at once."""
+
+ENROLLMENT_LIFETIME_MAX_S: Final = 30 * 24 * 3600
+"""The longest that an enrolment token may last: it stands in scripts that lie about; a rollout takes days."""
+
+AGENT_TEXT_MAX_CHARS: Final = 255
+"""A host name (DNS allows 253) or guid that an agent tells."""
+
+AGENT_WORD_MAX_CHARS: Final = 64
+"""A platform, version or address that an agent tells: an IPv6 address with its zone has 60 at most."""
+
+CHECK_IN_GATHER_S: Final = 0.02
+"""How long check-ins are gathered for one statement: twenty of them at a thousand a second."""
+
+CHECK_INS_AT_ONCE: Final = 1_000
+"""Check-ins of one statement: about 30 ms, for which the next ones wait."""
+
+CHECK_INS_WAITING_MAX: Final = 10_000
+"""Check-ins that wait for the database at most, some seconds' work; more are turned away at once."""
+
+CHECK_IN_WRITE_S: Final = 5.0
+"""How long a statement of check-ins may take before the database counts as away."""
+
+CHECK_IN_BUSY_S: Final = 2.0
+"""How long a check-in waits for somebody who holds its agent's row, such as a person's change, at most."""
+
+CHECK_IN_AWAY_S: Final = 0.5
+"""After an outage check-ins are turned away unheard for this long, and then tried again."""
+
+SHED_RETRY_S: Final = 10
+"""After about what time callers who are turned away are told to come back: a sixth of the time between two beats."""
+
+AGENT_LOGS_WAITING_MAX: Final = 5_000
+"""Entries of the agents' call log that wait for the database at most; what is more stands in the server's log."""
+
+AGENT_LOGS_GATHER_S: Final = 0.05
+"""How long they are gathered for one statement."""
+
+SILENCE_LOOK_S: Final = 5.0
+"""How often agents are looked for that have fallen silent: it reads all agents, 60,000 in 0.03 s."""
+
+SILENCE_LOOK_SHARE: Final = 20
+"""And no more than one part in so many of the time, where there are a million of them."""
+
+SILENT_AT_ONCE: Final = 1_000
+"""Agents' health checks that one transaction turns: it holds up their check-ins for some hundredths of a second."""

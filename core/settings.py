@@ -72,6 +72,19 @@ class Settings(BaseSettings):
         le=31_536_000,
         description="Seconds after its last check-in during which an agent counts as online: three missed beats.",
     )
+    agent_down_after: int = Field(
+        default=900,
+        ge=1,
+        le=31_536_000,
+        description="Seconds after its last check-in from which an agent's health check is down, no longer degraded; "
+        "never before agent_offline_after.",
+    )
+    agent_calls_per_minute: int = Field(
+        default=12, ge=1, description="Calls of one agent in the long run, on each server; it needs one."
+    )
+    enrollments_per_minute: int = Field(
+        default=600, ge=1, description="Enrolments by one token in the long run, on each server."
+    )
 
     oidc_issuer: str | None = Field(default=None, description="The `iss` of the identity provider's tokens.")
     oidc_jwks_url: str | None = Field(
@@ -93,6 +106,11 @@ class Settings(BaseSettings):
         default=None,
         description="The AES-256 key under which an imported export has its secrets: 64 hexadecimal digits, or "
         "32 bytes. Without it they are kept out.",
+    )
+    former_signing_keys: SecretStr | None = Field(
+        default=None,
+        description="PEMs of former signing keys, one after the other: agents' tokens that they signed are taken, "
+        "so that a new key can be set without every device enrolling anew.",
     )
     cors_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_split)] = Field(
         default=(),

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from core.agent_tokens import AgentTokens
 from core.database import Database
 from core.encryption import SecretKeys
 from core.tokens import Identity
@@ -25,6 +26,7 @@ class Writer:
         tenant: The tenant that they name, which the platform alone may.
         keys: What secrets are sealed with.
         committed: Called after each commit.
+        tokens: What issues tokens to agents.
         writing: The latest write, for the log.
     """
 
@@ -33,6 +35,7 @@ class Writer:
     tenant: str | None
     keys: SecretKeys
     committed: Callable[[], None]
+    tokens: AgentTokens = field(default_factory=lambda: AgentTokens(None))
     writing: Writing | None = field(default=None)
 
     async def carry_out(self, work: Callable[[Writing], Awaitable[T]]) -> T:
@@ -44,7 +47,7 @@ class Writer:
 
         async def signed_in(transaction: Transaction) -> T:
             viewer = await sign_in(transaction.connection, self.identity, self.tenant)
-            self.writing = Writing(viewer, transaction, self.keys)
+            self.writing = Writing(viewer, transaction, self.keys, self.tokens)
             return await work(self.writing)
 
         platform = self.identity.kind is ViewerKind.PLATFORM

@@ -8,54 +8,15 @@ The time stands still between the steps of the clock: all live answers are true 
 are given as `app.clock_ms`, so that two of them never differ by the milliseconds between two statements.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Final, Self
+from typing import Self
 
-from core.database import Connection, Record
-from core.limits import CLOCK_BACK_MAX_MS, CLOCK_STEP_MS, TURNED_ROWS_MAX
+from core.database import Connection
+from core.limits import CLOCK_BACK_MAX_MS, CLOCK_STEP_MS
 from schema.agents import AGENTS
-from schema.table import Kind
 from subscriptions.changes import Change, ChangedRow, ChangeKind
-
-IS_ONLINE: Final = "is_online"
-_LAST: Final = "last_checkin_at"
-_DERIVED: Final = frozenset({IS_ONLINE})
-_COLUMNS: Final = ", ".join(
-    f'"{c.name}"' for c in AGENTS.columns.values() if c.options.stored and c.kind is not Kind.JSON
-)
-
-_TURNED: Final = f"SELECT {_COLUMNS} FROM agents WHERE {_LAST} >= $1 AND {_LAST} < $2 LIMIT $3"  # noqa: S608 - declared names
-_WHOSE: Final = f"SELECT DISTINCT tenant_id FROM agents WHERE {_LAST} >= $1 AND {_LAST} < $2"  # noqa: S608 - as above
-_NEXT: Final = f"SELECT min({_LAST}) FROM agents WHERE {_LAST} >= $1"  # noqa: S608 - as above
-
-
-async def turned(
-    connection: Connection, since_ms: int, now_ms: int, offline_after_ms: int
-) -> tuple[Change, ...]:
-    """The agents that were online at one time and no longer are at a later one, as the connection sees them.
-
-    Args:
-        connection: To the database, past the policies: the agents are all tenants'.
-        since_ms: The earlier time, in milliseconds since the epoch.
-        now_ms: The later one.
-        offline_after_ms: For how long after its last check-in an agent counts as online.
-
-    Returns:
-        At most one change; a coarse one, of whole tenants, where they are many.
-    """
-    between = since_ms - offline_after_ms, now_ms - offline_after_ms
-    found = await connection.fetch(_TURNED, *between, TURNED_ROWS_MAX + 1)
-    if len(found) > TURNED_ROWS_MAX:
-        whose = frozenset(record["tenant_id"] for record in await connection.fetch(_WHOSE, *between))
-        return (_change(now_ms, None, whose),)
-    return (_change(now_ms, tuple(map(_turned, found)), None),) if found else ()
-
-
-async def next_turn(connection: Connection, now_ms: int, offline_after_ms: int) -> int | None:
-    """When the next agent that is online goes offline unless it checks in, in ms; None where none is online."""
-    first: int | None = await connection.fetchval(_NEXT, now_ms - offline_after_ms)
-    return None if first is None else first + offline_after_ms + 1
+from subscriptions.turns import DERIVED, LAST, Turns, told, turn, turned
 
 
 def with_derived(change: Change, since_ms: int, now_ms: int, offline_after_ms: int) -> Change:
@@ -66,8 +27,8 @@ def with_derived(change: Change, since_ms: int, now_ms: int, offline_after_ms: i
     if change.table != AGENTS.name or change.kind is not ChangeKind.UPDATE:
         return change
     if change.rows is None:
-        moved = change.columns is not None and _LAST in change.columns
-        return replace(change, columns=(change.columns or frozenset()) | _DERIVED) if moved else change
+        moved = change.columns is not None and LAST in change.columns
+        return replace(change, columns=(change.columns or frozenset()) | DERIVED) if moved else change
     online, offline = now_ms - offline_after_ms, since_ms - offline_after_ms
     rows = tuple(_with_derived(row, online, offline) for row in change.rows)
     return change if all(map(_is, rows, change.rows)) else replace(change, rows=rows)
@@ -78,21 +39,12 @@ def _is(one: object, other: object) -> bool:
 
 
 def _with_derived(row: ChangedRow, online: int, offline: int) -> ChangedRow:
-    if _LAST not in row.columns or row.before is None or row.after is None:
+    if LAST not in row.columns or row.before is None or row.after is None:
         return row
-    checkins = [-1 if at is None else at for at in (row.before[_LAST], row.after[_LAST])]
+    checkins = [-1 if at is None else at for at in (row.before[LAST], row.after[LAST])]
     if min(checkins) >= online or max(checkins) < offline:
         return row
-    return replace(row, columns=row.columns | _DERIVED)
-
-
-def _turned(record: Record) -> ChangedRow:
-    values: dict[str, Any] = dict(record)
-    return ChangedRow(values["id"], values, values, _DERIVED)
-
-
-def _change(at: int, rows: tuple[ChangedRow, ...] | None, tenants: frozenset[str | None] | None) -> Change:
-    return Change(AGENTS.name, ChangeKind.UPDATE, 0, 0, at, rows, tenants, None if rows else _DERIVED)
+    return replace(row, columns=row.columns | DERIVED)
 
 
 @dataclass(slots=True)
@@ -108,12 +60,17 @@ class Clock:
     offline_after_ms: int
     time: int
     due: int | None
+    _turns: Turns
+    _unknown: bool = False
     _stepped: int = 0
 
     @classmethod
     async def open(cls, connection: Connection, now_ms: int, offline_after_ms: int) -> Self:
         """A clock that goes from now on."""
-        return cls(offline_after_ms, now_ms, await next_turn(connection, now_ms, offline_after_ms))
+        turns = await Turns.look(connection, now_ms, offline_after_ms)
+        clock = cls(offline_after_ms, now_ms, None, turns)
+        clock.due = clock._next()
+        return clock
 
     @property
     def wanted(self) -> int | None:
@@ -134,19 +91,40 @@ class Clock:
             return *changes, await self._set_back(connection, now_ms)
         changes, since, time = tuple(changes), self.time, self._reachable(now_ms)
         self._heed(changes)
-        told = tuple(with_derived(change, since, time, self.offline_after_ms) for change in changes)
+        heard = tuple(with_derived(change, since, time, self.offline_after_ms) for change in changes)
         if self.due is not None and self.due <= time:
-            told += await turned(connection, since, time, self.offline_after_ms)
-            self.due = await next_turn(connection, time, self.offline_after_ms)
+            heard += await self._turn(connection, since, time)
             self._stepped = time
         self.time = time
-        return told
+        return heard
+
+    async def _turn(self, connection: Connection, since: int, time: int) -> tuple[Change, ...]:
+        """Who went offline between the two times; what is not known of those who run out is looked for."""
+        edges = since - self.offline_after_ms, time - self.offline_after_ms
+        found = None if self._unknown else await self._turns.take(connection, *edges)
+        if found is None:
+            change = await turned(connection, since, time, self.offline_after_ms)
+        else:
+            change = told(time, found)
+        if found is None or self._turns.is_empty:
+            await self._look(connection, time)
+        self.due = self._next()
+        return change
+
+    async def _look(self, connection: Connection, now_ms: int) -> None:
+        self._turns = await Turns.look(connection, now_ms, self.offline_after_ms)
+        self._unknown = False
+
+    def _next(self) -> int | None:
+        first = self._turns.first
+        return None if first is None else first + self.offline_after_ms + 1
 
     async def _set_back(self, connection: Connection, now_ms: int) -> Change:
         """Begin anew where the database's clock was set back: any agent may have come online by that."""
         self.time, self._stepped = now_ms, now_ms
-        self.due = await next_turn(connection, now_ms, self.offline_after_ms)
-        return _change(now_ms, None, None)
+        await self._look(connection, now_ms)
+        self.due = self._next()
+        return turn(now_ms, None, None)
 
     def _reachable(self, now_ms: int) -> int:
         """The time to go on to: not back, and no further than to the next turn while a step is not over."""
@@ -157,14 +135,20 @@ class Clock:
     def _heed(self, changes: Iterable[Change]) -> None:
         """Look at what was written for check-ins that run out sooner than was known."""
         for change in changes:
-            if change.table == AGENTS.name:
-                for turn in self._turns(change):
-                    if turn > self.time and (self.due is None or turn < self.due):
-                        self.due = turn
+            if change.table != AGENTS.name:
+                continue
+            for due in self._turns_of(change):
+                if self.due is None or due < self.due:
+                    self.due = due
 
-    def _turns(self, change: Change) -> Iterable[int]:
+    def _turns_of(self, change: Change) -> Iterator[int]:
+        """When agents turn whose check-ins have been written, if that may be sooner than was known."""
         if change.rows is None:
-            unknown = change.columns is None or _LAST in change.columns
-            return (self.time + 1,) if unknown and change.kind is not ChangeKind.TRUNCATE else ()
-        checkins = (row.after[_LAST] for row in change.rows if row.after is not None and _LAST in row.columns)
-        return (at + self.offline_after_ms + 1 for at in checkins if at is not None)
+            self._unknown |= change.kind is not ChangeKind.TRUNCATE and LAST in (change.columns or (LAST,))
+            if self._unknown:
+                yield self.time + 1
+        for row in change.rows or ():
+            at = row.after[LAST] if row.after is not None and LAST in row.columns else None
+            due = 0 if at is None else at + self.offline_after_ms + 1
+            if at is not None and due > self.time and self._turns.heed(row.id, at):
+                yield due

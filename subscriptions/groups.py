@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 from core.limits import LIVE_ANSWERS_KEPT_CHARS
 from subscriptions.changes import Change
-from subscriptions.clock import IS_ONLINE
 from subscriptions.group import Group, Subscription
 from subscriptions.matching import Matcher
 from subscriptions.outcomes import Outcome
 from subscriptions.questions import Key, Question
+from subscriptions.turns import IS_ONLINE
 
 
 class Groups:

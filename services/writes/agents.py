@@ -2,23 +2,24 @@
 
 from typing import Final
 
+from core.limits import AGENT_TEXT_MAX_CHARS, AGENT_WORD_MAX_CHARS
 from services.writes.changes import update
 from services.writes.record import LIFE, Field, Record, Row, Unique, Verb
 from services.writes.values import Reference, Text
 from services.writes.writing import Writing
 
-_ADDRESS: Final = Text(64)
+_WORD: Final = Text(AGENT_WORD_MAX_CHARS)
 _GUID: Final = Unique("agents_unique_guid", "guid", "is another agent's of this tenant")
 
 AGENTS: Final = Record(
     "agents", "agent", "Agents",
     (
-        Field("hostname", Text(255)),
-        Field("platform", Text(50)),
-        Field("version", Text(50)),
-        Field("ip_address", _ADDRESS, null=True),
-        Field("mac_address", _ADDRESS, null=True),
-        Field("ext_address", _ADDRESS, null=True),
+        Field("hostname", Text(AGENT_TEXT_MAX_CHARS)),
+        Field("platform", _WORD),
+        Field("version", _WORD),
+        Field("ip_address", _WORD, null=True),
+        Field("mac_address", _WORD, null=True),
+        Field("ext_address", _WORD, null=True),
     ),
     verbs=LIFE | {Verb.UPDATE},
     bulk=LIFE,

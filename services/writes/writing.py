@@ -1,9 +1,10 @@
 """Who writes, and the transaction that it is written in."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
+from core.agent_tokens import AgentTokens
 from core.database import Record
 from core.encryption import SecretKeys
 from core.errors import BadUserInputError, ForbiddenError
@@ -22,11 +23,13 @@ class Writing:
         viewer: Who writes, with the rights of the moment at which the transaction began.
         transaction: The transaction; whoever opened it commits it.
         keys: What secrets are sealed with.
+        tokens: What issues tokens to agents.
     """
 
     viewer: Viewer
     transaction: Transaction
     keys: SecretKeys
+    tokens: AgentTokens = field(default_factory=lambda: AgentTokens(None))
 
     @property
     def is_platform(self) -> bool:

@@ -1,9 +1,11 @@
 """Who is online: the same either way of running, of one moment for a whole request; and the clock of live answers."""
 
+import random
 from collections.abc import AsyncIterator
 from typing import Final
 
 import asyncpg
+import pytest
 import pytest_asyncio
 
 from core.database import Database
@@ -11,8 +13,10 @@ from core.limits import CLOCK_BACK_MAX_MS, CLOCK_STEP_MS, TURNED_ROWS_MAX
 from core.settings import Settings
 from core.viewer import ViewerKind
 from schema.agents import AGENTS
+from subscriptions import turns
 from subscriptions.changes import Change, ChangedRow, ChangeKind
-from subscriptions.clock import IS_ONLINE, Clock, next_turn, turned
+from subscriptions.clock import Clock
+from subscriptions.turns import IS_ONLINE, Turns, turned
 from tests.clusters import ThrowawayCluster
 from tests.graph import Graph, Who
 from tests.integration.asking import Asking, asking
@@ -196,14 +200,14 @@ async def test_who_turned_between_two_times(agents: Fleet) -> None:
     assert await turned(agents.connection, NOW, NOW, OFF) == ()
 
 
-async def test_when_the_next_one_turns(agents: Fleet) -> None:
-    assert await next_turn(agents.connection, NOW, OFF) is None
+async def test_whose_check_in_runs_out_next(agents: Fleet) -> None:
+    assert (await Turns.look(agents.connection, NOW, OFF)).first is None
     await agents.add(NOW - OFF - 1, None)
-    assert await next_turn(agents.connection, NOW, OFF) is None
+    assert (await Turns.look(agents.connection, NOW, OFF)).first is None
     await agents.add(NOW - 5)
-    assert await next_turn(agents.connection, NOW, OFF) == NOW - 5 + OFF + 1
+    assert (await Turns.look(agents.connection, NOW, OFF)).first == NOW - 5
     await agents.add(NOW - OFF)
-    assert await next_turn(agents.connection, NOW, OFF) == NOW + 1
+    assert (await Turns.look(agents.connection, NOW, OFF)).first == NOW - OFF
 
 
 async def test_many_that_turn_at_once_are_told_by_tenant(agents: Fleet) -> None:
@@ -278,3 +282,33 @@ async def test_a_clock_that_was_set_back_may_have_changed_anybody(agents: Fleet)
     assert (told.rows, told.tenants, told.columns) == (None, None, {IS_ONLINE})
     assert clock.time == NOW - 3_600_000
     assert clock.due == NOW + OFF + 1
+
+
+@pytest.mark.parametrize("known", [1, 3, 1_000])
+async def test_whoever_turns_is_told_however_few_are_known(
+    agents: Fleet, known: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Steps of the clock with check-ins between them, against what the table says: nobody turns unheard."""
+    monkeypatch.setattr(turns, "TURNS_KNOWN", known)
+    dice = random.Random(known)  # noqa: S311 - the same cases each time
+    checkins: dict[str, int | None] = dict.fromkeys(await agents.add(*[None] * 12))
+    clock, before, turned_ones = await Clock.open(agents.connection, NOW, OFF), set[str](), 0
+    for step in range(400):
+        now = clock.time + dice.choice([1, CLOCK_STEP_MS, CLOCK_STEP_MS, OFF // 3, OFF])
+        changes = []
+        for agent in dice.sample(sorted(checkins), dice.randrange(5)):
+            at = now - dice.choice([0, 0, OFF // 2, OFF - 100, OFF + 100])
+            changes.append(checkin(agent, checkins[agent], at))
+            checkins[agent] = at
+            await agents.connection.execute("UPDATE agents SET last_checkin_at = $1 WHERE id = $2", at, agent)
+        if step % 50 == 49:  # nobody says whose rows they were
+            changes = [Change("agents", ChangeKind.UPDATE, 7, 1, now, None)]
+        dice.shuffle(changes)
+        heard = await clock.advance(agents.connection, now, changes)
+        after = {agent for agent, at in checkins.items() if at is not None and at >= clock.time - OFF}
+        named = {row.id for change in heard for row in change.rows or () if IS_ONLINE in row.columns}
+        if all(change.rows is not None for change in heard):
+            assert before ^ after <= named
+            turned_ones += len(before - after)
+        before = after
+    assert turned_ones > 30

@@ -10,7 +10,13 @@ const NAMED_BY_THE_REFERENCE = new Map([
 ]);
 
 const TOLD_BY_STREAMS = ['AgentCheckin', 'AgentCheckins', 'HealthCheckChange', 'HealthCheckChanges'];
-const TOLD_BY_MUTATIONS = ['InvitationCode', 'UpsertPayload', 'UpsertRejection'];
+const TOLD_BY_MUTATIONS = [
+  'EnrollmentTokenPayload',
+  'InvitationCode',
+  'RegisterAgentPayload',
+  'UpsertPayload',
+  'UpsertRejection',
+];
 
 const withoutNamesOfTheReference = {
   preprocess: (text) => [text],

@@ -17,12 +17,12 @@ from time import monotonic
 from typing import Any, Final
 
 import asyncpg
-import pytest
 import pytest_asyncio
 
 from core.viewer import ViewerKind
 from schema.table import Column, Scope, Table
 from schema.tables import TABLES
+from tests.conftest import Seen
 from tests.live.declared import Outlook, apart, looked_into, outlook
 from tests.live.effects import all_columns, delete, insert, plain_columns, update
 from tests.live.engine import engine
@@ -58,11 +58,10 @@ async def seated(demo_database: str) -> AsyncIterator[Watched]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def watched(seated: Watched, capsys: pytest.CaptureFixture[str]) -> AsyncIterator[Watched]:
+async def watched(seated: Watched, seen: Seen) -> AsyncIterator[Watched]:
     """The same, left as it was found, with a word on what was seen."""
     yield seated
-    with capsys.disabled():
-        print(f"\nLIVE_PRECISION_SEED={SEED}: {len(seated.open)} live queries, {dict(seated.tally)}")
+    seen(f"LIVE_PRECISION_SEED={SEED}: {len(seated.open)} live queries, {dict(seated.tally)}")
     seated.demo.live.groups.validate()
     await seated.close()
 

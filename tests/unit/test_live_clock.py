@@ -7,7 +7,8 @@ from typing import Final
 import pytest
 
 from subscriptions.changes import Change, ChangedRow, ChangeKind
-from subscriptions.clock import IS_ONLINE, with_derived
+from subscriptions.clock import with_derived
+from subscriptions.turns import IS_ONLINE
 
 OFF: Final = 180_000
 NOW: Final = 10_000_000

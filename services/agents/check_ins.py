@@ -1,0 +1,141 @@
+"""Check-ins on their way to the database: gathered, written together, acknowledged once committed."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from time import monotonic
+from typing import Final
+
+import asyncpg
+import structlog
+
+from core.database import Database
+from core.errors import InternalError, NotFoundError, UnauthenticatedError, UnavailableError
+from core.limits import (
+    CHECK_IN_BUSY_S,
+    CHECK_IN_GATHER_S,
+    CHECK_IN_WRITE_S,
+    CHECK_INS_AT_ONCE,
+    CHECK_INS_WAITING_MAX,
+)
+from core.outages import outages_told
+from services.agents.beats import Beat, Refusal, Written, write_beats
+from services.agents.gathering import Gathering, Room
+
+_log = structlog.get_logger(__name__)
+
+_ROOM: Final = Room(CHECK_INS_WAITING_MAX, CHECK_INS_AT_ONCE, CHECK_IN_GATHER_S)
+_BUSY_PAUSE_S: Final = 0.1
+_IN_THE_WAY: Final = (
+    asyncpg.LockNotAvailableError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A beat on its way; `again`: its row was held by somebody the last time."""
+
+    beat: Beat
+    again: bool
+
+
+_Answer = Written | Refusal
+
+
+class CheckIns:
+    """The check-ins of one server.
+
+    Attributes:
+        gathering: those that wait.
+    """
+
+    def __init__(self, database: Database, room: Room = _ROOM) -> None:
+        """Takes a connection of `database`, which should be kept for this; `run` is what writes."""
+        self._database = database
+        self.gathering: Gathering[_Call, _Answer] = Gathering(self._write, room)
+
+    async def run(self) -> None:
+        """Write what comes, until cancelled."""
+        await self.gathering.run()
+
+    async def check_in(self, beat: Beat) -> str:
+        """Write a check-in; returns the agent's guid once it is committed.
+
+        Raises:
+            NotFoundError: The agent is gone.
+            UnauthenticatedError: Its site or tenant is shut, and its token with it.
+            UnavailableError: The server is busy, its database away, or somebody holds the agent's row.
+        """
+        until = monotonic() + CHECK_IN_BUSY_S
+        answer = await self.gathering.add(_Call(beat, again=False))
+        while answer is Refusal.BUSY and monotonic() < until:
+            await asyncio.sleep(_BUSY_PAUSE_S)
+            answer = await self.gathering.add(_Call(beat, again=True))
+        return guid_of(answer)
+
+    async def _write(self, calls: Sequence[_Call]) -> Sequence[_Answer | Exception]:
+        """Of several check-ins of one agent the last is written, and stands for all."""
+        last = {call.beat.agent_id: place for place, call in enumerate(calls)}
+        impatient = any(call.again for call in calls)
+        answers = await self._answers([calls[place].beat for place in last.values()], impatient=impatient)
+        failed = [place for place, call in enumerate(calls) if _superseded(place, call, last, answers)]
+        if failed:  # an agent's last one was bad: it must not take the earlier ones with it
+            rest = dict(zip(failed, await self._write([calls[place] for place in failed]), strict=True))
+            return [rest.get(place) or answers[call.beat.agent_id] for place, call in enumerate(calls)]
+        return [answers[call.beat.agent_id] for call in calls]
+
+    async def _answers(self, beats: Sequence[Beat], *, impatient: bool) -> dict[str, _Answer | Exception]:
+        """What has become of beats of different agents; halves the batch until what is bad stands alone."""
+        try:
+            return {**await self._statement(beats, impatient=impatient)}
+        except _IN_THE_WAY:
+            if not impatient:
+                return await self._answers(beats, impatient=True)
+            return dict.fromkeys((beat.agent_id for beat in beats), Refusal.BUSY)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            if len(beats) == 1:
+                told = InternalError()
+                _log.warning(
+                    "check-in failed", agent_id=beats[0].agent_id, error_id=told.error_id, error=str(error)
+                )
+                return {beats[0].agent_id: told}
+        middle = len(beats) // 2
+        first = await self._answers(beats[:middle], impatient=impatient)
+        return first | await self._answers(beats[middle:], impatient=impatient)
+
+    async def _statement(self, beats: Sequence[Beat], *, impatient: bool) -> dict[str, _Answer]:
+        with outages_told():
+            async with asyncio.timeout(CHECK_IN_WRITE_S), self._database.statement() as connection:
+                try:
+                    return await write_beats(connection, beats, impatient=impatient)
+                except asyncio.CancelledError:
+                    connection.terminate()  # to wait for its answer would be to wait for a database that is away
+                    raise
+
+
+def guid_of(answer: _Answer) -> str:
+    """The guid of an agent whose check-in was written.
+
+    Raises:
+        NotFoundError: The agent is gone.
+        UnauthenticatedError: Its site or tenant is shut.
+        UnavailableError: Somebody holds its row.
+    """
+    match answer:
+        case Written(guid):
+            return guid
+        case Refusal.GONE:
+            raise NotFoundError("There is no such agent any more.")
+        case Refusal.SHUT:
+            raise UnauthenticatedError("The agent's site is archived, or its tenant is not active.")
+        case _:
+            raise UnavailableError("Somebody is changing the agent at the moment. Try again later.")
+
+
+def _superseded(
+    place: int, call: _Call, last: dict[str, int], answers: dict[str, _Answer | Exception]
+) -> bool:
+    """Whether a later check-in of the same agent stood for this one, and failed."""
+    return last[call.beat.agent_id] != place and isinstance(answers[call.beat.agent_id], Exception)
