@@ -1,7 +1,7 @@
 # All set-up on a machine with Python 3.11 or later and make; `make` alone prints what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: demo test check bench migrate format clean help
+.PHONY: demo test check bench bench-live migrate format clean help
 .DELETE_ON_ERROR:
 
 VENV := .venv
@@ -19,7 +19,7 @@ migrate: $(VENV)/.installed
 	@$(BIN)/python server.py migrate
 
 test: $(VENV)/.installed-dev $(NODE_PACKAGES)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
@@ -31,6 +31,10 @@ check: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev benchmarks/node/node_modules/.installed
 	$(BIN)/python -m benchmarks.reads
+
+bench-live: $(VENV)/.installed-dev
+	$(BIN)/python -m benchmarks.live
+	$(BIN)/python -m benchmarks.live_tax
 
 benchmarks/node/node_modules/.installed: benchmarks/node/package.json
 	cd $(@D)/.. && npm install --no-audit --no-fund --loglevel=error
@@ -74,6 +78,7 @@ help:
 	@echo "make test     all tests, with a PostgreSQL of their own"
 	@echo "make check    format, lint, types, import rules, and whether SDL and migrations are up to date"
 	@echo "make bench    reads a second, beside PostGraphile and hand-written SQL (needs npm)"
+	@echo "make bench-live  live queries, beside a bare websocket, and what they cost writers"
 	@echo "make migrate  brings the database (DATABASE_URL, or the embedded one) up to date"
 	@echo "make format   formats the code"
 	@echo "make clean    removes what was installed and cached; the data in .data stays"

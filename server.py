@@ -1,5 +1,6 @@
 """The server and its commands: where settings, database, keys, routes and HTTP are put together."""
 
+import argparse
 import asyncio
 import gc
 import io
@@ -8,7 +9,8 @@ import socket
 import sys
 from argparse import Namespace
 from collections.abc import AsyncIterator, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
 from typing import Any, TypeVar
 
 import uvloop
@@ -34,8 +36,19 @@ from core.tokens import TokenVerifier
 from resolvers.binding import bound_schema
 from services.agents.fleet import Fleet
 from services.clean_up import clean_up_daily
+from services.convex_export import export_convex
 from services.demo import DemoViewer
-from services.startup import closed, located_database, migrated, opened, rotated, unready, with_demo_data
+from services.imports.importing import Origin, import_data, opened_source, wishes
+from services.startup import (
+    closed,
+    direct,
+    located_database,
+    migrated,
+    opened,
+    rotated,
+    unready,
+    with_demo_data,
+)
 from simulator.ending import Ending
 from simulator.plan import Plan
 from subscriptions.live import Live
@@ -66,7 +79,7 @@ async def _serve(
     host, port = listener.getsockname()[:2]
     issuer = demo.config(host, port) if demo else IssuerConfig.from_settings(settings)
     key = SigningKey.load(settings)
-    verifier, tokens = TokenVerifier(issuer, key), AgentTokens(key)
+    verifier, tokens = TokenVerifier(issuer, key), AgentTokens(key, SigningKey.load_former(settings))
     database = await opened(dsn, settings)
     try:
         lines = [f"Serving on {url(listener)}/graphql"]
@@ -175,6 +188,34 @@ def rotate_secrets(settings: Settings) -> None:
         )
 
 
+def import_export(settings: Settings, arguments: argparse.Namespace) -> int:
+    """Loads another system's export; returns the exit status: 1 where --strict has refused it."""
+    wanted = wishes(arguments.tables, dry_run=arguments.dry_run, strict=arguments.strict)
+    keys = SecretKeys.load(_of_demo(settings))
+    with (
+        closing(opened_source(Origin(arguments.origin), arguments.path)) as source,
+        located_database(settings) as dsn,
+    ):
+        _run(_ready(dsn, settings, dry_run=arguments.dry_run))
+        report = _run(import_data(direct(dsn, settings), settings, source, wanted, sys.stdout, keys))
+    return int(wanted.strict and report.rejected > 0)
+
+
+async def _ready(dsn: str, settings: Settings, *, dry_run: bool) -> None:
+    """A migrated database; a dry run does not even migrate."""
+    if not dry_run:
+        await migrated(dsn, settings)
+    elif problem := await unready(dsn):
+        raise StartupError(f"A dry run changes nothing, and {problem}: run `python server.py migrate` first.")
+
+
+def export(settings: Settings, path: Path) -> None:
+    """Writes everything as a Convex snapshot, and says how much that was."""
+    with located_database(settings) as dsn:
+        counts = _run(export_convex(direct(dsn, settings), path))
+    _say(*(f"{table:<27}{count:>11,}" for table, count in counts.items()))
+
+
 def _of_demo(settings: Settings) -> Settings:
     """The settings, as those of a demo where one has been in their data directory."""
     return settings.model_copy(update={"demo": settings.demo or DemoIssuer.is_in(settings.data_dir)})
@@ -207,6 +248,10 @@ def main(words: Sequence[str] | None = None) -> int:
         with handled_by(as_interrupt, (signal.SIGTERM, signal.SIGHUP)):
             settings = settings_from(arguments)
             match arguments.command:
+                case "import":
+                    return import_export(settings, arguments)
+                case "export":
+                    export(settings, arguments.path)
                 case "migrate":
                     migrate(settings)
                 case "rotate-secrets":

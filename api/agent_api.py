@@ -66,6 +66,7 @@ class AgentApi:
 
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
+        self._excess = Rates(per_minute=1, at_once=1)
         self._routes: Final[Mapping[str, _Route]] = {
             f"{PREFIX}heartbeat": _Route(fleet.tokens.agent, fleet.agent_rates, self._heartbeat, False),
             f"{PREFIX}register": _Route(
@@ -81,9 +82,14 @@ class AgentApi:
         except ClientLeftError:
             return
         except ProductError as error:
+            self._count(call, error.status)
             await refuse(send, error, call.name)
         else:
+            self._count(call, 200)
             await respond(send, 200, {"data": answer})
+
+    def _count(self, call: Call, status: int) -> None:
+        self._fleet.calls[call.name if call.path in self._routes else "(other)", status] += 1
 
     async def _answer(self, call: Call) -> dict[str, Any]:
         try:
@@ -130,8 +136,13 @@ class AgentApi:
         return {"device_id": agent_id, "guid": device.guid, "token": token}
 
     def _log_failure(self, call: Call, caller: _Caller, error: ProductError) -> None:
-        """Log a call that failed; not where load is shed, which that would add to."""
+        """Log a call that failed; not where load is shed, which that would add to.
+
+        Of calls beyond their rate each caller's first of a minute is logged: a broken agent must not fill the disk.
+        """
         if isinstance(error, UnavailableError):
+            return
+        if isinstance(error, TooManyCallsError) and self._excess.wait_s(caller.name):
             return
         self._fleet.log.note(_entry(call, caller, error.status, error_body(error, call.name), error))
 

@@ -1,5 +1,6 @@
 """HTTP as agents speak it: requests read without a framework's help, as a thousand come a second, and answers."""
 
+import random
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -7,16 +8,24 @@ from typing import Any, Final
 import orjson
 from starlette.types import Receive, Scope, Send
 
-from core.errors import BadUserInputError, InternalError, ProductError, RateLimitedError, UnauthenticatedError
+from core.errors import (
+    BadUserInputError,
+    InternalError,
+    ProductError,
+    RateLimitedError,
+    UnauthenticatedError,
+    UnavailableError,
+)
 from core.limits import AGENT_BODY_MAX_BYTES, SHED_RETRY_S
 
 MODULE: Final = "agents"
 _JSON: Final = (b"content-type", b"application/json")
+_NAME_CHARS: Final = 50
+"""Of a path that is none of ours so much is told back."""
 _NO_STORE: Final = (b"cache-control", b"no-store")
 _OF_STATUS: Final = {
     401: [(b"www-authenticate", b"Bearer")],
     413: [(b"connection", b"close")],
-    503: [(b"retry-after", str(SHED_RETRY_S).encode())],
 }
 
 
@@ -63,7 +72,7 @@ class Call:
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.path: str = scope["path"]
-        self.name = self.path.rsplit("/", 1)[-1]
+        self.name = self.path.rsplit("/", 1)[-1][:_NAME_CHARS]
         self.method: str = scope["method"]
         self.began_at = time.monotonic()
         self.read: Any = None
@@ -130,7 +139,7 @@ class Call:
 def error_body(error: ProductError, context: str) -> dict[str, Any]:
     """An error in the shape that agents know."""
     told = {"module": MODULE, "context": context, "message": error.message, "code": str(error.status)}
-    if isinstance(error, InternalError):
+    if isinstance(error, InternalError) and not isinstance(error, UnavailableError):
         told["message"] = f"{error.message} ({error.error_id})"
     return {"error": told}
 
@@ -139,10 +148,16 @@ async def refuse(send: Send, error: ProductError, context: str) -> None:
     """Answer with an error."""
     headers = list(_OF_STATUS.get(error.status, ()))
     if isinstance(error, TooManyCallsError):
-        headers.append((b"retry-after", str(int(error.wait_s) + 1).encode()))
+        headers.append(_retry_after(error.wait_s + 1))
+    if isinstance(error, UnavailableError):
+        headers.append(_retry_after(SHED_RETRY_S * random.uniform(0.5, 1.5)))  # noqa: S311 - so that not all come back at once
     if isinstance(error, CallMethodError):
         headers.append((b"allow", b"POST"))
     await respond(send, error.status, error_body(error, context), headers)
+
+
+def _retry_after(seconds: float) -> tuple[bytes, bytes]:
+    return b"retry-after", str(int(seconds)).encode()
 
 
 async def respond(

@@ -8,7 +8,8 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from api.agent_api import AgentApi, AgentDoor
-from api.bearer import TENANT_HEADER
+from api.agent_metrics import FleetUse
+from api.bearer import INVITATION_HEADER, TENANT_HEADER
 from api.compression import Compression
 from api.graphiql_page import GraphiqlPage
 from api.graphql import GraphQLApp, Observer
@@ -61,6 +62,8 @@ def build_app(
         metrics.watch(sockets)
     if metrics and isinstance(live, Live):
         metrics.registry.register(LiveUse(live))
+    if metrics and fleet:
+        metrics.registry.register(FleetUse(fleet))
     endpoint = live and SocketEndpoint(Host(operations, live, sockets, observe), settings)
     return Starlette(
         routes=[
@@ -97,7 +100,14 @@ def _middleware(settings: Settings) -> list[Middleware]:
         CORSMiddleware,
         allow_origins=settings.cors_origins,
         allow_methods=("GET", "POST"),
-        allow_headers=("Authorization", "Content-Type", REQUEST_ID, TENANT_HEADER, TRACEPARENT),
+        allow_headers=(
+            "Authorization",
+            "Content-Type",
+            INVITATION_HEADER,
+            REQUEST_ID,
+            TENANT_HEADER,
+            TRACEPARENT,
+        ),
         expose_headers=(REQUEST_ID,),
     )
     return [cors, compression]

@@ -1,4 +1,4 @@
-"""What a caller shows at the door: Authorization and X-Tenant-Id, in headers or a socket's payload, read strictly."""
+"""What a caller shows at the door, in headers or a socket's payload, read strictly: a token, and more."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,9 @@ from core.errors import UnauthenticatedError
 
 AUTHORIZATION: Final = "Authorization"
 TENANT_HEADER: Final = "X-Tenant-Id"
-_NAMES: Final = (AUTHORIZATION.lower(), TENANT_HEADER.lower())
+INVITATION_HEADER: Final = "X-Invitation-Code"
+_NAMES: Final = (AUTHORIZATION, TENANT_HEADER, INVITATION_HEADER)
+_LOWER: Final = frozenset(map(str.lower, _NAMES))
 
 _BEARER: Final = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)", re.ASCII | re.IGNORECASE)
 """RFC 6750, section 2.1: the scheme in any case, and one token."""
@@ -19,10 +21,11 @@ _BEARER: Final = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)", re.ASCII | re.IGN
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """A bearer token, not yet believed, and the tenant that the caller asks for, if it does."""
+    """A bearer token, the tenant that the caller asks for, and an invitation's code; nothing is believed yet."""
 
     token: str = field(repr=False)
     tenant_id: str | None
+    invitation: str | None = field(default=None, repr=False)
 
 
 def credentials(headers: Headers) -> Credentials | None:
@@ -31,21 +34,21 @@ def credentials(headers: Headers) -> Credentials | None:
     Raises:
         UnauthenticatedError: if a header stands twice, is malformed, or X-Tenant-Id stands alone.
     """
-    return _shown(headers.getlist(AUTHORIZATION), headers.getlist(TENANT_HEADER))
+    return _shown(*map(headers.getlist, _NAMES))
 
 
 def socket_credentials(payload: Mapping[str, Any], headers: Headers | None = None) -> Credentials | None:
-    """What the payload of a `connection_init` or a `ping` shows, and where it lacks one of the two, the headers.
+    """What the payload of a `connection_init` or a `ping` shows, and where it lacks one, the headers.
 
     Raises:
         UnauthenticatedError: as `credentials`, or if a value is no text.
     """
-    return _shown(*(_in_payload(payload, name, headers) for name in (AUTHORIZATION, TENANT_HEADER)))
+    return _shown(*(_in_payload(payload, name, headers) for name in _NAMES))
 
 
 def without_credentials(payload: Mapping[str, Any]) -> dict[str, Any]:
     """The rest of such a payload."""
-    return {key: value for key, value in payload.items() if key.lower() not in _NAMES}
+    return {key: value for key, value in payload.items() if key.lower() not in _LOWER}
 
 
 def bearer_token(authorization: str) -> str:
@@ -60,11 +63,13 @@ def bearer_token(authorization: str) -> str:
     return found[1]
 
 
-def _shown(authorizations: Sequence[str], tenant_ids: Sequence[str]) -> Credentials | None:
+def _shown(
+    authorizations: Sequence[str], tenant_ids: Sequence[str], invitations: Sequence[str]
+) -> Credentials | None:
     authorization = _single(authorizations, AUTHORIZATION)
     tenant_id = _single(tenant_ids, TENANT_HEADER)
     if authorization is not None:
-        return Credentials(bearer_token(authorization), tenant_id)
+        return Credentials(bearer_token(authorization), tenant_id, _single(invitations, INVITATION_HEADER))
     if tenant_id is not None:
         raise UnauthenticatedError(f"{TENANT_HEADER} needs a platform token in the Authorization header.")
     return None

@@ -1,6 +1,7 @@
 """Carries out what a client asks for: each request in one snapshot, for one viewer."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar, NamedTuple
 
 from graphql import GraphQLError, GraphQLSchema, OperationDefinitionNode, OperationType
@@ -11,7 +12,7 @@ from api.request_record import RequestRecord
 from core.agent_tokens import AgentTokens
 from core.database import Database
 from core.encryption import SecretKeys
-from core.errors import BadUserInputError, LimitExceededError
+from core.errors import BadUserInputError, LimitExceededError, UnauthenticatedError
 from core.settings import Settings
 from core.single_reads import SingleRead
 from core.tokens import Identity, TokenVerifier
@@ -23,6 +24,7 @@ from resolvers.operation import COMPILED, Operation
 from resolvers.rows import Rows
 from resolvers.ways import Way
 from resolvers.writer import Writer
+from services.invitations import is_invited, take_up
 from services.remembered import RememberedViewers
 from services.sign_in import sign_in
 
@@ -82,7 +84,18 @@ class Operations:
         """
         if shown is None:
             return Caller()
-        return Caller(await self._verifier.verify(shown.token), shown.tenant_id)
+        identity = await self._verifier.verify(shown.token)
+        if shown.invitation is not None:
+            identity = replace(identity, invitation=shown.invitation)
+        return Caller(identity, shown.tenant_id)
+
+    async def take_up(self, identity: Identity | None) -> bool:
+        """Whether it is worth trying again to sign in who was refused: an invitation may have been taken up."""
+        if identity is None or not is_invited(identity):
+            return False
+        if await take_up(self._database, identity, self._keys):
+            self._bell()
+        return True  # also where another request was faster
 
     async def answer(
         self, request: Request, caller: Caller, record: RequestRecord, *, queries_only: bool
@@ -141,13 +154,21 @@ class Operations:
         """
         if caller.identity is None:
             return await self._execute(document, request, record, Operation(None, None, record.faults))
+        try:
+            return await self._run_signed_in(document, request, caller, caller.identity, record)
+        except UnauthenticatedError:
+            if not await self.take_up(caller.identity):
+                raise
+        return await self._run_signed_in(document, request, caller, caller.identity, record)
+
+    async def _run_signed_in(
+        self, document: Document, request: Request, caller: Caller, identity: Identity, record: RequestRecord
+    ) -> dict[str, Any]:
         if _kind(document, request) is OperationType.MUTATION:
-            writer = Writer(
-                self._database, caller.identity, caller.tenant, self._keys, self._bell, self._tokens
-            )
+            writer = Writer(self._database, identity, caller.tenant, self._keys, self._bell, self._tokens)
             return await self._write(document, request, record, writer)
         return (await self._run_single(document, request, caller, record)) or (
-            await self._run_in_snapshot(document, request, caller.identity, caller.tenant, record)
+            await self._run_in_snapshot(document, request, identity, caller.tenant, record)
         )
 
     async def _run_single(

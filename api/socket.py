@@ -7,7 +7,7 @@ meet the connection (`api.wire`), the caller's token and the operations.
 import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from starlette.datastructures import Headers
 from starlette.types import Receive
@@ -19,7 +19,14 @@ from api.socket_host import Host, LiveSession
 from api.socket_operations import SocketOperation
 from api.socket_record import SocketRecord
 from api.wire import Wire
-from core.errors import ForbiddenError, InternalError, LimitExceededError, ProductError, UnavailableError
+from core.errors import (
+    ForbiddenError,
+    InternalError,
+    LimitExceededError,
+    ProductError,
+    UnauthenticatedError,
+    UnavailableError,
+)
 from core.limits import SOCKET_INIT_S, SOCKET_OPERATIONS_MAX
 from resolvers.execution import Request
 from subscriptions.messages import (
@@ -33,10 +40,17 @@ from subscriptions.messages import (
     close,
     pong_message,
 )
+from subscriptions.moment import Moment
 from subscriptions.outbox import Outbox, Parts
 from subscriptions.pace import Pace
 from subscriptions.protocol import Connection, Phase
 from subscriptions.sinks import Gone
+
+SNAPSHOT: Final = "snapshot"
+"""Of a ping's payload: true asks for the snapshot that the socket has reached; the pong's has it."""
+
+_NO_OPERATION: Final = ""
+"""No operation has this id. What is told under it stays behind what waited before, and cannot be replaced."""
 
 
 class Socket:
@@ -174,7 +188,12 @@ class Socket:
             self.close(refused)
             return
         self._signed_in = True
-        self._session = await self._host.live.sign_in(*self.caller, self._gone)
+        try:
+            self._session = await self._host.live.sign_in(*self.caller, self._gone)
+        except UnauthenticatedError:
+            if not await self._host.operations.take_up(self.caller.identity):
+                raise
+            self._session = await self._host.live.sign_in(*self.caller, self._gone)
         self._record.viewer = self._session.viewer
 
     async def _ping(self, payload: Mapping[str, Any] | None) -> None:
@@ -182,7 +201,20 @@ class Socket:
             if payload and (shown := socket_credentials(payload)):
                 await self._renew(shown)
                 payload = without_credentials(payload)
-            self._tell_control(pong_message(payload))
+            if payload and payload.get(SNAPSHOT) is True:
+                self._catch_up(payload)
+            else:
+                self._tell_control(pong_message(payload))
+
+    def _catch_up(self, payload: Mapping[str, Any]) -> None:
+        """Answer a ping when all that is open here has come to a new moment; at once where that is not to be."""
+
+        def reached(moment: Moment | None) -> None:
+            told = str(moment) if moment else None
+            self.tell(_NO_OPERATION, (pong_message({**payload, SNAPSHOT: told}),))
+
+        if self._session is None or not self._session.catch_up(reached):
+            reached(None)
 
     async def _renew(self, shown: Credentials) -> None:
         identity, former = (await self._host.operations.caller(shown)).identity, self.caller.identity

@@ -11,6 +11,7 @@ from core.tokens import Identity
 from core.viewer import Viewer
 from resolvers.documents import Document
 from resolvers.execution import Request
+from subscriptions.moment import Moment
 from subscriptions.sinks import Gone, Sink
 
 
@@ -33,6 +34,9 @@ class LiveSession(Protocol):
 
     def subscribe(self, document: Document, request: Request, sink: Sink) -> LiveSubscription:
         """Begin a subscription."""
+
+    def catch_up(self, reached: Callable[[Moment], None]) -> bool:
+        """Take a new moment, and tell it when all that is open has been told as of it; false where it will not be."""
 
     def close(self) -> None:
         """End all of them."""

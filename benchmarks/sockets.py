@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
+_AT_ONCE: Final = 500
 _TEXT: Final = 0x81
 _CLOSE: Final = 0x88
 _MASKED: Final = 0x80
@@ -70,8 +71,8 @@ class Counted:
 class Socket(asyncio.Protocol):
     """One websocket; frames of the server are unmasked and whole."""
 
-    def __init__(self, path: str, port: int, counted: Counted) -> None:
-        self._path, self._port, self._counted = path, port, counted
+    def __init__(self, path: str, port: int, counted: Counted, token: str | None) -> None:
+        self._path, self._port, self._counted, self._token = path, port, counted, token
         self._buffer = bytearray()
         self._open = False
         self._transport: asyncio.Transport | None = None
@@ -109,7 +110,11 @@ class Socket(asyncio.Protocol):
             return False
         self._buffer = bytearray(rest)
         self._open = True
-        self.opened.set_result(None)
+        if self._token is None:
+            self.opened.set_result(None)
+        else:
+            payload = {"Authorization": f"Bearer {self._token}"}
+            self.send({"type": "connection_init", "payload": payload})
         return True
 
     def _frame(self) -> tuple[int, bytes] | None:
@@ -129,7 +134,9 @@ class Socket(asyncio.Protocol):
 
     def _take(self, head: int, payload: bytes) -> None:
         counted = self._counted
-        if head == _TEXT:
+        if head == _TEXT and not self.opened.done():
+            self.opened.set_result(None)  # the acknowledgement
+        elif head == _TEXT:
             if counted.keeping:
                 counted.kept.append(payload)
             if counted.look:
@@ -137,6 +144,8 @@ class Socket(asyncio.Protocol):
             counted.count()
         elif head == _CLOSE:
             counted.closed += 1
+            if not self.opened.done():
+                self.opened.set_exception(RuntimeError(f"closed: {payload!r}"))
         else:  # a ping: answer it
             self._write(0x8A, payload)
 
@@ -157,30 +166,25 @@ class Socket(asyncio.Protocol):
         self._transport.abort()
 
 
-async def opened(port: int, path: str, count: int, counted: Counted) -> list[Socket]:
-    """So many sockets, a hundred at a time."""
+async def opened(
+    port: int, path: str, count: int, counted: Counted, tokens: Sequence[str] = ()
+) -> list[Socket]:
+    """So many sockets, some hundred at a time; signed in with these tokens in turns, if there are any."""
     loop = asyncio.get_running_loop()
     sockets: list[Socket] = []
     while len(sockets) < count:
-        some = min(100, count - len(sockets))
-        made = await asyncio.gather(
-            *(
-                loop.create_connection(lambda: Socket(path, port, counted), "127.0.0.1", port)
-                for _ in range(some)
-            )
-        )
-        sockets += [socket for _, socket in made]
-        await asyncio.gather(*(socket.opened for _, socket in made))
+        some = [
+            Socket(path, port, counted, tokens[number % len(tokens)] if tokens else None)
+            for number in range(len(sockets), min(count, len(sockets) + _AT_ONCE))
+        ]
+        await asyncio.gather(*(_open(loop, socket, port) for socket in some))
+        sockets += some
     return sockets
 
 
-async def signed_in(sockets: Sequence[Socket], tokens: Sequence[str], counted: Counted) -> None:
-    """Send each socket's `connection_init`, the tokens in turns, and wait for all acknowledgements."""
-    counted.begin()
-    for number, socket in enumerate(sockets):
-        payload = {"Authorization": f"Bearer {tokens[number % len(tokens)]}"}
-        socket.send({"type": "connection_init", "payload": payload})
-    await counted.reach(len(sockets))
+async def _open(loop: asyncio.AbstractEventLoop, socket: Socket, port: int) -> None:
+    await loop.create_connection(lambda: socket, "127.0.0.1", port)
+    await socket.opened
 
 
 def subscribe(socket: Socket, number: str, query: str, variables: dict[str, Any] | None = None) -> None:

@@ -6,7 +6,7 @@ platform's. What a token names may have gone meanwhile: that is for the database
 
 import hashlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -55,9 +55,21 @@ class Enrollment:
 class AgentTokens:
     """Issues and verifies them; one for the life of the server."""
 
-    def __init__(self, key: SigningKey | None, clock: Callable[[], int] = now_ms) -> None:
-        """Without a key nothing is issued, and nobody is believed; `clock` gives ms since the epoch."""
+    def __init__(
+        self,
+        key: SigningKey | None,
+        former: Iterable[SigningKey] = (),
+        clock: Callable[[], int] = now_ms,
+    ) -> None:
+        """Without a key nothing is issued, and nobody is believed.
+
+        Args:
+            key: Signs.
+            former: Have signed before it, and are still believed.
+            clock: Gives ms since the epoch.
+        """
         self._key = key
+        self._keys = {each.kid: each for each in (*former, key)} if key else {}
         self._clock = clock
         self._known: dict[bytes, AgentIdentity] = {}
         self._known_until = 0
@@ -118,11 +130,11 @@ class AgentTokens:
             self._known[digest] = agent
 
     def _claims(self, token: str, token_type: str) -> tuple[dict[str, Any], int]:
-        key = self._key
         unverified = parse(token)
-        if key is None:
+        if not self._keys:
             raise UnauthenticatedError("Agents' tokens are not taken here: the server has no signing key.")
-        if (unverified.kid, unverified.algorithm, unverified.type) != (key.kid, ALGORITHM, token_type):
+        key = self._keys.get(unverified.kid or "")
+        if key is None or (unverified.algorithm, unverified.type) != (ALGORITHM, token_type):
             raise UnauthenticatedError(f"The token is not one of this server's of the type {token_type}.")
         claims = verified_claims(unverified, key.public, ALGORITHM)
         return claims, accept(claims, _EXPECTED, self._clock()).expires_at

@@ -26,7 +26,11 @@ def parsed(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--demo", action="store_true", help="load demo data and accept demo tokens")
     parser.add_argument("--host", help="the address to listen on")
     parser.add_argument("--port", help="the port to listen on; 0 takes a free one")
-    commands = parser.add_subparsers(dest="command", metavar="{migrate,rotate-secrets,simulate,token}")
+    commands = parser.add_subparsers(
+        dest="command", metavar="{export,import,migrate,rotate-secrets,simulate,token}"
+    )
+    _add_import(commands.add_parser("import", help="load an export of another system, and end"))
+    _add_export(commands.add_parser("export", help="write everything as another system's export, and end"))
     commands.add_parser("migrate", parents=[_shared()], help="bring the database up to date, and end")
     commands.add_parser(
         "rotate-secrets", parents=[_shared()], help="put all secrets under the first of SECRET_KEYS, and end"
@@ -129,6 +133,30 @@ def _number(text: str) -> float:
     if not math.isfinite(number):
         raise argparse.ArgumentTypeError("must be a number")
     return number
+
+
+def _add_import(parser: argparse.ArgumentParser) -> None:
+    origins = parser.add_subparsers(dest="origin", metavar="{convex,supabase}", required=True)
+    convex = origins.add_parser("convex", parents=[_shared()], help="a snapshot of `npx convex export`")
+    convex.add_argument("path", type=Path, metavar="SNAPSHOT.zip")
+    supabase = origins.add_parser("supabase", parents=[_shared()], help="CSV files, or a dump as text")
+    supabase.add_argument("path", type=Path, metavar="FOLDER_OR_DUMP")
+    for origin in (convex, supabase):
+        origin.add_argument("--dry-run", action="store_true", help="only say what would happen")
+        origin.add_argument("--strict", action="store_true", help="take all rows, or none")
+        origin.add_argument(
+            "--tables", type=_words, default=None, metavar="TABLE,...", help="only these, with commas between"
+        )
+
+
+def _add_export(parser: argparse.ArgumentParser) -> None:
+    targets = parser.add_subparsers(dest="target", metavar="{convex}", required=True)
+    convex = targets.add_parser("convex", parents=[_shared()], help="a snapshot for `npx convex import`")
+    convex.add_argument("path", type=Path, metavar="FILE", help="the ZIP file to make")
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(word.strip() for word in text.split(",") if word.strip())
 
 
 def _seconds(text: str) -> int:

@@ -142,3 +142,7 @@ class UnavailableError(InternalError):
 
 class StartupError(Exception):
     """The server cannot start; the message is the one line that the operator reads."""
+
+
+class FileRefusedError(StartupError):
+    """A file given to a command cannot be used; the message is the one line that the operator reads."""

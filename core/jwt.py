@@ -45,10 +45,11 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A verified token's subject and its end, in ms since the epoch."""
+    """A verified token's subject and its end, in ms since the epoch; its e-mail address, if that is verified."""
 
     subject: str
     expires_at: int
+    email: str | None = None
 
 
 def parse(token: str) -> Unverified:
@@ -110,7 +111,7 @@ def accept(claims: Mapping[str, Any], expected: Expected, now_ms: int) -> Accept
         raise UnauthenticatedError("The token's `iss` is not the one that is accepted here.")
     expires_at = _check_times(claims, now_ms)
     _check_parties(claims, expected)
-    return Accepted(_subject(claims), expires_at)
+    return Accepted(_subject(claims), expires_at, _email(claims))
 
 
 def _check_times(claims: Mapping[str, Any], now_ms: int) -> int:
@@ -150,3 +151,11 @@ def _subject(claims: Mapping[str, Any]) -> str:
     raise UnauthenticatedError(
         f"The token needs `sub` as 1 to {limits.SUBJECT_MAX_CHARS} printable characters."
     )
+
+
+def _email(claims: Mapping[str, Any]) -> str | None:
+    """The e-mail address, where the issuer says that it belongs to the subject (OpenID Connect Core, section 5.1)."""
+    email = claims.get("email")
+    if claims.get("email_verified") is not True or not isinstance(email, str):
+        return None
+    return email if email.isprintable() and 0 < len(email) <= limits.EMAIL_MAX_CHARS else None

@@ -54,6 +54,12 @@ VIEWERS_REMEMBERED: Final = 10_000
 SUBJECT_MAX_CHARS: Final = 255
 """The longest `sub` that OpenID Connect Core allows an issuer (section 2)."""
 
+EMAIL_MAX_CHARS: Final = 320
+"""64 before the @ and 255 behind it (RFC 5321, section 4.5.3.1)."""
+
+INVITATION_MS: Final = 7 * 86_400_000
+"""How long an invitation's code is good: a week, within which people read their mail; another is made at any time."""
+
 RSA_BITS_MIN: Final = 2_048
 """RFC 7518 section 3.3: smaller keys must not be used with RS256."""
 
@@ -266,6 +272,9 @@ SOCKET_MESSAGES_A_SECOND: Final = 50
 SOCKET_MESSAGES_AT_ONCE: Final = 500
 """Messages that are heard at once after a silence: all operations of a page end and begin anew."""
 
+SOCKET_WAITS_MAX: Final = 100
+"""Pings of a socket that wait for a snapshot, one after each write; those beyond are answered at once."""
+
 SOCKET_INIT_S: Final = 10.0
 """How long a socket may be open without its `connection_init`: a token is fetched in less."""
 
@@ -362,7 +371,7 @@ LIVE_ANSWERS_KEPT_CHARS: Final = 128_000_000
 """Characters of all live answers that are kept for those who ask the same later; beyond it they are run once more."""
 
 LIVE_SIGN_INS: Final = 500
-"""Viewers signed in again by one statement, where a role or tenant changed that many hold."""
+"""Viewers signed in by one statement, where so many come at once, or a role or tenant changed that many hold."""
 
 STREAM_CURSOR_CHARS_MAX: Final = 32_768
 """A stream's cursor: a hundred characters, and ten more for each transaction that was running when it was made."""
@@ -394,6 +403,34 @@ LIVE_CLOSE_S: Final = 0.5
 
 LIVE_KEEP_S: Final = 5.0
 """How often a server sees to it that the change log stays small: a fraction of the minutes that it is kept."""
+
+IMPORT_LINE_BYTES_MAX: Final = 6 << 20
+"""A row in an imported file: six times what Convex allows a document. Parsed it takes up to thirty times as much
+memory, of which an import is to need no more than 300 MB."""
+
+IMPORT_DIRECTORY_BYTES_MAX: Final = 16 << 20
+"""The list of members of a ZIP file, read into memory as a whole: 200,000 stored files beside the tables."""
+
+IMPORT_BOMB_BYTES: Final = 64 << 20
+"""What unpacks to less than this is no ZIP bomb, however small it was."""
+
+IMPORT_BOMB_RATIO: Final = 200
+"""What unpacks to more than this many times its size is one: rows that differ by an id and a time come to 50."""
+
+IMPORT_OVERRIDES_BYTES_MAX: Final = 24 << 20
+"""What an export in Convex's older encoding says about single documents, kept in memory: some 100,000 documents."""
+
+IMPORT_KEY_BYTES_MAX: Final = 600
+"""A text that stands in an index: four of them are the 2,704 bytes that PostgreSQL's index entries may have."""
+
+IMPORT_LOT_BYTES: Final = 1 << 20
+"""Bytes of a file whose rows are sent to the database at once: more is not faster, and is memory."""
+
+IMPORT_LOT_ROWS: Final = 2_000
+"""Rows sent at once, at most."""
+
+EXPORT_LOT_ROWS: Final = 200
+"""Rows fetched at once for an export: of the widest, a MiB each, they are what an export may hold."""
 
 AGENT_BODY_MAX_BYTES: Final = 16 << 10
 """The body of an agent's call: some hundred bytes, and room for what future agents tell."""
@@ -441,7 +478,7 @@ CHECK_IN_AWAY_S: Final = 0.5
 """After an outage check-ins are turned away unheard for this long, and then tried again."""
 
 SHED_RETRY_S: Final = 10
-"""After what time callers who are turned away are told to come back: a sixth of the time between two beats."""
+"""After about what time callers who are turned away are told to come back: a sixth of the time between two beats."""
 
 AGENT_LOGS_WAITING_MAX: Final = 5_000
 """Entries of the agents' call log that wait for the database at most; what is more stands in the server's log."""
@@ -450,7 +487,7 @@ AGENT_LOGS_GATHER_S: Final = 0.05
 """How long they are gathered for one statement."""
 
 SILENCE_LOOK_S: Final = 5.0
-"""How often agents are looked for that have fallen silent: it reads all agents, 60,000 in 0.05 s."""
+"""How often agents are looked for that have fallen silent: it reads all agents, 60,000 in 0.03 s."""
 
 SILENCE_LOOK_SHARE: Final = 20
 """And no more than one part in so many of the time, where there are a million of them."""

@@ -102,6 +102,16 @@ class Settings(BaseSettings):
         description="Keys of the secrets that are kept for tenants, with commas between, each 32 random bytes in "
         "base64 (openssl rand -base64 32): the first encrypts, all decrypt. Without one no secret is taken.",
     )
+    import_secret_key: SecretStr | None = Field(
+        default=None,
+        description="The AES-256 key under which an imported export has its secrets: 64 hexadecimal digits, or "
+        "32 bytes. Without it they are kept out.",
+    )
+    former_signing_keys: SecretStr | None = Field(
+        default=None,
+        description="PEMs of former signing keys, one after the other: agents' tokens that they signed are taken, "
+        "so that a new key can be set without every device enrolling anew.",
+    )
     cors_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_split)] = Field(
         default=(),
         description="Origins whose pages may call this API from a browser, such as https://app.example.com, "

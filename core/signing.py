@@ -1,6 +1,7 @@
 """Keys that we sign with ourselves: the server's, and the demo issuer's."""
 
 import hashlib
+import re
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,7 @@ ALGORITHM: Final = "ES256"
 PLATFORM_TYPE: Final = "platform+jwt"
 """The header's `typ` (RFC 8725, 3.11): no other token of the same key is taken for a platform's."""
 PLATFORM_SUBJECT: Final = "platform"
+_PEM: Final = re.compile(rb"-----BEGIN [A-Z ]+-----.*?-----END [A-Z ]+-----\n?", re.DOTALL)
 _SERVER_KEY_FILE: Final = "signing-key.pem"
 
 
@@ -53,6 +55,21 @@ class SigningKey:
         if settings.signing_key is not None:
             return cls.from_pem(_unfolded(settings.signing_key.get_secret_value()), "SIGNING_KEY")
         return cls.create(settings.data_dir / _SERVER_KEY_FILE) if settings.demo else None
+
+    @classmethod
+    def load_former(cls, settings: Settings) -> "tuple[SigningKey, ...]":
+        """The keys of former times, by which nothing is signed any more.
+
+        Raises:
+            StartupError: as `load`.
+        """
+        if settings.former_signing_keys is None:
+            return ()
+        text = _unfolded(settings.former_signing_keys.get_secret_value())
+        pems = _PEM.findall(text)
+        if not pems or _PEM.sub(b"", text).strip():
+            raise StartupError("FORMER_SIGNING_KEYS is not a list of PEMs, one after the other.")
+        return tuple(cls.from_pem(pem, "FORMER_SIGNING_KEYS") for pem in pems)
 
     @classmethod
     def create(cls, path: Path) -> "SigningKey":

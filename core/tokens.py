@@ -9,7 +9,7 @@ import hashlib
 import re
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from core import limits
@@ -27,11 +27,21 @@ _USER_TYPES: Final = re.compile(r"(application/)?([\w-]*at\+)?jwt", re.ASCII | r
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who a token speaks for: its kind, its `sub`, and its `exp` in ms since the epoch."""
+    """Who a token speaks for, and by what an invitation may find them.
+
+    Attributes:
+        kind: What it is.
+        subject: The token's `sub`.
+        expires_at: Its `exp`, in ms since the epoch.
+        email: The user's e-mail address, if the identity provider has verified it.
+        invitation: The code that was shown beside the token, not yet believed.
+    """
 
     kind: ViewerKind
     subject: str
     expires_at: int
+    email: str | None = None
+    invitation: str | None = field(default=None, repr=False)
 
 
 class TokenVerifier:
@@ -92,7 +102,8 @@ class TokenVerifier:
 
 
 def _identity(kind: ViewerKind, accepted: Accepted) -> Identity:
-    return Identity(kind, accepted.subject, accepted.expires_at)
+    email = accepted.email if kind is ViewerKind.USER else None
+    return Identity(kind, accepted.subject, accepted.expires_at, email)
 
 
 class _Memo:

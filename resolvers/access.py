@@ -3,10 +3,14 @@
 from core.errors import BadUserInputError, ForbiddenError, UnauthenticatedError
 from core.viewer import Viewer, ViewerKind
 from resolvers.parameters import Parameters
-from schema.table import Scope, Table
+from schema.table import Column, Scope, Table
+from schema.tables import BY_NAME
 
 _TENANTLESS_ROWS = {"roles", "audit_log"}
 """Tables of tenants in which some rows have none; a platform that names no tenant sees those."""
+
+
+_NO_TENANT = "`{}` belong to a tenant: name one by the header X-Tenant-Id"
 
 
 def require_viewer(viewer: Viewer | None) -> Viewer:
@@ -30,6 +34,21 @@ def require_right(viewer: Viewer, table: Table) -> None:
         raise ForbiddenError(f"`{table.many}` is for the platform alone")
     if not viewer.may(table.right):
         raise ForbiddenError(f"Reading `{table.many}` takes the right {table.right}")
+
+
+def require_column(viewer: Viewer, table: Table, column: Column) -> None:
+    """Make sure that the viewer may read what a column of the table is computed from.
+
+    Raises:
+        ForbiddenError: The viewer lacks the right to rows that it looks into.
+        BadUserInputError: Those belong to a tenant, as rows of the table do not, and none is named.
+    """
+    for look in column.options.looks:
+        target = BY_NAME[look.table]
+        if target.scope is not Scope.ITSELF or viewer.kind is not ViewerKind.USER:
+            require_right(viewer, target)
+        if viewer.tenant_id is None and target.scope is Scope.TENANT and table.scope is Scope.EVERYONE:
+            raise BadUserInputError(_NO_TENANT.format(target.many))
 
 
 def require_deleted(viewer: Viewer, table: Table) -> None:
@@ -77,6 +96,6 @@ def _tenant(viewer: Viewer, table: Table, alias: str, parameters: Parameters) ->
     if viewer.tenant_id is None:
         if table.name in _TENANTLESS_ROWS:
             return f"{alias}.tenant_id IS NULL"
-        raise BadUserInputError(f"`{table.many}` belong to a tenant: name one by the header X-Tenant-Id")
+        raise BadUserInputError(_NO_TENANT.format(table.many))
     own = f"{alias}.tenant_id = {parameters.share(viewer.tenant_id)}"
     return f"({own} OR {alias}.tenant_id IS NULL)" if table.scope is Scope.TENANT_OR_GLOBAL else own

@@ -12,15 +12,16 @@ import orjson
 from graphql import GraphQLObjectType, GraphQLSchema, GraphQLUnionType
 from strawberry import Schema
 
+from resolvers.access import require_column
 from resolvers.level import CURSOR
-from resolvers.lists import Resolver, Slice, root_list, to_many
+from resolvers.lists import Info, Resolver, Slice, root_list, to_many
 from resolvers.singles import by_id, by_unique, chosen, to_one, to_only
 from resolvers.streams import bind_streams
 from resolvers.viewers import bind_viewer
 from resolvers.written import bind_mutations
 from schema.build import build_schema, graphql_schema
 from schema.table import Column, Kind, Table
-from schema.tables import RELATIONS, TABLES, Relation, Side
+from schema.tables import LISTED, RELATIONS, Relation, Side
 
 
 @cache
@@ -28,7 +29,7 @@ def bound_schema() -> tuple[Schema, GraphQLSchema]:
     """The schema, ready to execute: as Strawberry's, and as graphql-core's inside of it; made once a process."""
     schema = build_schema()
     inner = graphql_schema(schema)
-    for table in TABLES:
+    for table in LISTED:
         _bind_row(inner, table)
         _bind_connection(inner, table)
         _bind_root(inner, table)
@@ -51,7 +52,7 @@ def _set(schema: GraphQLSchema, type_name: str, field: str, resolve: Resolver) -
 
 def _bind_row(schema: GraphQLSchema, table: Table) -> None:
     for column in table.columns.values():
-        _set(schema, table.type_name, column.graphql_name, _value(column))
+        _set(schema, table.type_name, column.graphql_name, _column(table, column))
     for relation in RELATIONS[table.name].values():
         _set(schema, table.type_name, relation.field, _following(relation))
     for choice in table.choices:
@@ -69,6 +70,19 @@ def _following(relation: Relation) -> Resolver:
             return to_many(relation.target, relation.reference)
         case Side.ONLY:
             return to_only(relation.target, relation.reference)
+
+
+def _column(table: Table, column: Column) -> Resolver:
+    """What resolves a column: its value, for whoever may read all that it was computed from."""
+    value = _value(column)
+    if not column.options.looks:
+        return value
+
+    def resolve(row: Any, info: Info) -> Any:
+        require_column(info.context.door().viewer, table, column)
+        return value(row, info)
+
+    return resolve
 
 
 def _value(column: Column) -> Callable[[Any, Any], Any]:
@@ -101,8 +115,10 @@ def _bind_connection(schema: GraphQLSchema, table: Table) -> None:
 
 
 def _bind_root(schema: GraphQLSchema, table: Table) -> None:
-    _set(schema, "Query", table.one, by_id(table))
-    _set(schema, "Query", table.many, root_list(table))
+    if table.one:
+        _set(schema, "Query", table.one, by_id(table))
+    for name in (table.many, *table.also_many):
+        _set(schema, "Query", name, root_list(table))
     for name, column in table.also_by.items():
         _set(schema, "Query", name, by_unique(table, column))
 

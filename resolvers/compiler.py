@@ -15,7 +15,7 @@ from graphql.execution.values import VariableValues, get_argument_values
 
 from core.errors import ProductError
 from core.viewer import Viewer, ViewerKind
-from resolvers.access import require_right
+from resolvers.access import require_column, require_right
 from resolvers.compiled_lists import Entry, ListParts, ListSql, NotCompilableError, list_sql, listed
 from resolvers.level import Level, Writing, page_sql
 from resolvers.lists import counted, list_level, require_list
@@ -24,7 +24,7 @@ from resolvers.plans import Plan, Term
 from resolvers.rows import require_level
 from resolvers.selection import Syntax, columns_of, list_selection
 from schema.table import Choice, Column, Kind, Scope, Table
-from schema.tables import BY_NAME, RELATIONS, TABLES, Relation, Side
+from schema.tables import BY_NAME, LISTED, RELATIONS, TABLES, Relation, Side
 
 Source = Callable[[Column], str]
 """Gives the SQL expression of a column's value in the row at hand."""
@@ -32,9 +32,9 @@ Source = Callable[[Column], str]
 
 _BY_ID: Final = {table.one: (table, "id") for table in TABLES}
 _BY_UNIQUE: Final = {name: (t, column) for t in TABLES for name, column in t.also_by.items()}
-_LISTS: Final = {table.many: table for table in TABLES}
+_LISTS: Final = {name: table for table in LISTED for name in (table.many, *table.also_many)}
 _CHOICES: Final[Mapping[str, Mapping[str, Choice]]] = {
-    t.name: {c.field: c for c in t.choices} for t in TABLES
+    t.name: {c.field: c for c in t.choices} for t in LISTED
 }
 
 
@@ -200,6 +200,7 @@ class _Compiler:
             name = fields[0].name.value
             column = table.by_graphql_name.get(name)
             if column is not None:
+                require_column(self._viewer, table, column)
                 yield key, _shown(column, source(column))
             elif name == "__typename":
                 yield key, f"'{type_name}'::text"

@@ -52,11 +52,11 @@ from resolvers.cost import (
 )
 from resolvers.introspection_sizes import NESTED_LISTS, IntrospectionSizes
 from schema.streams import STREAMS
-from schema.tables import TABLES
+from schema.tables import LISTED
 
-_CONNECTIONS: Final = frozenset(f"{table.type_name}Connection" for table in TABLES)
+_CONNECTIONS: Final = frozenset(f"{table.type_name}Connection" for table in LISTED)
 _ROWS: Final = frozenset(
-    (*(table.type_name for table in TABLES), *(choice.union for table in TABLES for choice in table.choices))
+    (*(table.type_name for table in LISTED), *(choice.union for table in LISTED for choice in table.choices))
 )
 _MESSAGES: Final = frozenset(stream.messages for stream in STREAMS.values())
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 from core.errors import BadUserInputError
 from core.limits import FILTER_CONDITIONS_MAX, FILTER_DEPTH_MAX, FILTER_VALUES_MAX
 from core.viewer import Viewer
-from resolvers.access import require_right, scope
+from resolvers.access import require_column, require_right, scope
 from resolvers.parameters import Parameters
 from schema.table import Column, Kind, Reference, Table
 from schema.tables import BY_NAME
@@ -61,6 +61,7 @@ class FilterCompiler:
     def _entry(self, table: Table, alias: str, name: str, value: Any, depth: int) -> Iterator[str]:
         column = table.by_graphql_name.get(name)
         if column is not None:
+            require_column(self._viewer, table, column)
             yield from self._operators(column, alias, value)
         elif name == "and":
             for part in value:

@@ -133,7 +133,7 @@ def page_sql(
     if level.before:
         conditions.append(behind(reversed_order(level.order), level.before.key, alias, writing.parameters))
     rest = _where(conditions) + (f" ORDER BY {order_by_sql(order, alias)}" if order else "")
-    source = f"{level.table.name} {alias}"
+    source = f"{level.table.relation} {alias}"
     if limit is not None:
         page = f"LIMIT {limit:d}"  # in words: for a bound one a generic plan expects a tenth of all rows
         if level.offset:
@@ -145,7 +145,7 @@ def page_sql(
 def count_sql(level: Level, writing: Writing, alias: str, tie: str | None) -> str:
     """The SELECT that counts a level's rows on all pages."""
     conditions = _conditions(level, writing, alias, tie)
-    return f"SELECT count(*) AS total FROM {level.table.name} {alias}{_where(conditions)}"
+    return f"SELECT count(*) AS total FROM {level.table.relation} {alias}{_where(conditions)}"
 
 
 def cursor_of(level: Level, parameters: Parameters, alias: str) -> str:

@@ -138,7 +138,7 @@ def list_level(
         selection.columns,
         key=reference.column if reference else None,
         where=arguments.get("where"),
-        equal=_equalities(reference, arguments),
+        equal=(*table.only, *_equalities(reference, arguments)),
         search=arguments.get("search"),
         include_deleted=bool(arguments.get("includeDeleted")),
         order=order,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from core.database import Record, Snapshot
 from core.errors import ForbiddenError
 from core.viewer import Viewer
-from resolvers.access import own_id, require_deleted, require_right
+from resolvers.access import own_id, require_column, require_deleted, require_right
 from resolvers.level import KEY, Level, Statement, count_statement, rows_statement
 from resolvers.orders import KeyValue
 
@@ -35,14 +35,17 @@ class Read:
 
 
 def require_level(viewer: Viewer, level: Level) -> None:
-    """Make sure that the viewer may read a level.
+    """Make sure that the viewer may read a level, and put it in its order.
 
     Raises:
-        ForbiddenError: The viewer lacks the right.
+        ForbiddenError: The viewer lacks a right.
+        BadUserInputError: The order goes by a tenant's rows, and no tenant is named.
     """
     require_right(viewer, level.table)
     if level.include_deleted:
         require_deleted(viewer, level.table)
+    for term in level.order:
+        require_column(viewer, level.table, term.column)
 
 
 @dataclass(slots=True)

@@ -16,7 +16,7 @@ from strawberry.utils.str_converters import to_camel_case
 from core.limits import PAGE_DEFAULT, PAGE_MAX
 from schema.filters import FILTERS, ORDERS
 from schema.table import Choice, Reference, Table, list_of, or_null
-from schema.tables import BY_NAME, REFERENCES, TABLES, pointing_at
+from schema.tables import BY_NAME, LISTED, REFERENCES, pointing_at
 
 
 @strawberry.type(description="Where a page stands in its list.")
@@ -120,7 +120,7 @@ def _connection(table: Table) -> type:
     return create_type(f"{table.type_name}Connection", fields, description=f"A page of `{table.many}`.")
 
 
-CONNECTIONS: Final[Mapping[str, type]] = {table.name: _connection(table) for table in TABLES}
+CONNECTIONS: Final[Mapping[str, type]] = {table.name: _connection(table) for table in LISTED}
 """The connection type of each table, by the table's name."""
 
 
@@ -163,8 +163,8 @@ def relation_fields(table: Table) -> list[StrawberryField]:
 
 
 def add_relations() -> None:
-    """Give every table's type its relation fields; once, when all types exist."""
-    for table in TABLES:
+    """Give the type of every table and view its relation fields; once, when all types exist."""
+    for table in LISTED:
         definition = table.type.__strawberry_definition__
         definition.fields.extend(relation_fields(table))
 

@@ -3,6 +3,8 @@
 import strawberry
 from strawberry.scalars import ID, JSON
 
+from schema.computed import IS_COMPANY_LINKED, linked_site, normalized
+from schema.enums import SiteStatus
 from schema.scalars import Timestamp
 from schema.table import Reference, Scope, Table, column
 
@@ -21,6 +23,19 @@ class Entity:
     data_hash: str = column("A hash of the raw data; unchanged data is not written again.", order=False)
     raw_data: JSON = column("What the vendor sent.")
     normalized_data: JSON = column("The same in our words, alike for all vendors of an entity type.")
+    name: str | None = normalized("name").column("The `name` in its normalized data; null if that has none.")
+    external_parent_id: str | None = normalized("externalParentId").column(
+        "The `externalParentId` in its normalized data: the vendor's id of a company's parent; null if that has none."
+    )
+    is_linked: bool | None = IS_COMPANY_LINKED.column(
+        "Whether it is a company of a PSA that a site is linked to, by `psaIntegrationId` and `psaCompanyId`."
+    )
+    linked_site_id: ID | None = linked_site("id").column("The site that is linked to it; null if none is.")
+    linked_site_name: str | None = linked_site("name").column("The name of the site that is linked to it.")
+    linked_site_slug: str | None = linked_site("slug").column("The slug of the site that is linked to it.")
+    linked_site_status: SiteStatus | None = linked_site("status").column(
+        "Whether the site that is linked to it is served."
+    )
     created_at: Timestamp = column("When it was first seen.")
     updated_at: Timestamp = column("When its data last changed.")
     deleted_at: Timestamp | None = column("When it was gone from the vendor; null while it is there.")

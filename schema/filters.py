@@ -19,7 +19,7 @@ from strawberry.utils.str_converters import to_camel_case
 from schema.enums import PRODUCT_ENUMS, Direction, Nulls
 from schema.scalars import Timestamp
 from schema.table import Kind, Table, list_of, or_null
-from schema.tables import BY_NAME, TABLES
+from schema.tables import BY_NAME, LISTED
 
 _EQUALITY: Final = {
     "eq": "Is this value; null: has no value.",
@@ -206,11 +206,11 @@ def _order(table: Table) -> type:
     )
 
 
-FILTERS: Final[Mapping[str, type]] = {table.name: _filter(table) for table in TABLES}
+FILTERS: Final[Mapping[str, type]] = {table.name: _filter(table) for table in LISTED}
 """The filter input of each table, by the table's name."""
 
-ORDERS: Final[Mapping[str, type]] = {table.name: _order(table) for table in TABLES}
+ORDERS: Final[Mapping[str, type]] = {table.name: _order(table) for table in LISTED}
 """The order input of each table, by the table's name."""
 
 # Filters name one another before they all exist; Strawberry finds them here by name.
-globals().update({f"{table.type_name}Filter": FILTERS[table.name] for table in TABLES})
+globals().update({f"{table.type_name}Filter": FILTERS[table.name] for table in LISTED})

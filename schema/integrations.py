@@ -3,6 +3,7 @@
 import strawberry
 from strawberry.scalars import ID, JSON
 
+from schema.computed import IS_ENABLED, SOURCES_COUNT, SOURCES_STATUS
 from schema.enums import DataSourceStatus
 from schema.scalars import Timestamp
 from schema.table import Reference, Scope, Table, column
@@ -27,6 +28,14 @@ class Integration:
         "JSON Schema of a data source's `config`; a property marked `sensitive` is a secret.", filter=False
     )
     is_active: bool | None = column("Whether it is offered; an integration is switched off, never deleted.")
+    data_sources_count: int | None = SOURCES_COUNT.column(
+        "How many data sources the viewer's tenant has of it."
+    )
+    is_enabled: bool | None = IS_ENABLED.column("Whether the viewer's tenant has a data source of it.")
+    data_source_status: DataSourceStatus | None = SOURCES_STATUS.column(
+        "Whether the viewer's tenant's data sources of it work: ERROR if one does not, else ACTIVE if one does, else "
+        "INACTIVE; null where there are none."
+    )
     created_at: Timestamp = column("When it was added to the catalogue.")
     updated_at: Timestamp = column("When the platform last changed it.")
 
@@ -34,6 +43,10 @@ class Integration:
 INTEGRATIONS = Table(
     Integration, "integrations", one="integration", many="integrations", module="Integrations",
     scope=Scope.EVERYONE,
+    also_many={
+        "integrationsView": "The `integrations` by the name of the view that had `isEnabled` and its like beside "
+        "their columns."
+    },
 )  # fmt: skip
 
 

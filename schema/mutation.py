@@ -10,6 +10,7 @@ from schema.agent_verbs import AGENT_VERBS
 from schema.connections import output_field
 from schema.entity_upserts import ENTITY_UPSERTS
 from schema.health_reports import HEALTH_REPORTS
+from schema.invitations import INVITATIONS
 from schema.mutation_field import MutationField, fields_of
 from schema.table import list_of
 from schema.tables import BY_NAME
@@ -19,7 +20,8 @@ from services.writes.records import RECORDS
 _DERIVED: Final = (field for table, record in RECORDS.items() for field in fields_of(BY_NAME[table], record))
 
 MUTATIONS: Final[Mapping[str, MutationField]] = {
-    field.name: field for field in (*_DERIVED, *VERBS, *ENTITY_UPSERTS, *HEALTH_REPORTS, *AGENT_VERBS)
+    field.name: field
+    for field in (*_DERIVED, *VERBS, *INVITATIONS, *ENTITY_UPSERTS, *HEALTH_REPORTS, *AGENT_VERBS)
 }
 """The mutations by their name."""
 

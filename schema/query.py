@@ -20,6 +20,7 @@ from schema.scalars import Timestamp
 from schema.streams import stream_fields
 from schema.table import Table, or_null
 from schema.tables import TABLES
+from schema.views import VIEWS
 
 
 @strawberry.type(description="Who is asking.")
@@ -49,11 +50,17 @@ def _root_fields(table: Table) -> list[StrawberryField]:
             table.one, row, f"The {label} of this id; null where there is none for the viewer.", id_argument(table)
         ),
         *(_also_by(table, name, key) for name, key in table.also_by.items()),
-        output_field(
-            table.many, CONNECTIONS[table.name], f"The `{table.many}` that the viewer may read, a page at a time.",
-            list_arguments(table),
-        ),
+        _list(table, table.many, f"The `{table.many}` that the viewer may read, a page at a time."),
+        *(_list(table, name, about) for name, about in table.also_many.items()),
     ]  # fmt: skip
+
+
+def _list(table: Table, name: str, about: str) -> StrawberryField:
+    return output_field(name, CONNECTIONS[table.name], about, list_arguments(table))
+
+
+def _view(view: Table) -> StrawberryField:
+    return _list(view, view.many, view.type.__strawberry_definition__.description + " A page at a time.")
 
 
 def _also_by(table: Table, name: str, key: str) -> StrawberryField:
@@ -69,6 +76,7 @@ def _fields() -> list[StrawberryField]:
     return [
         output_field("viewer", Viewer | None, "Who is asking; null for a caller without a token."),
         *(field for table in TABLES for field in _root_fields(table)),
+        *map(_view, VIEWS),
     ]
 
 

@@ -62,6 +62,17 @@ _KINDS: Final[Mapping[object, Kind]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """A computed column's look at other rows: of which table, and at which columns, by their SQL names.
+
+    Those that say which rows they are belong to them. It takes the right to read that table.
+    """
+
+    table: str
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ColumnOptions:
     """What a column's declaration says beyond its type."""
 
@@ -70,6 +81,7 @@ class ColumnOptions:
     search: bool
     sql: str | None
     reads: tuple[tuple[str, str], ...]
+    looks: tuple[Look, ...]
     stored: bool
 
 
@@ -81,6 +93,7 @@ def column(
     search: bool = False,
     sql: str | None = None,
     reads: tuple[tuple[str, str], ...] = (),
+    looks: tuple[Look, ...] = (),
     stored: bool = True,
 ) -> Any:
     """Declare a column of a table's class; its name and type are the class attribute's.
@@ -91,12 +104,14 @@ def column(
         order: Whether `orderBy` may name it (JSON and lists never can).
         search: Whether `search` looks into it.
         sql: A computed column's expression; `{t}` stands for the row.
-        reads: What its value depends on, as tables and their columns: the column itself unless given.
+        reads: What its value depends on, as tables and their columns: the column itself unless given. Of its own
+            table these are columns of the same row.
+        looks: The other rows that it depends on, of any table, and that must be readable to whoever reads it.
         stored: Whether the table has a column of this name; false for one that is computed altogether.
     """
     return strawberry.field(
         description=description,
-        metadata={_OPTIONS: ColumnOptions(filter, order, search, sql, reads, stored)},
+        metadata={_OPTIONS: ColumnOptions(filter, order, search, sql, reads, looks, stored)},
     )
 
 
@@ -182,7 +197,16 @@ OrderBy = tuple[str, Literal["asc", "desc"]]
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """One table: the GraphQL type of its rows and all that lists, relations and rights need to know."""
+    """One table, or a view of one: the type of its rows and all that lists, relations and rights need to know.
+
+    Attributes:
+        name: The table's SQL name; a view's own.
+        one: The root field that takes an id; none for a view.
+        also_by: Further root fields that give one row, each with the column that it is found by.
+        also_many: Further names of the list, each with what the schema tells of it.
+        of: The SQL name of the table whose rows a view shows.
+        only: What a view's rows have in common: columns with their value.
+    """
 
     type: Any
     name: str
@@ -193,7 +217,15 @@ class Table:
     references: tuple[Reference, ...] = ()
     choices: tuple[Choice, ...] = ()
     also_by: Mapping[str, str] = field(default_factory=dict)
+    also_many: Mapping[str, str] = field(default_factory=dict)
     default_order: OrderBy = ("id", "asc")
+    of: str | None = None
+    only: tuple[tuple[str, object], ...] = ()
+
+    @property
+    def relation(self) -> str:
+        """The SQL name of what its rows are read from."""
+        return self.of or self.name
 
     @property
     def type_name(self) -> str:

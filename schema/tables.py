@@ -1,4 +1,4 @@
-"""All 21 tables, and what follows from them taken together."""
+"""All 21 tables and the views of them, and what follows from them taken together."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ from schema.integrations import DATA_SOURCE_TO_SITE, DATA_SOURCES, INTEGRATIONS
 from schema.jobs import EVENTS_LOG, SCHEDULED_JOBS
 from schema.monitoring import API_LOGS, AUDIT_LOG, HEALTH_CHECKS
 from schema.table import Reference, Table
+from schema.views import VIEWS
 
 TABLES: Final[tuple[Table, ...]] = (
     TENANTS,
@@ -42,6 +43,9 @@ TABLES: Final[tuple[Table, ...]] = (
     TENANT_BILL_LINE_ITEMS,
     TENANT_BILLING_ADJUSTMENTS,
 )
+
+LISTED: Final[tuple[Table, ...]] = (*TABLES, *VIEWS)
+"""Everything that has a list of its own: the tables, and the views that show their rows otherwise."""
 
 BY_NAME: Final[Mapping[str, Table]] = {table.name: table for table in TABLES}
 """The tables by their SQL name."""
@@ -94,6 +98,6 @@ def relations(table: Table) -> tuple[Relation, ...]:
 
 
 RELATIONS: Final[Mapping[str, Mapping[str, Relation]]] = {
-    table.name: {relation.field: relation for relation in relations(table)} for table in TABLES
+    table.name: {relation.field: relation for relation in relations(table)} for table in LISTED
 }
-"""Each table's relations by their field."""
+"""The relations of each table and view by their field."""

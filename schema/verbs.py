@@ -203,7 +203,8 @@ VERBS: Final[tuple[MutationField, ...]] = (
     ),
     MutationField(
         name="inviteUser",
-        about="Invite a person: a User who is PENDING until they sign in. Takes the right `Users.Write`.",
+        about="Invite a person: a User who is PENDING until they sign in, with this e-mail address, if the identity "
+        "provider has verified it, or with a code of `createInvitationCode`. Takes the right `Users.Write`.",
         arguments=[
             argument("email", str, "Where the person is reached."),
             argument("name", str, "The person's name."),

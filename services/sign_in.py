@@ -67,6 +67,11 @@ async def sign_in(
     return signed_in.viewer
 
 
+def not_active() -> UnauthenticatedError:
+    """What a user is told who may not sign in, whatever the reason."""
+    return UnauthenticatedError("There is no active user for this token.")
+
+
 async def users_now(snapshot: Snapshot, subjects: Sequence[str]) -> dict[str, Viewer]:
     """The viewers that users are now, by their subjects; who may not sign in any more is not among them.
 
@@ -86,7 +91,7 @@ async def tenants_now(snapshot: Snapshot, tenant_ids: Sequence[str]) -> set[str]
 async def _user(connection: Connection, identity: Identity) -> SignedIn:
     row = await connection.fetchrow(_USER, identity.subject)
     if row is None or not row["acceptable"]:
-        raise UnauthenticatedError("There is no active user for this token.")
+        raise not_active()
     facts = Facts(identity.subject, row["tenant_id"], row["role_id"], row["rights"])
     return SignedIn(_viewer(row, identity.expires_at), facts)
 

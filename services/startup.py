@@ -51,16 +51,21 @@ def located_database(settings: Settings) -> Iterator[str]:
             postgres.stop()
 
 
+def direct(dsn: str, settings: Settings) -> str:
+    """The database past a transaction pooler, for what needs a session of its own."""
+    return settings.database_direct_url.get_secret_value() if settings.database_direct_url else dsn
+
+
 async def migrated(dsn: str, settings: Settings) -> list[str]:
     """Brings the database up to the code; returns the versions that were applied.
 
     Raises:
         StartupError: it cannot be reached, is too old, newer than the code, or a migration failed.
     """
-    direct = settings.database_direct_url.get_secret_value() if settings.database_direct_url else dsn
-    await _require_postgres(direct)
+    past_pooler = direct(dsn, settings)
+    await _require_postgres(past_pooler)
     try:
-        versions = await migrate(direct, settings)
+        versions = await migrate(past_pooler, settings)
     except (*_UNREACHABLE, BaseORMException) as error:
         raise StartupError(f"The migration of the database failed: {one_line(error)}") from error
     if versions:

@@ -46,15 +46,6 @@ class Feed:
         async with self._database.statement() as connection:
             return await self._log.since(connection, moment)
 
-    async def now(self) -> Moment:
-        """The moment that a reader who asks now would see.
-
-        Raises:
-            UnavailableError: The database cannot be reached.
-        """
-        async with self._database.statement() as connection:
-            return await self._log.now(connection)
-
     def publish(self, delta: Delta) -> None:
         """Hand a delta to all who listen; called by the ticks alone."""
         for token, callback in list(self._listeners.items()):

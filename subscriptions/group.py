@@ -40,6 +40,7 @@ class Group:
     Attributes:
         question: What is asked.
         subscriptions: By whom; none once the group is over.
+        untold: Those among them who may not know the answer; a tick that has nothing new looks at no others.
         answer: The last that was found.
         facts: The digest of what the run told of its reads.
         dependences: The read set.
@@ -48,11 +49,13 @@ class Group:
         flight: The tick whose snapshot it is being run on.
         alone: Whether it is to be run by a statement of its own, as one with others has failed.
         seconds: What running it took the last time, or its share in that; None until it is known.
+        told_at: The latest tick as of whose moment it was told, to all who had come before that tick.
     """
 
     question: Question
     asked: int
     subscriptions: dict[Subscription, None] = field(default_factory=dict)
+    untold: dict[Subscription, None] = field(default_factory=dict)
     answer: Answer | None = None
     facts: bytes | None = None
     dependences: tuple[Dependence, ...] = ()
@@ -60,6 +63,7 @@ class Group:
     flight: int | None = None
     alone: bool = False
     seconds: float | None = None
+    told_at: int = 0
 
     @property
     def over(self) -> bool:
@@ -76,11 +80,31 @@ class Group:
         """Whether the last answer is true as far as is known."""
         return self.answer is not None and not self.dirty and self.flight is None
 
+    def enter(self, subscription: Subscription) -> None:
+        """Take a subscriber in, who is to be told the answer."""
+        subscription.group = self
+        self.subscriptions[subscription] = None
+        self.untold[subscription] = None
+
+    def part(self, subscription: Subscription) -> None:
+        """Let a subscriber go."""
+        subscription.group = None
+        del self.subscriptions[subscription]
+        self.untold.pop(subscription, None)
+
+    def take(self, answer: Answer) -> None:
+        """Have another answer, which nobody knows yet."""
+        self.answer = answer
+        self.untold = dict(self.subscriptions)
+
     def tell(self, moment: Moment, before: int) -> int:
         """Tell the answer to those who came before a tick and do not know it; returns to how many."""
         assert self.answer is not None  # noqa: S101 - told of groups that have one
         digest = self.answer.digest
-        to_tell = [s for s in self.subscriptions if s.arrived < before and s.told != digest]
+        self.told_at = max(self.told_at, before)
+        present = [s for s in self.untold if s.arrived < before]
+        self.untold = {s: None for s in self.untold if s.arrived >= before}
+        to_tell = [s for s in present if s.told != digest]
         message = payload(self.answer, self.question, moment) if to_tell else None
         for subscription in to_tell:
             if (

@@ -35,7 +35,7 @@ class Groups:
         self.abandoned: Callable[[Group], None] = lambda _: None
         self._by_key: dict[Key, Group] = {}
         self._dirty: dict[Group, None] = {}
-        self._guests: list[Subscription] = []
+        self._guests: dict[Subscription, None] = {}
         self._subscriptions = 0
         self._clocked: set[Group] = set()
         self._kept = 0
@@ -77,10 +77,9 @@ class Groups:
         if group is None:
             group = self._by_key[question.key] = Group(question, subscription.arrived)
             self._dirty[group] = None
-        subscription.group = group
-        group.subscriptions[subscription] = None
+        group.enter(subscription)
         self._subscriptions += 1
-        self._guests.append(subscription)
+        self._guests[subscription] = None
 
     def leave(self, subscription: Subscription) -> None:
         """End a subscription; a group that nobody is in any more is gone with all that was kept of it."""
@@ -102,18 +101,13 @@ class Groups:
         """The dirty groups that this tick may run; those that were dirty first come first."""
         return [group for group in self._dirty if group.asked < self.tick]
 
-    @property
-    def waiting(self) -> bool:
-        """Whether somebody waits for a first message, be it of a run or of none."""
-        return bool(self._guests)
-
     def welcome(self) -> list[Group]:
         """The clean groups with guests, who may now be told; to be asked when the tick's changes are matched.
 
         A guest of a group that is dirty or in flight is told by the run. An answer that was not kept is run for.
         """
         present = [g for g in self._guests if g.arrived < self.tick]
-        self._guests = [g for g in self._guests if g.arrived >= self.tick]
+        self._guests = {g: None for g in self._guests if g.arrived >= self.tick}
         clean = dict.fromkeys(g.group for g in present if g.group is not None and g.group.clean)
         for group in clean:
             if group.answer is None or group.answer.body is None:
@@ -169,8 +163,16 @@ class Groups:
             if group.answer.digest == answer.digest and group.answer.body is not None:
                 return
             self._kept -= group.answer.size
-        group.answer = answer
+        group.take(answer)
         self._kept += answer.size
+
+    def told_at(self, subscription: Subscription) -> int:
+        """The latest tick as of whose moment a subscription, which must not be over, has been told; 0 for none."""
+        group = subscription.group
+        if group is None or group.answer is None or subscription.told != group.answer.digest:
+            return 0
+        tick = max(group.told_at, self.matched if group.clean else 0)
+        return tick if subscription.arrived < tick else 0
 
     def spare(self, group: Group) -> None:
         """Keep no more of a told answer than its digest, where all answers together have grown too large."""
@@ -187,11 +189,12 @@ class Groups:
         return bool(matcher.touched(missed))
 
     def _part(self, subscription: Subscription) -> None:
-        group, subscription.group = subscription.group, None
+        group = subscription.group
         if group is None:
             return
         self._subscriptions -= 1
-        del group.subscriptions[subscription]
+        self._guests.pop(subscription, None)
+        group.part(subscription)
         if group.over:
             self._forget(group)
 
@@ -215,12 +218,21 @@ class Groups:
             (all(key == group.question.key for key, group in self._by_key.items()), "keys"),
             (not any(group.over for group in groups), "groups without subscribers"),
             (all(s.group is group for group in groups for s in group.subscriptions), "places"),
+            (all(_is_known(s, group) for group in groups for s in group.subscriptions), "untold"),
             (self._subscriptions == sum(len(group.subscriptions) for group in groups), "subscribers"),
             (set(self._dirty) == {group for group in groups if group.dirty}, "dirty groups"),
             (not any(group.dirty and group.flight is not None for group in groups), "flights"),
             (self._clocked <= set(groups), "groups that go by time"),
+            ({guest.group for guest in self._guests} <= set(groups), "guests"),
             (self._kept == sum(group.answer.size for group in groups if group.answer), "kept answers"),
         ):
             if not holds:
                 raise AssertionError(f"the {about} are not in order")
         self.matcher.validate()
+
+
+def _is_known(subscription: Subscription, group: Group) -> bool:
+    """Whether a subscriber knows the answer, or stands among those who may not."""
+    return subscription in group.untold or (
+        group.answer is not None and subscription.told == group.answer.digest
+    )

@@ -133,7 +133,8 @@ class Lanes:
             work.hold.release()
         if lane.left or task.cancelled():
             self._ring()
-        if lane.left and not task.cancelled() and (error := task.exception()):
+        error = None if task.cancelled() else task.exception()
+        if lane.left and error:
             _log.warning("a slow live query was interrupted", error=str(error))
 
     async def _watch(self, tasks: Sequence["asyncio.Task[None]"]) -> None:
@@ -198,10 +199,12 @@ class Lanes:
         try:
             outcomes = await self._outcomes(lane, work, batch)
         except BaseException as error:  # noqa: BLE001 - raised again, unless it is that of several groups
-            await self._failed(lane, batch, error)
+            await self._failed(lane, work, batch, error)
             return
         finally:
             lane.batch = None
+        if lane.left:
+            work = work.apart()
         self._land(work, batch, outcomes)
         if lane.left:
             self._tell(work)
@@ -212,17 +215,22 @@ class Lanes:
         outcomes = await run(lane.snapshot, batch, work.time)
         self._figures.statements += lane.snapshot.statements - before
         if any(isinstance(outcome, Failure) for outcome in outcomes):
-            await self._part(lane)
+            await self._part(lane, work)
         return outcomes
 
-    async def _part(self, lane: _Lane) -> None:
-        """Leave a snapshot in which a statement has failed; the next run joins the moment anew."""
+    async def _part(self, lane: _Lane, work: Work) -> None:
+        """Leave a snapshot in which a statement has failed; the next run joins the moment anew, if that can be."""
+        if work.exported is None and work.queue:
+            work.lose()
         snapshot, lane.snapshot = lane.snapshot, None
         if snapshot is not None:
             await snapshot.close()
 
-    async def _failed(self, lane: _Lane, batch: Batch, error: BaseException) -> None:
-        """A statement came to nothing: each group is run alone to find whose fault it was, unless it was nobody's."""
+    async def _failed(self, lane: _Lane, work: Work, batch: Batch, error: BaseException) -> None:
+        """A statement came to nothing: each group is run alone to find whose fault it was, unless it was nobody's.
+
+        That is done in the next tick, with all that this one was to run: the answers of a tick are told together.
+        """
         taken = asyncio.get_running_loop().time() - lane.since
         for group in batch.groups:
             self._groups.give_up(group)
@@ -235,7 +243,9 @@ class Lanes:
         if isinstance(error, UnavailableError | asyncio.CancelledError) or not isinstance(error, Exception):
             raise error
         _log.warning("live queries failed together, and are run one by one", error=str(error))
-        await self._part(lane)
+        if not lane.left:
+            work.lose()
+        await self._part(lane, work)
 
     def _land(self, work: Work, batch: Batch, outcomes: Sequence[Outcome | Failure]) -> None:
         missed = work.hold.missed()

@@ -16,6 +16,9 @@ from core.tokens import Identity
 from core.viewer import Viewer, ViewerKind
 from resolvers.ways import Way
 from services.sign_in import sign_in
+from subscriptions.arrivals import Arrivals, Enter
+from subscriptions.catching_up import CatchingUp, Waits
+from subscriptions.changes import Change
 from subscriptions.feed import Feed
 from subscriptions.figures import Figures
 from subscriptions.groups import Groups
@@ -46,6 +49,7 @@ class Live:
         groups: The live queries that are open.
         viewers: Who sits at open sockets.
         feed: What the ticks see.
+        catching_up: Who waits until they have been told of a moment.
     """
 
     def __init__(
@@ -64,7 +68,9 @@ class Live:
         self.groups = Groups(matcher)
         self.viewers = Viewers(matcher)
         self.feed = Feed(log, apart)
+        self.catching_up = CatchingUp(self.groups)
         self._history = History()
+        self._arrivals = Arrivals(database, self._history)
         self._tasks: list[asyncio.Task[None]] = []
         self._pulse = Pulse(pooled=not settings.statement_cache_size)
         self._asking = Asking(schema, Way(settings.reads))
@@ -79,9 +85,10 @@ class Live:
             feed=self.feed,
             pulse=self._pulse,
             figures=self.figures,
+            catching_up=self.catching_up,
             offline_after_ms=settings.agent_offline_after * 1000,
         )
-        self.streams = Streams(self.feed, database, schema, lambda: self.moment)
+        self.streams = Streams(self.feed, database, schema, lambda: self.moment, self.catching_up.look)
 
     @classmethod
     async def open(cls, database: Database, schema: GraphQLSchema, settings: Settings) -> Self:
@@ -110,6 +117,7 @@ class Live:
         for task in self._tasks:
             task.cancel()
         await asyncio.wait(self._tasks, timeout=LIVE_CLOSE_S)
+        await self._arrivals.close()
         await self.streams.close()
         self._apart.terminate()
         await asyncio.wait(self._tasks, timeout=LIVE_CLOSE_S)
@@ -149,18 +157,37 @@ class Live:
         Raises:
             ProductError: The viewer is refused, or cannot be looked up.
         """
-        session = Session(self.viewers, self.groups, self.streams, self._asking, self._pulse, gone)
+        session = Session(
+            self.viewers,
+            self.groups,
+            self.streams,
+            self._asking,
+            self._pulse,
+            Waits(self.catching_up),
+            gone,
+        )
         if identity is None:
             return session
-        hold = self._history.hold()
-        try:
-            viewer = await self._viewer(identity, tenant)
+
+        def enter(viewer: Viewer, missed: list[Change] | None) -> None:
             session.begin(identity, viewer)
-            self.viewers.enter(identity, viewer, session.seat, hold.missed())
-        finally:
-            hold.release()
+            self.viewers.enter(identity, viewer, session.seat, missed)
+
+        try:
+            await self._sign_in(identity, tenant, enter)
+        except BaseException:  # where it was cancelled, the session may have begun
+            session.close()
+            raise
         return session
 
-    async def _viewer(self, identity: Identity, tenant: str | None) -> Viewer:
-        async with self._database.snapshot(platform=identity.kind is ViewerKind.PLATFORM) as snapshot:
-            return await sign_in(snapshot.connection, identity, tenant)
+    async def _sign_in(self, identity: Identity, tenant: str | None, enter: Enter) -> None:
+        if identity.kind is ViewerKind.USER and tenant is None:
+            await self._arrivals.arrive(identity, enter)
+            return
+        hold = self._history.hold()
+        try:
+            async with self._database.snapshot(platform=identity.kind is ViewerKind.PLATFORM) as snapshot:
+                viewer = await sign_in(snapshot.connection, identity, tenant)
+            enter(viewer, hold.missed())
+        finally:
+            hold.release()

@@ -60,8 +60,11 @@ class ChangeLog:
         return Delta(now, tuple(change for change in changes if _is_change(change)), complete)
 
     def _reaches(self, moment: Moment, now: Moment, floors: Sequence[str]) -> bool:
-        """Whether the log reaches back to `moment`; never while no era has begun (`begin_era`, retention.keep)."""
-        if not now.era or (moment.era or self._era) != now.era:
+        """Whether the log reaches back to `moment`; never while no era has begun (`begin_era`, retention.keep).
+
+        Nor where `moment` is ahead: somebody has put older files back, and what it saw has never been.
+        """
+        if not now.era or (moment.era or self._era) != now.era or not now.covers(moment):
             return False
         return all(moment.covers(Moment.parse(floor)) for floor in floors)
 

@@ -5,7 +5,7 @@ into. A dependence is never narrower than what was read; what cannot be said in 
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from core.viewer import Viewer, ViewerKind
@@ -58,7 +58,8 @@ def _of_read(read: Read, viewer: Viewer) -> Iterator[Dependence]:
     for table, where, columns in used.related:
         yield from _dependence(viewer, table, _equalities(table, where), columns, None)
     for name, columns in used.elsewhere.items():
-        yield from _dependence(viewer, BY_NAME[name], {}, columns, None)
+        for dependence in _dependence(viewer, BY_NAME[name], {}, columns, None):
+            yield replace(dependence, tenants=None) if _is_anybodys(level, viewer) else dependence
 
 
 def _dependence(
@@ -68,7 +69,12 @@ def _dependence(
     if table.scope is Scope.ITSELF and viewer.kind is not ViewerKind.PLATFORM:
         equal = _both(equal, {"id": frozenset({viewer.tenant_id})})
     if all(equal.values()):
-        yield Dependence(table.name, _tenants(viewer, table), equal, frozenset(uses), window)
+        yield Dependence(table.relation, _tenants(viewer, table), equal, frozenset(uses), window)
+
+
+def _is_anybodys(level: Level, viewer: Viewer) -> bool:
+    """Whether the level's rows are of many tenants, so that what they are computed from is, too."""
+    return level.table.scope is Scope.ITSELF and viewer.kind is ViewerKind.PLATFORM
 
 
 def _tenants(viewer: Viewer, table: Table) -> frozenset[str | None] | None:
@@ -154,8 +160,10 @@ class _Used:
 
     def _columns(self, table: Table, into: set[str], columns: Iterable[Column]) -> None:
         for column in columns:
-            for of_table, name in column.options.reads or ((table.name, column.name),):
-                (into if of_table == table.name else self._elsewhere(of_table)).add(name)
+            for of_table, name in column.options.reads or ((table.relation, column.name),):
+                (into if of_table == table.relation else self._elsewhere(of_table)).add(name)
+            for look in column.options.looks:
+                self._elsewhere(look.table).update(look.columns)
 
     def _elsewhere(self, table: str) -> set[str]:
         if table not in self.elsewhere:

@@ -9,8 +9,10 @@ from core.viewer import Viewer
 from resolvers.documents import Document
 from resolvers.execution import Request, refusal
 from resolvers.live_documents import stream_of
+from subscriptions.catching_up import Waits
 from subscriptions.group import Subscription
 from subscriptions.groups import Groups
+from subscriptions.moment import Moment
 from subscriptions.pulse import Pulse
 from subscriptions.questions import Asking
 from subscriptions.sinks import Gone, Sink
@@ -50,6 +52,7 @@ class Session:
         streams: Streams,
         asking: Asking,
         pulse: Pulse,
+        waits: Waits,
         gone: Callable[[Gone], None],
     ) -> None:
         self._viewers = viewers
@@ -57,6 +60,7 @@ class Session:
         self._streams = streams
         self._asking = asking
         self._pulse = pulse
+        self._waits = waits
         self._gone = gone
         self._identity: Identity | None = None
         self._open: dict[Subscription | _Listening, None] = {}
@@ -116,8 +120,20 @@ class Session:
         self._pulse.ring()
         return subscription
 
+    def catch_up(self, reached: Callable[[Moment], None]) -> bool:
+        """Take a new moment, and tell it when all that is open here has been told as of it.
+
+        Returns whether that is going to be: not where nobody is signed in, or `SOCKET_WAITS_MAX` wait.
+        """
+        places = [o.listener if isinstance(o, _Listening) else o for o in self._open]
+        if self.viewer is None or not self._waits.add(places, reached):
+            return False
+        self._pulse.ring()
+        return True
+
     def close(self) -> None:
         """End it, and all of its subscriptions; to say so twice does no harm."""
+        self._waits.clear()
         self._viewers.leave(self.seat)
         for subscription in list(self._open):
             subscription.cancel()

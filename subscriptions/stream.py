@@ -125,6 +125,10 @@ class Stream:
         """Whether everything that was heard has been told."""
         return not (self.pending or self.busy or self.cursor.part)
 
+    def has_told(self, moment: Moment) -> bool:
+        """Whether all of its events that a moment sees have been told, given that those have been heard."""
+        return self.idle or (not self.greets and self.cursor.told.covers(moment))
+
     def stands_at(self, moment: Moment) -> StreamCursor:
         """Behind which events its subscribers stand, given that all up to `moment` have been heard."""
         return StreamCursor(moment) if self.idle and moment.covers(self.cursor.told) else self.cursor

@@ -42,10 +42,11 @@ class StreamRuns:
             UnavailableError: The database is away.
         """
         unknown = [event for event in events if event.site is None]
+        sites = [_site(event) for event in events]  # before any wait: one that fails is taken from its event
         if unknown:
             await self._look_up(stream.viewer, unknown)
-        sites = [await event.site for event in events if event.site is not None]
-        return [event for event, site in zip(events, sites, strict=True) if site == stream.wanted.site_id]
+        found = [await site for site in sites]
+        return [event for event, site in zip(events, found, strict=True) if site == stream.wanted.site_id]
 
     async def response(self, stream: Stream, cursor: str, events: Sequence[Event]) -> dict[str, Any]:
         """A message with the rows that hang on its events, as the viewer may see them.
@@ -76,8 +77,6 @@ class StreamRuns:
 
     async def _look_up(self, viewer: Viewer, events: Sequence[Event]) -> None:
         """Tell each event the site of its resource; jobs and integrations have none."""
-        for event in events:
-            event.site = asyncio.get_running_loop().create_future()
         try:
             async with self._snapshot(viewer) as snapshot:
                 wanted = (_ids(events, kind) for kind in ("agent", "data_source"))
@@ -89,8 +88,14 @@ class StreamRuns:
         sites = {(record["kind"], record["id"]): record["site_id"] for record in found}
         for event in events:
             kind, row_id = event.values["resourceType"], event.values["resourceId"]
-            assert event.site is not None  # noqa: S101 - as set above
-            event.site.set_result(row_id if kind == "site" else sites.get((kind, row_id)))
+            _site(event).set_result(row_id if kind == "site" else sites.get((kind, row_id)))
+
+
+def _site(event: Event) -> "asyncio.Future[str | None]":
+    """Where the site of an event is to be waited for."""
+    if event.site is None:
+        event.site = asyncio.get_running_loop().create_future()
+    return event.site
 
 
 def _ids(events: Sequence[Event], kind: str) -> list[str]:

@@ -40,11 +40,25 @@ class Streams:
     """All streams of one server. It listens to the feed only while somebody listens to a stream."""
 
     def __init__(
-        self, feed: Feed, database: Database, schema: GraphQLSchema, published: Callable[[], Moment]
+        self,
+        feed: Feed,
+        database: Database,
+        schema: GraphQLSchema,
+        published: Callable[[], Moment],
+        told: Callable[[], None],
     ) -> None:
-        """`published` tells the moment from which the next delta of the feed will go on."""
+        """Begin.
+
+        Args:
+            feed: Where changes are heard.
+            database: Where the rows on events are read.
+            schema: What documents are of.
+            published: Tells the moment from which the next delta of the feed will go on.
+            told: Called when a stream that had to read has told what waited.
+        """
         self._feed = feed
         self._published = published
+        self._told = told
         self._runs = StreamRuns(database, schema)
         self._index = StreamIndex()
         self._reached = published()
@@ -194,6 +208,7 @@ class Streams:
         finally:
             stream.busy = False
         self._index.put_together(self._reached)
+        self._told()
 
     async def _tell_some(self, stream: Stream) -> None:
         """Read what one message takes, and tell it; where the database is away, wait a while."""
@@ -243,10 +258,13 @@ class Streams:
             quiet = [s for s in self._index if now - s.told_s > STREAM_CURSOR_S and not (s.busy or s.pending)]
             if quiet:
                 await self._look_ahead()
-                for stream in quiet:
-                    if not (stream.busy or stream.pending):
-                        cursor = stream.stands_at(self._reached)
-                        self._send(stream, cursor, _plain(stream, cursor, ()))
+                self._refresh(quiet)
+
+    def _refresh(self, quiet: Sequence[Stream]) -> None:
+        for stream in quiet:
+            if not (stream.busy or stream.pending):
+                cursor = stream.stands_at(self._reached)
+                self._send(stream, cursor, _plain(stream, cursor, ()))
 
     async def _look_ahead(self) -> None:
         """Where nothing has happened since what was heard last, stand at the present moment."""
@@ -254,6 +272,9 @@ class Streams:
         try:
             delta = await self._feed.since(before)
         except UnavailableError:
+            return
+        except Exception:  # noqa: BLE001 - in the log; the cursors of what was heard are as good
+            _log.exception("the log cannot be looked into for fresh cursors")
             return
         if delta.complete and not delta.changes:
             self._reach(delta.moment)

@@ -17,6 +17,7 @@ from core.database import Database, SharedSnapshot
 from core.errors import UnavailableError
 from core.limits import LIVE_PATIENCE_S
 from core.outages import outages_told
+from subscriptions.catching_up import CatchingUp
 from subscriptions.changes import Change, Delta
 from subscriptions.feed import Feed
 from subscriptions.figures import Figures
@@ -55,6 +56,7 @@ class Ticks:
         feed: Feed,
         pulse: Pulse,
         figures: Figures,
+        catching_up: CatchingUp,
         offline_after_ms: int,
     ) -> None:
         self.moment = moment
@@ -67,6 +69,7 @@ class Ticks:
         self._feed = feed
         self._pulse = pulse
         self._figures = figures
+        self._catching_up = catching_up
         self._timing = Timing(offline_after_ms)
         self._lanes = Lanes(database, groups, self._timing, figures, self._tell, pulse.ring)
         self._since: int | None = None
@@ -105,15 +108,15 @@ class Ticks:
         """
         tick = self._groups.begin()
         self._figures.ticks += 1
-        self._since = None
         if not self._timing.follow(
             needed=self._groups.clocked
         ):  # a clock that is to be opened has a say in it
             changed = await self._look()
             if self._calm():
                 self._publish()
-                self._groups.matched = tick
+                self._arrive(tick)
                 self._greet(self._groups.welcome())
+                self._catching_up.look()
                 if not self._groups.ready():
                     return changed
         await self._run(tick)
@@ -149,24 +152,30 @@ class Ticks:
         except BaseException:
             await snapshot.close()
             raise
-        self._groups.matched = tick
-        welcome = self._groups.welcome()
-        try:
-            await self._work(snapshot)
-        finally:
-            self._greet(welcome)
+        self._arrive(tick)
+        await self._work(snapshot, self._groups.welcome())
 
-    async def _work(self, snapshot: SharedSnapshot) -> None:
-        """Run on a snapshot what is dirty, and close it."""
+    def _arrive(self, tick: int) -> None:
+        """Everything up to the tick's moment has been matched, and handed on to streams."""
+        self._groups.matched = tick
+        self._catching_up.arrive(self.moment)
+
+    async def _work(self, snapshot: SharedSnapshot, welcome: Sequence[Group]) -> None:
+        """Run on a snapshot what is dirty, close it, and tell what was found, to guests as well."""
         work = Work(self.moment, self._timing.clock, self._timing.time, self._history.hold())
         quick, slow = self._lanes.choose(self._groups.ready())
         try:
             self._figures.moments += 1
             await self._lanes.work(work, quick, slow, snapshot)
+        except BaseException:
+            work.lose()
+            raise
         finally:
             if not work.lanes:
                 work.hold.release()
-            self._tell(work)
+            self._tell(work, welcome)
+        if not work.lost:
+            self._since = None
         if any(self._lanes.choose(self._groups.ready())):
             self._pulse.ring()
 
@@ -219,10 +228,14 @@ class Ticks:
                 self._figures.messages += group.tell(self.moment, self._groups.tick)
                 self._groups.spare(group)
 
-    def _tell(self, work: Work) -> None:
-        """Tell what runs have found, all of it at once."""
+    def _tell(self, work: Work, welcome: Sequence[Group] = ()) -> None:
+        """Tell what runs have found, all of it at once; where some came to nothing, run everything again."""
         landed, work.landed = work.landed, []
         failed, work.failed = work.failed, []
+        if work.lost:
+            for group in (*welcome, *(group for group, _ in landed)):
+                self._groups.touch(group)
+            landed, welcome = [], ()
         told = 0
         for group, before in landed:
             if not group.over:
@@ -233,6 +246,8 @@ class Ticks:
             for subscription in list(group.subscriptions):
                 subscription.cancel()
                 subscription.sink.error(failure.errors)
+        self._greet(welcome)
+        self._catching_up.look()
         self._figures.messages += told
         if told and self._since is not None:
             self._figures.lag(max(0, now_ms() - self._since) / 1000)

@@ -1,7 +1,7 @@
 """What one tick has to run."""
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from subscriptions.clock import Clock
 from subscriptions.group import Group
@@ -25,6 +25,8 @@ class Work:
         failed: Groups that failed, and are to be ended.
         lanes: How many connections are at it.
         exported: The name under which they join its moment.
+        lost: Whether its moment was lost before all had been run: nothing that landed is told, as it is to agree
+            with what is run at a later one.
     """
 
     moment: Moment
@@ -36,3 +38,13 @@ class Work:
     failed: list[tuple[Group, Failure]] = field(default_factory=list)
     lanes: int = 0
     exported: str | None = None
+    lost: bool = False
+
+    def lose(self) -> None:
+        """Run nothing more of it."""
+        self.lost = True
+        self.queue.clear()
+
+    def apart(self) -> "Work":
+        """The same moment for a run that has left its tick: what comes of it is told by itself."""
+        return replace(self, queue=deque(), landed=[], failed=[], lost=False)

@@ -4,9 +4,10 @@ import itertools
 import os
 import shutil
 import signal
+import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -39,11 +40,12 @@ def binaries(version: int) -> Path:
 class ThrowawayCluster:
     """A running cluster; databases are made in it and dropped as tests come and go."""
 
-    def __init__(self, version: int, cluster: Cluster, log: Path) -> None:
+    def __init__(self, version: int, cluster: Cluster, log: Path, options: Mapping[str, str]) -> None:
         self.version = version
         self._cluster = cluster
         self._log = log
-        self._server = cluster.start(log, _OPTIONS)
+        self._options = options
+        self._server = cluster.start(log, options)
         self._numbers = itertools.count(1)
 
     @property
@@ -58,14 +60,33 @@ class ThrowawayCluster:
     def restart(self) -> None:
         """Stop it as one should, and start it again."""
         self.stop()
-        self._server = self._cluster.start(self._log, _OPTIONS)
+        self._server = self._cluster.start(self._log, self._options)
 
     def crash(self) -> None:
         """Kill it with all of its processes, and start it again: it recovers as after a power cut."""
         end(self._server.process, signal.SIGKILL)
         while has_survivors(self._cluster.data):
             time.sleep(0.01)
+        self._server = self._cluster.start(self._log, self._options)
+
+    def copy(self) -> Path:
+        """Stop it, copy its directory, and start it again; gives the copy, which goes with the cluster."""
+        copied = self._log.with_name("copy")
+        self.stop()
+        self._replace(self._cluster.data, copied)
         self._server = self._cluster.start(self._log, _OPTIONS)
+        return copied
+
+    def go_back_to(self, copied: Path) -> None:
+        """Put a copy in the place of what is there: everything since is as if it had never been."""
+        self.stop()
+        self._replace(copied, self._cluster.data)
+        self._server = self._cluster.start(self._log, _OPTIONS)
+
+    @staticmethod
+    def _replace(source: Path, target: Path) -> None:
+        shutil.rmtree(target, ignore_errors=True)
+        subprocess.run(["cp", "-a", source, target], check=True)
 
     def dsn(self, database: str, role: str = ROLE) -> str:
         """The address of one of its databases, for the tests' role unless another is named."""
@@ -91,8 +112,11 @@ class ThrowawayCluster:
 
 
 @contextmanager
-def throwaway_cluster(version: int) -> Iterator[ThrowawayCluster]:
-    """A fresh cluster of that version in a directory of its own; nothing of it is left afterwards."""
+def throwaway_cluster(version: int, **options: str) -> Iterator[ThrowawayCluster]:
+    """A fresh cluster of that version in a directory of its own; nothing of it is left afterwards.
+
+    `options` are settings of PostgreSQL other than those that tests have.
+    """
     home = Path(tempfile.mkdtemp(prefix=f"msp-test-{version}-", dir="/tmp"))
     account = roots_stand_in() if os.geteuid() == 0 else None
     try:
@@ -100,7 +124,7 @@ def throwaway_cluster(version: int) -> Iterator[ThrowawayCluster]:
             account.own(home)
         cluster = Cluster(binaries(version), home / "data", account)
         cluster.initialise()
-        running = ThrowawayCluster(version, cluster, home / "log")
+        running = ThrowawayCluster(version, cluster, home / "log", _OPTIONS | options)
         try:
             cluster.sql(running.socket_dir, f"CREATE ROLE {ROLE} LOGIN CREATEDB CREATEROLE")
             yield running

@@ -1,8 +1,8 @@
 """What all tests stand on: real databases, on PostgreSQL 18 and 15, and no skipping in CI."""
 
 import os
-from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any, Final
 
 import asyncpg
 import pytest
@@ -14,6 +14,10 @@ from tests.clusters import ThrowawayCluster, throwaway_cluster
 
 IN_CI = bool(os.environ.get("CI"))
 _skipped: list[str] = []
+_seen: list[str] = []
+
+Seen = Callable[[str], None]
+_SEEN: Final = "seen"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -37,6 +41,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     )
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where several processes share the tests, each version of PostgreSQL is started by one of them."""
+    for item in items:
+        version = getattr(item, "callspec", None) and item.callspec.params.get("cluster")
+        item.add_marker(pytest.mark.xdist_group(f"postgres{version}" if version else item.path.stem))
+
+
 def _version(version: int) -> Any:
     """The parameter for a version; skipped where the version is missing, which CI refuses further down."""
     missing = not clusters.binaries(version).exists()
@@ -47,6 +59,8 @@ def _version(version: int) -> Any:
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     if report.skipped and not hasattr(report, "wasxfail"):
         _skipped.append(report.nodeid)
+    if report.when == "teardown":
+        _seen.extend(f"{report.nodeid}: {line}" for name, line in report.user_properties if name == _SEEN)
 
 
 def pytest_collectreport(report: pytest.CollectReport) -> None:
@@ -62,10 +76,18 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for line in _seen:
+        terminalreporter.line(line)
     if IN_CI and _skipped:
         terminalreporter.section("skipped, which CI does not allow", red=True)
         for test in _skipped:
             terminalreporter.line(test)
+
+
+@pytest.fixture
+def seen(record_property: Callable[[str, object], None]) -> Seen:
+    """Tells behind all tests what this one has seen, passed or not: seeds, counts."""
+    return lambda line: record_property(_SEEN, line)
 
 
 @pytest.fixture

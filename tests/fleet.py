@@ -1,6 +1,7 @@
 """The agents' HTTP API in the test's own process: real tokens, real PostgreSQL, and a tenant with devices."""
 
 import itertools
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,13 +17,13 @@ from core.agent_tokens import AgentTokens
 from core.database import Database
 from core.issuer import IssuerConfig
 from core.settings import Settings
-from core.signing import SigningKey
+from core.signing import SigningKey, issue_platform_token
 from core.tokens import TokenVerifier
 from services.agents.fleet import Fleet
 from services.demo.load import AS_PLATFORM
 from services.startup import unready
-from tests.issuers import ISSUER
-from tests.rows import write_tenant
+from tests.issuers import ISSUER, ec_key, key_server, public_jwk, user_token
+from tests.rows import write, write_tenant
 
 _numbers = itertools.count(1)
 
@@ -116,6 +117,29 @@ class Yard:
             headers={name: value for name, value in shown.items() if value is not None},
         )
 
+    async def ask(self, query: str, token: str, tenant: str | None = None, **variables: Any) -> Any:
+        """The response to GraphQL, as JSON; `tenant` is for the platform to name."""
+        headers = {"Authorization": f"Bearer {token}", **({"X-Tenant-Id": tenant} if tenant else {})}
+        answer = await self.client.post(
+            "/graphql", json={"query": query, "variables": variables}, headers=headers
+        )
+        return answer.json()
+
+    async def user(self, *rights: str, tenant: Tenant | None = None) -> str:
+        """The token of a new user with these rights."""
+        whose, name = (tenant or self.mine).id, f"user-{next(_numbers)}"
+        role = {"id": name, "tenant_id": whose, "name": name, "description": ""}
+        granted = json.dumps(dict.fromkeys(rights, True))
+        await write(self.owner, "roles", {**role, "rights": granted})
+        user = {"id": name, "tenant_id": whose, "role_id": name, "email": f"{name}@x.example", "name": name}
+        await write(self.owner, "users", {**user, "status": "active"})
+        return user_token(ec_key("face"), sub=name)
+
+    @property
+    def platform(self) -> str:
+        """A token of the platform's."""
+        return issue_platform_token(self.key)
+
     async def row(self, agent_id: str) -> dict[str, Any]:
         """The agent's row."""
         return dict(await self.owner.fetchrow("SELECT * FROM agents WHERE id = $1", agent_id) or {})
@@ -145,14 +169,17 @@ async def yard(dsn: str, **settings: Any) -> AsyncIterator[Yard]:
     await owner.execute(AS_PLATFORM)
     mine, theirs = [Tenant(await write_tenant(owner, name)) for name in ("mine", "theirs")]
     await owner.execute("DELETE FROM health_checks; DELETE FROM agent_api_logs")
-    verifier = TokenVerifier(IssuerConfig(ISSUER, "http://127.0.0.1:9/"), key)
     try:
-        async with Fleet.open(database, AgentTokens(key), chosen) as fleet:
+        async with (
+            key_server(public_jwk(ec_key("face"), kid="k1")) as keys,
+            Fleet.open(database, AgentTokens(key), chosen) as fleet,
+        ):
+            verifier = TokenVerifier(IssuerConfig(ISSUER, keys.url, algorithms=("ES256",)), key)
             app = build_app(database, verifier, chosen, lambda: unready(dsn), fleet=fleet)
             transport = httpx.ASGITransport(app)
             async with httpx.AsyncClient(transport=transport, base_url="http://msp.test") as client:
                 yield Yard(fleet, client, owner, database, key, mine, theirs, chosen)
+            await verifier.close()
     finally:
         await owner.close()
-        await verifier.close()
         await database.close()

@@ -80,7 +80,7 @@ def holds_tenants_rows(table: Table) -> bool:
 
 def planted(side: str, table: Table, reference: Reference | None = None) -> str:
     """The id of a planted row: of `mine` or `theirs`, or `out` (mine that names theirs) or `in` (the reverse)."""
-    return f"{side}:{table.name}.{reference.column}" if reference else f"{side}:{table.name}"
+    return f"{side}:{table.relation}.{reference.column}" if reference else f"{side}:{table.relation}"
 
 
 def crossable(table: Table, reference: Reference) -> bool:
@@ -165,11 +165,12 @@ class _Planter:
 def _marks(table: Table, side: str) -> dict[str, Any]:
     """Values for the columns that a planted row can be told by: of theirs all that can be, of mine the texts."""
     marks: Mapping[Kind, object] = _MARKS if side == "theirs" else {Kind.TEXT: "planted, of mine"}
-    columns = (column for column in table.columns.values() if column.name != "deleted_at")
+    columns = (c for c in table.columns.values() if c.options.stored and c.name != "deleted_at")
     nowhere = {
         choice.column: "nowhere" for choice in table.choices
     }  # a second row for one resource is no leak
-    return nowhere | {column.name: marks[column.kind] for column in columns if column.kind in marks}
+    marked = {column.name: marks[column.kind] for column in columns if column.kind in marks}
+    return nowhere | marked | ({"entity_type": "companies"} if table.name == "entities" else {})
 
 
 def _tie(table: Table, reference: Reference, target: str) -> dict[str, str]:

@@ -19,7 +19,8 @@ from graphql import (
 )
 
 from schema.table import Choice, Column, Kind, Reference, Table
-from schema.tables import BY_NAME, TABLES, pointing_at
+from schema.tables import BY_NAME, LISTED, TABLES, pointing_at
+from schema.views import VIEWS
 from tests.neighbours import MARK, crossable, holds_tenants_rows, planted
 
 _ROWS: Final = "{ totalCount nodes { id } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } }"
@@ -86,7 +87,9 @@ class Prober:
         """Every probe."""
         return [
             *(probe for table in TABLES for probe in self._root(table)),
+            *(probe for table in LISTED for probe in self._lists(table)),
             *(probe for table in TABLES for probe in self._relations(table)),
+            *(probe for view in VIEWS for probe in self._of_view(view)),
         ]
 
     def _root(self, table: Table) -> Iterator[Probe]:
@@ -103,12 +106,17 @@ class Prober:
                 yield Probe(f"Query.{name}", f"{_call(name, **given)} {{ id }}", _uses(column))
                 call = _call(name, **given, includeDeleted="true")
                 yield Probe(f"Query.{name}", f"{call} {{ id }}", _uses(column, "includeDeleted"))
-        yield from self._list(f"Query.{table.many}", table, None, {})
-        for where in self._filters(table):
-            yield self._listed(f"Query.{table.many}", where=where)
-        for name in self._values(f"{table.type_name}OrderField"):
-            order = f"[{{field: {name}, direction: DESC, nulls: FIRST}}]"
-            yield self._listed(f"Query.{table.many}", orderBy=order, first="3")
+
+    def _lists(self, table: Table) -> Iterator[Probe]:
+        for field in (f"Query.{name}" for name in (table.many, *table.also_many)):
+            yield from self._list(field, table, None, {})
+            for where in self._filters(table):
+                yield self._listed(field, where=where)
+            for name in self._values(f"{table.type_name}OrderField"):
+                order = f"[{{field: {name}, direction: DESC, nulls: FIRST}}]"
+                yield self._listed(field, orderBy=order, first="3")
+            for end in ("first", "last"):
+                yield from self._computed(field, table, {end: "1000"})
 
     def _relations(self, table: Table) -> Iterator[Probe]:
         for reference in table.references:
@@ -121,6 +129,21 @@ class Prober:
                 yield from self._to_only(table, reference)
             if reference.many:
                 yield from self._to_many(table, child, reference)
+
+    def _computed(self, field: str, table: Table, page: Mapping[str, str]) -> Iterator[Probe]:
+        """What is computed of other rows, for as many rows as a page has."""
+        names = [column.graphql_name for column in table.columns.values() if column.options.looks]
+        if names:
+            call = _call(field.partition(".")[2], **page)
+            yield Probe(field, f"{call} {{ nodes {{ id {' '.join(names)} }} }}", _uses(*page))
+
+    def _of_view(self, view: Table) -> Iterator[Probe]:
+        """What leads from a view's rows to others, and what is computed for them, below a page of all of them."""
+        page = _call(view.many, last="100", orderBy="[{field: ID}]")
+        for reference in view.references:
+            yield Probe(
+                f"{view.type_name}.{reference.one}", f"nodes {{ {reference.one} {{ id }} }}", parent=page
+            )
 
     def _to_one(self, table: Table, reference: Reference) -> Iterator[Probe]:
         rows = [self._known.their_id(table)]
@@ -235,7 +258,7 @@ def bent(mine: str, theirs: str) -> str:
 def fields_of(schema: GraphQLSchema) -> dict[str, set[str]]:
     """Every root field and every relation of the built schema, as `Type.field`, with its arguments."""
     found: dict[str, set[str]] = {}
-    for type_name in ("Query", *(table.type_name for table in TABLES)):
+    for type_name in ("Query", *(table.type_name for table in LISTED)):
         kind = schema.type_map[type_name]
         assert isinstance(kind, GraphQLObjectType)
         for name, declared in kind.fields.items():
@@ -251,7 +274,7 @@ def _operands(column: Column, operator: str, value: Any) -> list[str]:
     if column.kind is Kind.JSON:
         return ['[{path: ["walk"], eq: "theirs"}]' if operator == "at" else '{walk: "theirs"}']
     if column.kind is Kind.TEXTS:
-        return [_text(value[0])]
+        return [_text(value[0])] if value else []
     literal = _literal(column, value)
     if operator in ("in", "notIn"):
         return [] if value is None else [f"[{literal}]"]

@@ -17,6 +17,7 @@ from resolvers.documents import Document
 from resolvers.execution import Request
 from services.sign_in import sign_in
 from services.startup import unready
+from subscriptions.moment import Moment
 from subscriptions.sinks import Gone, Payload, Sink
 from tests.issuers import ISSUER, ec_key, key_server, public_jwk, user_token
 
@@ -46,6 +47,7 @@ class Session:
     gone: Callable[[Gone], None]
     subscriptions: list[Subscription] = field(default_factory=list)
     renewed: list[Identity] = field(default_factory=list)
+    waits: list[Callable[[Moment], None]] = field(default_factory=list)
     closed: int = 0
 
     async def renew(self, identity: Identity) -> None:
@@ -62,6 +64,10 @@ class Session:
         if self.live.ends_at_once:
             sink.complete()
         return subscription
+
+    def catch_up(self, reached: Callable[[Moment], None]) -> bool:
+        self.waits.append(reached)
+        return self.viewer is not None
 
     def close(self) -> None:
         self.closed += 1

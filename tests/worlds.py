@@ -17,7 +17,7 @@ from resolvers.operation import Operation
 from resolvers.plans import PlanBook
 from resolvers.rows import Rows
 from schema.table import Scope, Table
-from schema.tables import TABLES, pointing_at
+from schema.tables import LISTED, TABLES, pointing_at
 from services.sign_in import sign_in
 from tests.clusters import ThrowawayCluster
 from tests.graph import Answer, Graph, graph
@@ -116,8 +116,8 @@ async def _settle(dsn: str) -> tuple[Neighbours, RowsByTable, RowsByTable]:
     await take_guards_down(connection)
     neighbours = await find_neighbours(connection)
     await plant(connection, neighbours)
-    theirs = {table.name: await _row_of(connection, table, "theirs", neighbours.theirs) for table in TABLES}
-    mine = {table.name: await _row_of(connection, table, "mine", neighbours.mine) for table in TABLES}
+    theirs = {table.name: await _row_of(connection, table, "theirs", neighbours.theirs) for table in LISTED}
+    mine = {table.name: await _row_of(connection, table, "mine", neighbours.mine) for table in LISTED}
     await connection.close()
     return neighbours, theirs, mine
 
@@ -128,7 +128,8 @@ async def _row_of(connection: asyncpg.Connection, table: Table, side: str, tenan
     whose = "tenant_id = $2" if of_tenants else "$2 <> ''"
     direction = "ASC" if of_tenants and side == "mine" else "DESC"
     alive = "AND deleted_at IS NULL" if table.soft_deletes else ""
-    query = f"SELECT * FROM {table.name} WHERE {whose} {alive} ORDER BY id = $1 {direction}, id LIMIT 1"  # noqa: S608 - our own names
+    columns = ", ".join(f'{column.sql("t")} AS "{name}"' for name, column in table.columns.items())
+    query = f"SELECT {columns} FROM {table.relation} t WHERE {whose} {alive} ORDER BY id = $1 {direction}, id LIMIT 1"  # noqa: S608 - our own names
     row = await connection.fetchrow(query, planted_id(table, side, tenant), tenant)
     assert row is not None, table.name
     return dict(row)
@@ -152,10 +153,10 @@ async def _first_cursors(graph: Graph, user: str, side: str, tenant: str) -> dic
     """The cursor of the first row of every list that the user may read, below a row of their own."""
     page = "(first: 1) { pageInfo { endCursor } }"
     cursors: dict[str, str] = {}
+    for name in (n for t in LISTED if t.scope is not Scope.PLATFORM for n in (t.many, *t.also_many)):
+        answer = await graph.as_user(user, f"{{ {name}{page} }}")
+        cursors[f"Query.{name}"] = answer.data[name]["pageInfo"]["endCursor"]
     for table in TABLES:
-        if table.scope is not Scope.PLATFORM:
-            answer = await graph.as_user(user, f"{{ {table.many}{page} }}")
-            cursors[f"Query.{table.many}"] = answer.data[table.many]["pageInfo"]["endCursor"]
         lists = [str(reference.many) for _, reference in pointing_at(table) if reference.many]
         if lists:
             calls = " ".join(f"{name}{page}" for name in lists)

@@ -11,7 +11,6 @@ import asyncpg
 from core.database import Database
 from core.settings import Settings
 from core.transactions import Transaction, writing
-from services.demo.load import AS_PLATFORM
 from tests.rows import write_tenant
 
 
@@ -58,9 +57,8 @@ class Desk:
 async def desk(dsn: str) -> AsyncIterator[Desk]:
     """A desk over the migrated, empty database at `dsn`."""
     database = await Database.connect(dsn, Settings())
-    owner = await asyncpg.connect(dsn)
+    owner = await asyncpg.connect(dsn, server_settings={"app.platform": "on"})
     try:
-        await owner.execute(AS_PLATFORM)
         yield Desk(database, owner, await write_tenant(owner, "mine"), await write_tenant(owner, "theirs"))
     finally:
         await owner.close()

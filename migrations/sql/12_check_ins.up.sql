@@ -63,13 +63,13 @@ BEGIN
     )
     SELECT array_agg(d.id), array_agg(d.tenant_id), array_agg(d.guid) INTO written, of_tenants, guids FROM done d;
 
-    -- A health check that somebody holds is left to them: the next check-in is a minute away.
+    -- A health check that somebody holds, or is just making, is left to them: the next check-in is a minute away.
     SELECT array_agg(w.id) FILTER (WHERE h.id IS NULL), array_agg(h.id) FILTER (WHERE h.status <> 'healthy')
     INTO absent, sick
     FROM unnest(written, of_tenants) AS w (id, tenant_id)
     LEFT JOIN public.health_checks h
         ON h.resource_type = 'agent' AND h.resource_id = w.id AND h.tenant_id = w.tenant_id;
-    IF absent IS NOT NULL THEN
+    IF absent IS NOT NULL AND NOT impatient THEN
         INSERT INTO public.health_checks (tenant_id, resource_type, resource_id, status, last_check_at, last_success_at)
         SELECT w.tenant_id, 'agent', w.id, 'healthy', now, now
         FROM unnest(written, of_tenants) AS w (id, tenant_id) WHERE w.id = ANY (absent)

@@ -96,8 +96,11 @@ class CheckIns:
             return dict.fromkeys((beat.agent_id for beat in beats), Refusal.BUSY)
         except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             if len(beats) == 1:
-                _log.warning("check-in failed", agent_id=beats[0].agent_id, error=str(error))
-                return {beats[0].agent_id: InternalError()}
+                told = InternalError()
+                _log.warning(
+                    "check-in failed", agent_id=beats[0].agent_id, error_id=told.error_id, error=str(error)
+                )
+                return {beats[0].agent_id: told}
         middle = len(beats) // 2
         first = await self._answers(beats[:middle], impatient=impatient)
         return first | await self._answers(beats[middle:], impatient=impatient)

@@ -1,9 +1,10 @@
 """What one server does for the agents: their tokens, their rates, their check-ins, their log, and who is missed."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Self
+from typing import Final, Self
 
 from core.agent_tokens import AgentTokens, Enrollment
 from core.database import Database
@@ -16,8 +17,11 @@ from services.agents.check_ins import CheckIns
 from services.agents.enrollment import Device, enrol
 from services.agents.silence import watch_for_silence
 
-_CONNECTIONS = 2
+_CONNECTIONS: Final = 2
 """For check-ins, and for those who fell silent: requests neither wait for these nor keep them waiting."""
+
+_CLOSE_S: Final = 0.2
+"""How long its work has to end when the server does: a tenth of the server's two seconds."""
 
 
 def _nobody() -> None:
@@ -33,6 +37,7 @@ class Fleet:
         enrollment_rates: how often each enrolment token may be used.
         check_ins: check-ins on their way to the database.
         log: the log of their calls.
+        calls: how often each call was answered with each status.
     """
 
     def __init__(
@@ -51,6 +56,7 @@ class Fleet:
         self.enrollment_rates = Rates(settings.enrollments_per_minute, ENROLLMENTS_AT_ONCE)
         self.check_ins = CheckIns(apart)
         self.log = ApiLog(database)
+        self.calls: Counter[tuple[str, int]] = Counter()
 
     @classmethod
     @asynccontextmanager
@@ -75,8 +81,9 @@ class Fleet:
         finally:
             for task in tasks:
                 task.cancel()
-            await asyncio.wait(tasks, timeout=1)
-            apart.pool.terminate()
+            await asyncio.wait(tasks, timeout=_CLOSE_S)
+            apart.pool.terminate()  # whatever is left ends by that
+            await asyncio.wait(tasks, timeout=_CLOSE_S)
 
     async def enrol(self, enrollment: Enrollment, device: Device) -> str:
         """Enrol a device at the site of its token: the id of its agent.

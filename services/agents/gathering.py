@@ -111,9 +111,10 @@ class Gathering(Generic[T, R]):
             _log.warning("database away", waiting=count + len(self._waiting), error=repr(error.__cause__))
             answers = [error] * count
             self._refuse(error)
-        except Exception as error:  # noqa: BLE001 - told to those who wait; the next batch may succeed
-            _log.exception("a batch failed")
-            answers = [InternalError().with_traceback(error.__traceback__)] * count
+        except Exception:  # noqa: BLE001 - told to those who wait; the next batch may succeed
+            told = InternalError()
+            _log.exception("a batch failed", error_id=told.error_id)
+            answers = [told] * count
         except asyncio.CancelledError:
             self._waiting.extendleft(reversed(batch))
             raise

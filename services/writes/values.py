@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from core.limits import AMOUNT_MAX, JSON_CHARS_MAX, TEXT_LIST_MAX, TEXT_MAX_CHARS
+from core.limits import AMOUNT_MAX, EMAIL_MAX_CHARS, JSON_CHARS_MAX, TEXT_LIST_MAX, TEXT_MAX_CHARS
 
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _EMAIL: Final = re.compile(r"[^\s@<>\"(),:;\\]{1,64}@(?=.{1,253}\Z)(?:[\w-]{1,63}\.)+[\w-]{2,63}")
@@ -95,7 +95,7 @@ def _icon(text: str) -> None:
         _url(text)
 
 
-EMAIL: Final = Text(320, check=_email)
+EMAIL: Final = Text(EMAIL_MAX_CHARS, check=_email)
 SLUG: Final = Text(100, check=_slug)
 URL: Final = Text(2_000, check=_url)
 ICON: Final = Text(2_000, check=_icon)

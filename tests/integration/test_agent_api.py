@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import re
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -300,6 +301,7 @@ async def test_other_paths_and_methods(at: Yard, path: str) -> None:
 
 
 async def test_calls_are_logged_as_specified(at: Yard) -> None:
+    await at.calls("id")
     await at.owner.execute("DELETE FROM agent_api_logs")
     agent = await at.agent(guid="logged", mac="m", serial="s-1", secret="hunter2")
     beats = [await at.beat(agent) for _ in range(3)]
@@ -364,3 +366,23 @@ async def test_devices_that_enrol_at_the_same_moment_are_one_agent(at: Yard) -> 
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.json()["data"]["device_id"] for answer in answers}) == 1
     assert await at.owner.fetchval("SELECT count(*) FROM agents WHERE guid = 'race'") == 1
+
+
+async def test_what_is_measured(at: Yard) -> None:
+    agent = await at.agent()
+    await at.beat(agent)
+    await at.beat(agent, {"X-Site-ID": "other"})
+    await at.client.get("/v1.0/anything")
+    text = (await at.client.get("/metrics")).text
+    for line in (
+        'msp_agent_calls_total{call="heartbeat",status="200"}',
+        'msp_agent_calls_total{call="heartbeat",status="403"}',
+        'msp_agent_calls_total{call="register",status="200"}',
+        'msp_agent_calls_total{call="(other)",status="404"}',
+        "msp_check_ins_written_total",
+        "msp_check_ins_statements_total",
+    ):
+        found = re.search(rf"^{re.escape(line)} (\S+)$", text, re.MULTILINE)
+        assert found, line
+        assert float(found[1]) >= 1
+    assert "msp_check_ins_waiting 0.0" in text

@@ -1,5 +1,6 @@
 """Each of the 21 declarations against the model, the database, the product's reference and the printed schema."""
 
+import re
 from collections.abc import AsyncIterator, Iterator, Mapping
 from enum import StrEnum
 from typing import Any, Final
@@ -28,8 +29,8 @@ from core.orm import tortoise_config
 from core.rights import MODULES
 from models import columns
 from schema.sdl import SDL
-from schema.table import Kind, Scope, Table
-from schema.tables import BY_NAME, TABLES
+from schema.table import Column, Kind, Scope, Table
+from schema.tables import BY_NAME, LISTED, TABLES
 
 FACES: Final[Mapping[str, tuple[str, str, str]]] = {
     "tenants": ("Tenant", "tenant", "tenants"),
@@ -285,6 +286,86 @@ class TestDeclaration:
         scopes = {"tenants": Scope.ITSELF, "roles": Scope.TENANT_OR_GLOBAL, "api_logs": Scope.PLATFORM}
         catalogue = Scope.TENANT if "tenant_id" in table.columns else Scope.EVERYONE
         assert table.scope is scopes.get(table.name, catalogue)
+
+
+ADDED: Final[Mapping[str, str]] = {
+    "sitesView": "psaIntegrationName parentId parentName parentSlug",
+    "usersView": "roleName roleDescription roleRights",
+    "integrationsView": "dataSourcesCount isEnabled dataSourceStatus",
+    "enabledIntegrationsView": "tenantName enabledIntegrationIds enabledIntegrations enabledIntegrationCount",
+    "siteIntegrationsView": "siteName siteSlug tenantName "
+    "mappedIntegrationIds mappedIntegrations mappedIntegrationCount",
+    "psaCompaniesView": "name externalParentId "
+    "isLinked linkedSiteId linkedSiteName linkedSiteSlug linkedSiteStatus",
+    "sophosPartnerSitesView": "isLinked "
+    "linkedTenantId linkedTenantName linkedTenantApiHost dataSourceStatus mappedAt",
+}
+"""What each view adds to its rows, as the product describes it."""
+
+OWN: Final = {"siteName": "name", "siteSlug": "slug", "Tenant.tenantName": "name"}
+"""Added columns that are the row's own under another name."""
+
+
+@pytest.mark.parametrize("view", ADDED)
+class TestViews:
+    def test_it_has_its_columns(self, sdl: GraphQLSchema, view: str) -> None:
+        rows = fields(sdl, str(fields(sdl, "Query")[view].type).removesuffix("Connection!"))
+        assert set(ADDED[view].split()) <= set(rows)
+
+    def test_they_stand_on_the_type_that_it_extends_too(self, view: str) -> None:
+        table = listed(view)
+        base = BY_NAME[table.relation]
+        for name in ADDED[view].split():
+            column = table.by_graphql_name[name]
+            also = base.by_graphql_name[OWN.get(f"{base.type_name}.{name}", OWN.get(name, name))]
+            assert (column.kind, column.enum, column.sql("t").replace('"', "")) == (
+                also.kind, also.enum, also.sql("t").replace('"', ""),
+            )  # fmt: skip
+            assert (column.nullable, column.options.looks) == (also.nullable, also.options.looks)
+
+    def test_it_has_the_arguments_of_every_list(self, sdl: GraphQLSchema, view: str) -> None:
+        mine = fields(sdl, "Query")[view].args
+        sites = fields(sdl, "Query")["sites"].args
+        catalogue = {"includeDeleted"} if view == "integrationsView" else set()
+        assert set(mine) == set(sites) - catalogue
+        name = listed(view).type_name
+        assert (str(mine["where"].type), str(mine["orderBy"].type)) == (f"{name}Filter", f"[{name}Order!]")
+        assert fields(sdl, "Subscription")[view].args.keys() == mine.keys()
+
+    def test_its_own_columns_are_its_tables(self, view: str) -> None:
+        table = listed(view)
+        base = BY_NAME[table.relation]
+        for column in table.columns.values():
+            if not column.options.sql:
+                its = base.columns[column.name]
+                assert (column.kind, column.nullable, column.enum) == (its.kind, its.nullable, its.enum)
+        assert (table.module, table.scope) == (base.module, base.scope)
+
+
+def listed(name: str) -> Table:
+    """The table or view that has this list."""
+    return next(table for table in LISTED if name in (table.many, *table.also_many))
+
+
+COMPUTED: Final = [(t, c) for t in LISTED for c in t.columns.values() if c.options.looks]
+
+
+@pytest.mark.parametrize(("table", "column"), COMPUTED, ids=lambda part: part.name)
+def test_a_computed_column_tells_all_that_it_goes_by(table: Table, column: Column) -> None:
+    """Its live queries depend on what is told, and on nothing else."""
+    sql = column.sql("own")
+    sources = {"own": table.relation, **{alias: name for name, alias in SOURCE.findall(sql)}}
+    used = {(sources[alias], alias == "own", name) for alias, name in COLUMN.findall(sql)}
+    own = {(name, True, column_name) for name, column_name in column.options.reads}
+    looks = {(look.table, False, name) for look in column.options.looks for name in look.columns}
+    assert used <= own | looks
+    assert {read for read in own | looks if read[2] != "id"} <= used
+    deletable = {look.table for look in column.options.looks if BY_NAME[look.table].soft_deletes}
+    assert all((name, False, "deleted_at") in used for name in deletable)
+
+
+SOURCE: Final = re.compile(r"(?:FROM|JOIN) (\w+) (\w+)\b")
+COLUMN: Final = re.compile(r"\b(?!app\.)([a-z_0-9]+)\.(\w+)")
 
 
 def fields(schema: GraphQLSchema, type_name: str) -> Mapping[str, Any]:

@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from core.errors import BadUserInputError, ForbiddenError, LimitExceededError, UnauthenticatedError
+from services.demo.load import AS_PLATFORM
 from subscriptions.moment import Moment
 from tests.live.engine import Engine, Told, engine, eventually
 
@@ -149,7 +150,8 @@ async def test_what_was_begun_before_others_and_committed_after_them_is_seen(dem
     )
     async with demo.owner.transaction():
         await demo.owner.execute(RENAME, first, "Long before")
-        async with demo.database.pool.acquire() as connection:
+        async with demo.database.pool.acquire() as connection, connection.transaction():
+            await connection.execute(AS_PLATFORM)
             await connection.execute(RENAME, second, "Short after")
         await demo.settled()
         assert names(other)[-1] == "Short after"

@@ -1,19 +1,21 @@
 """What goes wrong under live queries: runs that fail or take long, lost connections, a database that is away."""
 
 import asyncio
+import gc
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
 import pytest
 import pytest_asyncio
 
-from core.limits import LIVE_RUN_S, LIVE_SLOW_RUNS
+from core.limits import LIVE_LANES, LIVE_RUN_S, LIVE_SLOW_RUNS
 from core.settings import Settings
 from services.demo import DemoSize, load_demo
 from services.migrations import migrate
+from subscriptions.lanes import Lanes
 from subscriptions.moment import Moment
 from tests.clusters import ThrowawayCluster, throwaway_cluster
 from tests.live.engine import Engine, Told, engine, eventually
@@ -326,3 +328,129 @@ async def _database_of(demo: Engine) -> str:
 
 async def _told(told: list[Told], hostname: str) -> None:
     await eventually(lambda: all(each.data["agent"]["hostname"] == hostname for each in told), seconds=30)
+
+
+NAME: Final = "subscription ($id: ID!) { site(id: $id) { name } }"
+NAME_AND_SLUG: Final = "subscription ($id: ID!) { site(id: $id) { name slug } }"
+OF_NO_LIST: Final = 'subscription { sites(first: 1, after: "WyJhIl0") { nodes { name } } }'
+
+
+def torn(*told: Told) -> dict[str, set[str]]:
+    """The moments that subscriptions to a site's name were told different names of."""
+    names: dict[str, set[str]] = {}
+    for state in (state for each in told for state in each.states):
+        names.setdefault(state["extensions"]["snapshot"], set()).add(state["data"]["site"]["name"])
+    return {moment: found for moment, found in names.items() if len(found) > 1}
+
+
+async def test_what_is_run_after_a_failure_agrees_with_what_was_run_before(
+    demo: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The failed statement has ended the moment, and the next one sees what was written in between."""
+    (site,) = await some(demo, "sites")
+    part = Lanes._part
+
+    async def and_somebody_writes(lanes: Lanes, *of: Any) -> None:
+        await part(lanes, *of)
+        await demo.write("UPDATE sites SET name = 'Between' WHERE id = $1", site)
+
+    monkeypatch.setattr(Lanes, "_part", and_somebody_writes)
+    sitting = await demo.sit()
+    one = sitting.subscribe(NAME, {"snapshot": True}, id=site)
+    failing = sitting.subscribe(OF_NO_LIST)
+    other = sitting.subscribe(NAME_AND_SLUG, {"snapshot": True}, id=site)
+    await asyncio.gather(one.until(1), failing.ended(), other.until(1))
+    await demo.settled()
+    assert failing.code == "BAD_USER_INPUT"
+    assert one.data["site"]["name"] == other.data["site"]["name"] == "Between"
+    assert torn(one, other) == {}
+
+
+async def test_a_tick_that_comes_to_nothing_tells_nothing(
+    demo: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its connection is lost behind the first of two runs: neither is told before both are."""
+    (site,) = await some(demo, "sites")
+    sitting = await demo.sit()
+    told = [sitting.subscribe(query, {"snapshot": True}, id=site) for query in (NAME, NAME_AND_SLUG)]
+    await asyncio.gather(*(each.until(1) for each in told))
+    cuts: list[int] = []
+
+    async def cut(lanes: Lanes, lane: Any, work: Any, batch: Any) -> None:
+        if lane.batch is None and work.landed and not cuts:
+            cuts.append(len(work.landed))
+            pid = lane.snapshot.connection.get_server_pid()
+            await demo.owner.execute("SELECT pg_terminate_backend($1)", pid)
+        await run(lanes, lane, work, batch)
+
+    run = Lanes._run
+    monkeypatch.setattr(Lanes, "_run", cut)
+    moments = [asyncio.ensure_future(each.until(2)) for each in told]
+    await demo.write("UPDATE sites SET name = 'Cut' WHERE id = $1", site)
+    await asyncio.wait(moments, return_when=asyncio.FIRST_COMPLETED)
+    assert [len(each.texts) for each in told] == [2, 2]
+    assert cuts == [1]
+    assert [each.data["site"]["name"] for each in told] == ["Cut", "Cut"]
+
+
+async def test_a_slow_run_that_ends_tells_itself_alone(demo: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has taken long before is run beside its tick; the tick's own answers wait for each other."""
+    site = next(iter(await of_sites(demo)))
+    sitting = await demo.sit()
+    told = [sitting.subscribe(query, {"snapshot": True}, id=site) for query in (NAME, NAME_AND_SLUG)]
+    slow = await sitting.subscribe(SITE, id=site).until(1)
+    await asyncio.gather(*(each.until(1) for each in told))
+    for group in demo.live.groups:
+        if group.question.request.query == SITE:
+            group.seconds = 2 * LIVE_RUN_S
+    first_landed, slow_told = asyncio.Event(), asyncio.Event()
+
+    async def in_turn(lanes: Lanes, lane: Any, work: Any, batch: Any) -> None:
+        if lane.left:
+            await first_landed.wait()
+        elif work.landed:
+            first_landed.set()
+            await slow_told.wait()
+        await run(lanes, lane, work, batch)
+        if lane.left:
+            counts.extend(len(each.texts) for each in told)
+            slow_told.set()
+
+    counts: list[int] = []
+    run = Lanes._run
+    monkeypatch.setattr(Lanes, "_run", in_turn)
+    monkeypatch.setattr("subscriptions.lanes.LIVE_LANES", 1)
+    await demo.write("UPDATE sites SET name = 'Beside' WHERE id = $1", site)
+    await asyncio.gather(slow.until(2), *(each.until(2) for each in told))
+    assert counts == [1, 1]
+    assert [each.data["site"]["name"] for each in (*told, slow)] == ["Beside"] * 3
+
+
+async def test_connections_that_are_lost_together_leave_no_error_behind(
+    demo: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of them is told; asyncio must not complain of the others, whose tasks nobody asked."""
+    agents = await some(demo, "agents", 12)
+    sitting = await demo.sit()
+    told = [sitting.subscribe(f"{AGENT} # {agent}", id=agent) for agent in agents]  # of no common shape
+    await asyncio.gather(*(each.until(1) for each in told))
+    complaints: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    cuts = iter(range(LIVE_LANES))
+
+    async def cut(lanes: Lanes, lane: Any, work: Any, batch: Any) -> list[Any]:
+        if next(cuts, None) is not None:
+            lane.snapshot.connection.terminate()
+        return await outcomes(lanes, lane, work, batch)
+
+    outcomes = Lanes._outcomes
+    monkeypatch.setattr(Lanes, "_outcomes", cut)
+    try:
+        await demo.write("UPDATE agents SET hostname = 'lost' WHERE id = ANY($1::text[])", agents)
+        await asyncio.gather(*(each.until(2) for each in told))
+        gc.collect()
+        await asyncio.sleep(0)
+    finally:
+        asyncio.get_running_loop().set_exception_handler(None)
+    assert next(cuts, None) is None
+    assert complaints == []

@@ -459,3 +459,19 @@ class TestRestarts:
                 later = await log.since(connection, now)
                 assert later.complete
                 assert told(later.changes) == {"after": 1}
+
+    async def test_a_copy_that_was_put_back_says_so(self, cluster: ThrowawayCluster) -> None:
+        """A copy of a stopped cluster's files keeps the era, and ids that a reader has seen are given again."""
+        with throwaway_cluster(cluster.version) as own:
+            name = await own.create()
+            await migrate(own.dsn(name), Settings())
+            copied = own.copy()
+            async with connected(own.dsn(name)) as connection:
+                log = await ChangeLog.open(connection)
+                for number in range(50):
+                    await connection.execute(INSERT_CALL, f"undone {number}")
+                moment = await log.now(connection)
+            own.go_back_to(copied)
+            async with connected(own.dsn(name)) as connection:
+                await connection.execute(INSERT_CALL, "another past")
+                assert not (await log.since(connection, moment)).complete

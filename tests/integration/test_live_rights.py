@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import pytest
@@ -25,7 +26,14 @@ READS_BOTH: Final = '{"Sites.Read": true, "Agents.Read": true}'
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def demo(demo_database: str) -> AsyncIterator[Engine]:
-    async with engine(demo_database) as made:
+    async with with_clerks(demo_database) as made:
+        yield made
+
+
+@asynccontextmanager
+async def with_clerks(dsn: str) -> AsyncIterator[Engine]:
+    """An engine on a demo database with a clerk, and a role that the clerk may be given."""
+    async with engine(dsn) as made:
         await made.write("DELETE FROM users WHERE id LIKE 'clerk%'")
         await made.write("DELETE FROM roles WHERE id IN ('clerks', 'others')")
         for role in ("clerks", "others"):

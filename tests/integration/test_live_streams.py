@@ -3,6 +3,8 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from itertools import count
 from typing import Any, Final
 
 import asyncpg
@@ -10,9 +12,12 @@ import pytest
 import pytest_asyncio
 
 from core import limits
+from core.database import Snapshot
 from core.errors import BadUserInputError, ForbiddenError
+from core.viewer import Viewer
 from subscriptions.moment import Moment
 from subscriptions.stream_cursors import StreamCursor, binding_of
+from subscriptions.stream_runs import StreamRuns
 from tests.live.engine import Engine, Sitting, Told, engine, eventually
 
 CHECKINS: Final = """subscription ($site: ID, $agents: [ID!], $since: String) {
@@ -471,8 +476,8 @@ async def test_a_right_that_is_taken_away_ends_the_stream_and_another_does_not(d
         await demo.write("UPDATE roles SET rights = $2::text::jsonb WHERE id = $1", role, rights)
 
 
-async def _cut_off(demo: Engine, waiting: int) -> None:
-    """Cut the connections that wait for a lock, once there are so many."""
+async def _cut_off(demo: Engine, waiting: int, by: str = "pg_terminate_backend") -> None:
+    """Cut the connections that wait for a lock, once there are so many, or cancel what they wait with."""
     async with asyncio.timeout(10):
         while True:
             pids = [
@@ -486,7 +491,7 @@ async def _cut_off(demo: Engine, waiting: int) -> None:
                 break
             await asyncio.sleep(0.01)
     for pid in pids:
-        await demo.owner.execute("SELECT pg_terminate_backend($1)", pid)
+        await demo.owner.execute(f"SELECT {by}($1)", pid)
 
 
 async def test_what_a_lost_connection_kept_from_being_told_is_told(demo: Engine) -> None:
@@ -546,3 +551,61 @@ async def test_coming_and_going_leaves_nothing_behind(demo: Engine) -> None:
     await eventually(lambda: not demo.live.streams._tasks)
     streams = demo.live.streams
     assert (len(streams), streams._index._places, len(demo.live.feed)) == (0, {}, 0)
+
+
+async def test_a_site_that_another_stream_could_not_look_up_is_looked_up_again(
+    demo: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two streams wait for the site of one event, and the connection of the one that looks it up is lost."""
+    agent, site = (await agents(demo))[0]
+    await demo.write("DELETE FROM health_checks WHERE tenant_id = $1", demo.tenant_id)
+    sitting = await demo.sit()
+    of_agents, of_all = (
+        sitting.subscribe(HEALTH, site=site, type="AGENT"),
+        sitting.subscribe(HEALTH, site=site),
+    )
+    await demo.settled()
+    snapshots, lost = count(), asyncio.Event()
+
+    @asynccontextmanager
+    async def first_is_lost(runs: StreamRuns, viewer: Viewer) -> AsyncIterator[Snapshot]:
+        number = next(snapshots)
+        try:
+            async with snapshot(runs, viewer) as begun:
+                if number == 0:
+                    begun.connection.terminate()
+                else:
+                    await lost.wait()
+                yield begun
+        finally:
+            lost.set()
+
+    snapshot = StreamRuns._snapshot
+    monkeypatch.setattr(StreamRuns, "_snapshot", first_is_lost)
+    await demo.write(
+        """INSERT INTO health_checks (tenant_id, resource_type, resource_id, status, last_check_at)
+           VALUES ($1, 'agent', $2, 'down', 1), ($1, 'site', $3, 'down', 1)""",
+        demo.tenant_id,
+        agent,
+        site,
+    )
+    await eventually(lambda: len(changes(of_agents)) == 1 or bool(of_agents.errors))
+    await eventually(lambda: len(changes(of_all)) == 2 or bool(of_all.errors))
+    assert (of_agents.errors, of_all.errors) == (None, None)
+    assert next(snapshots) > 2
+
+
+async def test_a_look_that_was_cancelled_keeps_no_stream_from_fresh_cursors(
+    demo: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An administrator cancels whatever waits for the log: the ticks, and those who renew cursors."""
+    monkeypatch.setattr("subscriptions.streams.STREAM_CURSOR_S", 0.1)
+    told = await (await demo.sit()).subscribe(CHECKINS).until(2)
+    blocking = await asyncpg.connect(demo.database._dsn)
+    async with blocking.transaction():
+        await blocking.execute("LOCK TABLE live.change IN ACCESS EXCLUSIVE MODE")
+        await demo.write("SELECT pg_current_xact_id()")
+        await _cut_off(demo, 2, "pg_cancel_backend")
+    await blocking.close()
+    await told.until(len(told.texts) + 2)
+    assert told.errors is None

@@ -13,7 +13,7 @@ from core.viewer import ViewerKind
 from resolvers.binding import bound_schema
 from resolvers.plans import TENANT
 from resolvers.rows import Read
-from schema.tables import BY_NAME
+from schema.tables import LISTED
 from services.demo import demo_viewers
 from tests.graph import Who
 from tests.property.documents import Document, Generator
@@ -81,8 +81,9 @@ async def test_observed_data_is_a_querys_byte_by_byte(demo: Demo) -> None:
     assert compared > DOCUMENTS / 2
 
 
-def _roots(table: str) -> tuple[str, str]:
-    return BY_NAME[table].one, BY_NAME[table].many
+def _roots(name: str) -> list[str]:
+    table = next(table for table in LISTED if table.name == name)
+    return [root for root in (table.one, table.many, *table.also_many) if root]
 
 
 async def _plain(demo: Demo, question: Question, number: int) -> str | None:

@@ -20,7 +20,8 @@ import pytest_asyncio
 from core.settings import Settings
 from resolvers.ways import Way
 from schema.table import Scope
-from schema.tables import TABLES, Side, relations
+from schema.tables import LISTED, TABLES, Side, relations
+from schema.views import VIEWS
 from services.demo import DemoSize
 from tests.clusters import ThrowawayCluster
 from tests.graph import Answer, Graph
@@ -126,6 +127,33 @@ NESTED: Final = (
 )
 """A hundred rows and for each what a relation leads to: every relation of every table, and three usual shapes."""
 
+VIEW_PAGES: Final = (
+    *(f"{name}(first: {PAGE})" for table in LISTED for name in table.also_many),
+    *(f"{view.many}(first: {PAGE})" for view in VIEWS if view.scope is not Scope.ITSELF),
+    "sitesView(first: 50, orderBy: {field: NAME})",
+    "siteIntegrationsView(first: 50, where: {status: {eq: ACTIVE}})",
+    'psaCompaniesView(first: 50, where: {integrationId: {in: ["halopsa", "autotask"]}})',
+)
+"""A page of each view in its own order, and in those of indexes."""
+
+LOOKED_AT: Final = {"sites", "data_sources", "data_source_to_site"}
+"""What the views' columns are looked up in: a tenant has hundreds of each, of which a row has a few."""
+
+WHOLE_VIEWS: Final = (
+    "enabledIntegrationsView(orderBy: {field: ENABLED_INTEGRATION_COUNT})",
+    "sitesView(orderBy: {field: PARENT_NAME})",
+    'sitesView(where: {parentName: {contains: "a"}})',
+    "usersView(orderBy: {field: ROLE_NAME})",
+    "integrationsView(where: {isEnabled: {eq: true}}, orderBy: {field: DATA_SOURCES_COUNT})",
+    "siteIntegrationsView(orderBy: {field: MAPPED_INTEGRATION_COUNT})",
+    'siteIntegrationsView(where: {mappedIntegrationIds: {has: "halopsa"}})',
+    "psaCompaniesView(orderBy: {field: NAME})",
+    'psaCompaniesView(where: {isLinked: {eq: false}}, search: "a")',
+    "sophosPartnerSitesView(orderBy: {field: MAPPED_AT, direction: DESC})",
+    "sophosPartnerSitesView(where: {isLinked: {eq: true}})",
+)
+"""What is filtered or ordered by computed columns: they are computed for all of a tenant's rows."""
+
 TOTALS: Final = (
     "sites(first: 100) { nodes { agents { totalCount } entities { totalCount } } }",
     "dataSources(first: 100) { nodes { entities { totalCount } scheduledJobs { totalCount } } }",
@@ -197,7 +225,7 @@ def _check(found: Found, rows: int, counted: set[str]) -> None:
 async def test_a_page_and_the_next_read_little_more_than_they_show(dashboard: Dashboard, listed: str) -> None:
     field, _, arguments = listed.rstrip(")").partition("(")
     table = next(table for table in TABLES if table.many == field)
-    columns = " ".join(column.graphql_name for column in table.columns.values())
+    columns = " ".join(column.graphql_name for column in table.columns.values() if not column.options.looks)
     after: str | None = ""
     while after is not None:
         shown = f"nodes {{ {columns} }} pageInfo {{ endCursor hasNextPage }}"
@@ -208,11 +236,31 @@ async def test_a_page_and_the_next_read_little_more_than_they_show(dashboard: Da
         after = f', after: "{page["endCursor"]}"' if page["hasNextPage"] and not after else None
 
 
+@pytest.mark.parametrize("view", VIEW_PAGES)
+async def test_a_page_of_a_view_reads_little_more_than_it_shows(dashboard: Dashboard, view: str) -> None:
+    """All of its columns: each is looked up by an index, for the rows of the page alone."""
+    field = view.partition("(")[0]
+    table = next(table for table in LISTED if field in (table.many, *table.also_many))
+    columns = " ".join(column.graphql_name for column in table.columns.values())
+    answer, found = await dashboard.ask(f"{{ {view} {{ nodes {{ {columns} }} }} }}")
+    shown = len(answer.data[field]["nodes"])
+    looks = sum(len(column.options.looks) or 1 for column in table.columns.values())
+    _check(found, SLACK * (shown + 1) * looks, BIG | LOOKED_AT)
+    assert all(plan.pages <= 6 * (shown + 1) * looks for plans in found.values() for plan in plans)
+
+
 @pytest.mark.parametrize("nested", NESTED)
 async def test_relations_read_little_more_than_they_show(dashboard: Dashboard, nested: str) -> None:
     answer, found = await dashboard.ask(f"{{ {nested} }}")
     parents = len(next(iter(answer.data.values()))["nodes"])
     _check(found, SLACK * parents * (CHILDREN + 1), BIG)
+
+
+@pytest.mark.parametrize("view", WHOLE_VIEWS)
+async def test_a_view_by_a_computed_column_reads_the_tenants_rows(dashboard: Dashboard, view: str) -> None:
+    _, found = await dashboard.ask(f"{{ {view} {{ totalCount nodes {{ id }} }} }}")
+    _check(found, dashboard.rows["agents"], BIG)
+    assert all(plan.pages < 4 * MOST_PAGES for plans in found.values() for plan in plans)
 
 
 @pytest.mark.parametrize(

@@ -13,13 +13,13 @@ from graphql import GraphQLObjectType, GraphQLUnionType, get_named_type
 
 from resolvers.binding import bound_schema
 from schema.table import Table
-from schema.tables import TABLES
+from schema.tables import BY_NAME, LISTED
 from tests.graph import Answer, Graph, graph
 from tests.neighbours import find_neighbours
 from tests.probes import fields_of
 
 _SCHEMA: Final = bound_schema()[1]
-_TABLES: Final[Mapping[str, Table]] = {table.type_name: table for table in TABLES}
+_TABLES: Final[Mapping[str, Table]] = {table.type_name: table for table in LISTED}
 _RELATIONS: Final = tuple(name for name in fields_of(_SCHEMA) if not name.startswith("Query."))
 _MANY_PARENTS: Final = 40
 
@@ -106,20 +106,16 @@ def nodes(answer: Answer) -> list[dict[str, Any]]:
 def test_every_reference_gives_relations() -> None:
     declared = {
         f"{type_name}.{field}"
-        for table in TABLES
+        for table in LISTED
         for reference in table.references
         for type_name, field in (
             (table.type_name, reference.one),
-            (_by_name(reference.table).type_name, reference.many or reference.only),
+            (BY_NAME[reference.table].type_name, reference.many or reference.only),
         )
         if field
     }
-    choices = {f"{table.type_name}.{choice.field}" for table in TABLES for choice in table.choices}
+    choices = {f"{table.type_name}.{choice.field}" for table in LISTED for choice in table.choices}
     assert set(_RELATIONS) == declared | choices
-
-
-def _by_name(name: str) -> Table:
-    return next(table for table in TABLES if table.name == name)
 
 
 @pytest.mark.parametrize("name", _RELATIONS)

@@ -16,6 +16,7 @@ from structlog.testing import capture_logs
 from core.errors import ForbiddenError
 from core.limits import SOCKET_EVENTS_BYTES_MAX, SOCKET_ID_CHARS_MAX, SOCKET_MESSAGE_MAX_BYTES
 from services.demo import demo_viewers
+from subscriptions.moment import Moment
 from subscriptions.sinks import Departure, Gone, Payload
 from tests.scripted_live import ScriptedServer, Subscription, scripted_server
 from tests.sockets import SocketClient, socket_client
@@ -63,7 +64,7 @@ async def _until(holds: Callable[[], bool], seconds: float = 5) -> None:
 
 
 @asynccontextmanager
-async def _slow_client(server: ScriptedServer) -> AsyncIterator[SocketClient]:
+async def _slow_client(server: ScriptedServer, token: str | None = None) -> AsyncIterator[SocketClient]:
     """A client with little room for what it has not read."""
     port = int(server.url.rsplit(":", 1)[1])
     narrow = socket.socket()
@@ -71,7 +72,7 @@ async def _slow_client(server: ScriptedServer) -> AsyncIterator[SocketClient]:
     narrow.setblocking(False)
     await asyncio.get_running_loop().sock_connect(narrow, ("127.0.0.1", port))
     async with socket_client(server.url, sock=narrow, max_queue=1) as client:
-        await client.init()
+        await client.init(token)
         yield client
 
 
@@ -225,6 +226,46 @@ async def test_a_client_that_reads_slowly_gets_the_newest_states(server: Scripte
             assert numbers == sorted(set(numbers))
             assert len(numbers) < pushed / 5
         assert await client.is_alive()
+
+
+async def test_a_pong_with_a_snapshot_stays_behind_what_waited_before(
+    server: ScriptedServer, user: str
+) -> None:
+    ping = {"type": "ping", "payload": {"snapshot": True, "mine": 7}}
+    async with _slow_client(server, server.token(user)) as client:
+        await client.subscribe(SITES)
+        subscription = await server.live.subscription()
+        await client.send(ping)
+        await _until(lambda: len(server.live.session.waits) == 1)
+        for number in range(100):
+            subscription.state(PADDED % number)
+        server.live.session.waits[0](Moment.parse("10:12:11"))
+        subscription.state(PADDED % 100)  # takes the place of the one that waits
+        before = []
+        while (message := await client.receive())["type"] == "next":
+            before.append(message["payload"]["data"]["n"])
+        assert message == {"type": "pong", "payload": {"snapshot": "10:12:11", "mine": 7}}
+        assert before[-1] == 100
+        assert len(before) < 100
+        assert await client.is_alive()
+
+
+async def test_who_is_not_signed_in_is_told_no_snapshot(server: ScriptedServer) -> None:
+    ping, pong = ({"type": t, "payload": {"snapshot": s}} for t, s in (("ping", True), ("pong", None)))
+    async with socket_client(server.url) as client:
+        await client.send(ping)
+        assert await client.receive() == pong
+        await client.init()
+        await client.send(ping)
+        assert await client.receive() == pong
+
+
+async def test_any_other_snapshot_goes_back_as_it_is(server: ScriptedServer, user: str) -> None:
+    async with socket_client(server.url) as client:
+        await client.init(server.token(user))
+        for value in (False, None, "10:10:", 1):
+            await client.send({"type": "ping", "payload": {"snapshot": value}})
+            assert await client.receive() == {"type": "pong", "payload": {"snapshot": value}}
 
 
 async def _tell_events(subscription: Subscription, *, until_bytes: int) -> int:

@@ -154,7 +154,7 @@ async def engine(dsn: str, through: str | None = None, **settings: Any) -> Async
     """The live layer over the demo database at `dsn`, or `through` another way to it, with these settings."""
     chosen = Settings(**settings)
     database = await Database.connect(through or dsn, chosen)
-    owner = await asyncpg.connect(dsn)
+    owner = await asyncpg.connect(dsn, server_settings={"app.platform": "on"})
     live = await Live.open(database, _SCHEMA, chosen)
     try:
         users = [viewer.user_id for viewer in await demo_viewers(owner)]

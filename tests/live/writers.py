@@ -159,8 +159,8 @@ async def _update(writers: Writers, connection: Connection) -> None:
 
 
 def _stored(table: Table) -> list[Column]:
-    """The columns that are not computed; a JSON column may be shown otherwise than it is stored."""
-    return [column for column in table.columns.values() if not column.options.sql or column.kind is Kind.JSON]
+    """The columns that are there to be written; one may be shown otherwise than it is stored."""
+    return [column for column in table.columns.values() if column.options.stored]
 
 
 def _other_value(writers: Writers, table: Table, column: Column) -> str:

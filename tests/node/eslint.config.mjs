@@ -10,6 +10,13 @@ const NAMED_BY_THE_REFERENCE = new Map([
 ]);
 
 const TOLD_BY_STREAMS = ['AgentCheckin', 'AgentCheckins', 'HealthCheckChange', 'HealthCheckChanges'];
+const TOLD_BY_MUTATIONS = [
+  'EnrollmentTokenPayload',
+  'InvitationCode',
+  'RegisterAgentPayload',
+  'UpsertPayload',
+  'UpsertRejection',
+];
 
 const withoutNamesOfTheReference = {
   preprocess: (text) => [text],
@@ -40,10 +47,10 @@ export default [
       ...graphql.configs['flat/schema-relay'].rules,
       '@graphql-eslint/require-description': ['error', everyKind],
       // Relay's own types for pages have no id by its specification; caches keep them within their parent. What
-      // streams tell has none either: it happened once, and is nothing that a cache should keep.
+      // streams tell has none either, nor what comes of a mutation: it happened once, and no cache should keep it.
       '@graphql-eslint/strict-id-in-types': [
         'error',
-        { exceptions: { types: ['PageInfo', ...TOLD_BY_STREAMS], suffixes: ['Connection', 'Edge'] } },
+        { exceptions: { types: ['PageInfo', ...TOLD_BY_STREAMS, ...TOLD_BY_MUTATIONS], suffixes: ['Connection', 'Edge'] } },
       ],
       // `nodes` stands beside `edges` for whoever needs no cursors, as on GitHub. There is no `node(id:)` and so no
       // `Node` interface: rows are looked up by the field of their own type, and Relay needs neither to page lists.

@@ -18,7 +18,7 @@ from graphql import (
 
 from core.limits import ORDER_TERMS_MAX, PAGE_DEFAULT, PAGE_MAX
 from schema.table import Table
-from schema.tables import TABLES
+from schema.tables import LISTED
 from tests.property.filters import TROUBLE, Filters
 from tests.property.samples import Samples
 from tests.property.values import Refused, Variable
@@ -124,7 +124,7 @@ class Arguments:
             assert isinstance(named, GraphQLInputObjectType)
             return self._order(named)
         if table is None and name == "name":  # of a type, asked by introspection
-            return self.random.choice((*(t.type_name for t in TABLES), "Query", "SiteFilter", "Nothing"))
+            return self.random.choice((*(t.type_name for t in LISTED), "Query", "SiteFilter", "Nothing"))
         return self._of_type(type_)
 
     def _id(self, table: Table) -> Any:

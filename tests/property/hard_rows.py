@@ -98,7 +98,7 @@ def _row(table: Table, label: str, ids: Mapping[str, str], variant: int) -> Mapp
     row = row_of(table.name, label, ids)
     held = {reference.column for reference in table.references} | {choice.column for choice in table.choices}
     for name, column in table.columns.items():
-        if name not in held and name not in ("id", "deleted_at"):
+        if column.options.stored and name not in held and name not in ("id", "deleted_at"):
             value = _hard(table, column, variant + len(name))
             row |= {} if value is None else {name: value}
     return row

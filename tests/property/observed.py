@@ -50,7 +50,9 @@ class Question:
     values: Values
 
     async def ask(self, schema: GraphQLSchema, connection: asyncpg.Connection) -> Told:
-        """Ask it of a connection inside of a transaction."""
+        """Ask it of a connection inside of a transaction, for which the viewer's tenant is set as for a request."""
+        tenant = self.viewer.tenant_id or ""
+        await connection.execute("SELECT set_config('app.tenant_id', $1, true)", tenant)
         if not self.plans:
             return await self._through_loaders(schema, connection)
         data, reads = [], []
@@ -62,10 +64,18 @@ class Question:
         return Told(tuple(data), tuple(reads))
 
     async def _through_loaders(self, schema: GraphQLSchema, connection: asyncpg.Connection) -> Told:
-        rows = Rows(self.viewer, Snapshot(connection))
+        snapshot = Snapshot(connection)
+        rows = Rows(self.viewer, snapshot)
         request = Request(self.document.text, self.document.variables, self.document.operation_name)
         operation = Operation(self.viewer, rows)
-        response = await run(schema, self.parsed, request, operation, Way.LOADERS)
+        await connection.execute("SAVEPOINT apart")
+        try:
+            response = await run(schema, self.parsed, request, operation, Way.LOADERS)
+        finally:
+            await (
+                snapshot.end()
+            )  # behind the loaders that an early failure left behind, in mid-statement perhaps
+            await connection.execute("ROLLBACK TO apart; RELEASE apart")
         if operation.faults.story() is not None:
             raise AssertionError(self.document) from operation.faults.story()
         return Told((orjson.dumps(response),), tuple(rows.reads))

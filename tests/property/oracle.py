@@ -8,8 +8,9 @@ from typing import Any, Final
 import asyncpg
 
 from schema.table import Column, Kind, Scope, Table
-from schema.tables import BY_NAME, TABLES
+from schema.tables import BY_NAME, LISTED, TABLES
 from services.demo.load import AS_PLATFORM
+from tests.property.computed import RENAMED, Computing
 
 Row = Mapping[str, Any]
 Where = Mapping[str, Any]
@@ -25,7 +26,7 @@ class World:
 
     @classmethod
     async def read(cls, connection: asyncpg.Connection, tenant_id: str | None) -> "World":
-        """All rows, read as the owner."""
+        """All rows, read as the owner, with what is computed of them; `app.clock_ms` says at what time."""
         for kind in ("json", "jsonb"):
             await connection.set_type_codec(
                 kind, schema="pg_catalog", encoder=json.dumps, decoder=_exact_json
@@ -33,7 +34,10 @@ class World:
         async with connection.transaction():
             await connection.execute(AS_PLATFORM)
             found = {t.name: await connection.fetch(f"SELECT * FROM {t.name}") for t in TABLES}  # noqa: S608
-        return cls({name: [dict(row) for row in rows] for name, rows in found.items()}, tenant_id)
+            clock_ms = int(await connection.fetchval("SELECT current_setting('app.clock_ms')"))
+        computing = Computing(found, tenant_id, clock_ms)
+        whole = {name: [{**row, **computing.of(name, row)} for row in rows] for name, rows in found.items()}
+        return cls({table.name: _shown(table, whole[table.relation]) for table in LISTED}, tenant_id)
 
     def sees(self, table: Table, row: Row) -> bool:
         """Whether the row is the viewer's, deleted or not."""
@@ -90,6 +94,16 @@ class World:
         target = BY_NAME[reference.table]
         related = self.live(target, row[reference.column])
         return related is not None and self.holds(target, related, value)
+
+
+def _shown(table: Table, rows: Sequence[Row]) -> list[Row]:
+    """The rows of a table or a view, of those of the table that has them."""
+    renamed = RENAMED.get(table.name, {})
+    return [
+        {**row, **{name: row[own] for name, own in renamed.items()}}
+        for row in rows
+        if all(row[name] == value for name, value in table.only)
+    ]
 
 
 def _exact_json(text: str) -> Any:

@@ -10,7 +10,7 @@ import asyncpg
 from core.rights import MODULES, RIGHTS, closure
 from core.viewer import ViewerKind
 from schema.table import Scope
-from schema.tables import TABLES
+from schema.tables import LISTED
 from services.demo import demo_viewers
 from tests.graph import Who
 from tests.rows import write
@@ -87,5 +87,6 @@ async def _user(connection: asyncpg.Connection, tenant: str, name: str, rights: 
 
 
 def _roots(rights: Collection[str], *, platform: bool) -> tuple[str, ...]:
-    tables = [t for t in TABLES if t.right in rights and (platform or t.scope is not Scope.PLATFORM)]
-    return tuple(name for table in tables for name in (table.one, table.many, *table.also_by))
+    tables = [t for t in LISTED if t.right in rights and (platform or t.scope is not Scope.PLATFORM)]
+    names = (name for t in tables for name in (t.one, t.many, *t.also_by, *t.also_many))
+    return tuple(filter(None, names))

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import asyncpg
 
-from schema.table import Column, Kind, Table
-from schema.tables import BY_NAME, TABLES
+from schema.table import Column, Kind, Scope, Table
+from schema.tables import BY_NAME, LISTED, TABLES
 from tests.property.values import Name
 
 Row = Mapping[str, Any]
@@ -35,7 +35,7 @@ class Samples:
         """Keep a row, once."""
         if (table.name, row["id"]) not in self.by_id:
             self.by_id[table.name, row["id"]] = row
-            tenant = row["id"] if table.name == "tenants" else row.get("tenant_id")
+            tenant = row["id"] if table.scope is Scope.ITSELF else row.get("tenant_id")
             self.rows.setdefault(table.name, {}).setdefault(tenant, []).append(row)
 
     def own(self, table: Table, tenant_id: str, random: Random) -> Row | None:
@@ -61,7 +61,7 @@ class Samples:
 async def take_samples(connection: asyncpg.Connection) -> Samples:
     """Sample each table for each tenant, deleted rows too, and the rows that the sampled ones name."""
     samples = Samples()
-    for table in TABLES:
+    for table in LISTED:
         for record in await connection.fetch(_sample_sql(table)):
             samples.add(table, _row(table, record))
     for _ in range(2):
@@ -75,10 +75,9 @@ async def take_samples(connection: asyncpg.Connection) -> Samples:
 def _sample_sql(table: Table) -> str:
     tenant = next((name for name in _COLUMNS_OF_TENANTS if name in table.columns), "id")
     group = f"{tenant}, deleted_at IS NULL" if table.soft_deletes else tenant
+    rows = f"{table.relation} t" + "".join(f" WHERE {name} = '{value}'" for name, value in table.only)
     # By a hash of the id, so that a seed gives the same rows again.
-    ranked = (
-        f"SELECT t.*, row_number() OVER (PARTITION BY {group} ORDER BY md5(id)) AS place FROM {table.name} t"  # noqa: S608 - declared names alone
-    )
+    ranked = f"SELECT t.*, row_number() OVER (PARTITION BY {group} ORDER BY md5(id)) AS place FROM {rows}"  # noqa: S608 - declared names alone
     return f"SELECT {_columns(table)} FROM ({ranked}) t WHERE place <= {_EACH} ORDER BY id"  # noqa: S608 - declared names alone
 
 

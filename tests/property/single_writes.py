@@ -13,7 +13,12 @@ from subscriptions.changes import Change, ChangedRow, ChangeKind
 
 Row = dict[str, Any]
 
-_REFUSED: Final = (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError, asyncpg.RaiseError)
+_REFUSED: Final = (
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.DataError,
+    asyncpg.RaiseError,
+    asyncpg.InsufficientPrivilegeError,  # the audit log is only ever added to
+)
 
 
 async def take_everywhere(connection: asyncpg.Connection) -> "SingleWrites":

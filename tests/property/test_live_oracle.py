@@ -16,12 +16,12 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 import asyncpg
-import pytest
 
 from core.settings import Settings
 from services.demo import DemoSize, load_demo
 from services.migrations import migrate
 from tests.clusters import ThrowawayCluster, throwaway_cluster
+from tests.conftest import Seen
 from tests.live.seats import PAIR, Seat, seats_of
 from tests.live.servers import TwoServers
 from tests.live.writers import Writers
@@ -48,9 +48,7 @@ async def _demo_of_its_own(version: int) -> AsyncIterator[tuple[ThrowawayCluster
         yield cluster, dsn
 
 
-async def test_the_last_message_is_the_answer(
-    cluster: ThrowawayCluster, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_the_last_message_is_the_answer(cluster: ThrowawayCluster, seen: Seen) -> None:
     seed = SEED or str(random.SystemRandom().randrange(10**6))
     async with _demo_of_its_own(cluster.version) as (own, dsn):
         seats, writers = await _prepared(dsn, seed)
@@ -62,9 +60,8 @@ async def test_the_last_message_is_the_answer(
             finally:
                 for seat in seats:
                     await seat.leave()
-    with capsys.disabled():
-        told = sum(seat.states for seat in seats)
-        print(f"\nseed {seed}: {told} messages to {len(seats)} sockets; {dict(writers.done)}")
+    told = sum(seat.states for seat in seats)
+    seen(f"seed {seed}: {told} messages to {len(seats)} sockets; {dict(writers.done)}")
     assert not stale, "\n\n".join([f"LIVE_ORACLE_SEED={seed}", *stale[:5]])
     assert not [back for seat in seats for back in seat.went_back]
     assert not [torn for seat in seats for torn in seat.torn]

@@ -12,7 +12,6 @@ from random import Random
 from typing import Any, Final
 
 import asyncpg
-import pytest
 import pytest_asyncio
 
 from core.clock import now_ms
@@ -20,6 +19,7 @@ from resolvers.binding import bound_schema
 from subscriptions.changes import Change
 from subscriptions.matching import Matcher
 from subscriptions.read_sets import read_set
+from tests.conftest import Seen
 from tests.property.documents import Generator
 from tests.property.hard_rows import write_hard_rows
 from tests.property.observed import Asking, Question, Told, signed_in
@@ -91,17 +91,14 @@ class Tally:
         )
 
 
-async def test_whatever_changes_an_answer_touches_its_read_set(
-    world: World, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_whatever_changes_an_answer_touches_its_read_set(world: World, seen: Seen) -> None:
     seed = SEED or str(random_.SystemRandom().randrange(10**6))
     tally = Tally()
     for number in range(ROUNDS):
         await _round(world, Random(f"{seed}:{number}"), f"{seed}/{number}", tally)  # noqa: S311 - tests are to be repeatable
         if tally.missed:
             break
-    with capsys.disabled():
-        print(f"\nseed {seed}: {tally}")
+    seen(f"seed {seed}: {tally}")
     assert not tally.missed, "\n\n".join([f"READ_SET_SEED={seed}", *tally.missed])
     assert tally.compiled > 0.5 * tally.questions
     assert tally.changed > 0.005 * tally.pairs

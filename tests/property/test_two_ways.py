@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import asyncpg
-import pytest
 import pytest_asyncio
 from graphql import GraphQLSchema
 
 from core.clock import now_ms
 from resolvers.binding import bound_schema
+from tests.conftest import Seen
 from tests.graph import Answer, Graph, Who, graph
 from tests.property.documents import Document, Generator
 from tests.property.hard_rows import write_hard_rows
@@ -107,13 +107,12 @@ class Tally:
         )
 
 
-async def test_two_ways_are_one(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_two_ways_are_one(world: World, seen: Seen) -> None:
     seed = SEED or str(random.SystemRandom().randrange(10**6))
     tally = Tally()
     run = _Run(world, tally, seed)
     await run.all(DOCUMENTS)
-    with capsys.disabled():
-        print(f"\nseed {seed}: {tally}")
+    seen(f"seed {seed}: {tally}")
     assert not tally.failures, "\n\n".join([f"DIFFERENTIAL_SEED={seed}", *tally.failures])
     assert tally.share(tally.with_rows) > 0.5
     assert tally.share(tally.paged_on) > 0.02

@@ -21,7 +21,7 @@ from graphql import (
 from graphql.type.introspection import SchemaMetaFieldDef, TypeMetaFieldDef
 
 from schema.table import Table
-from schema.tables import TABLES
+from schema.tables import LISTED
 from tests.property.arguments import Arguments
 from tests.property.keys import Keys
 from tests.property.values import literal
@@ -45,7 +45,7 @@ _CONDITIONS: Final = 0.03
 _ROWS_WANTED: Final = 0.5
 """How often a list is asked for its rows before chance has a say."""
 
-_ROW_TYPES: Final = {table.type_name: table for table in TABLES}
+_ROW_TYPES: Final = {table.type_name: table for table in LISTED}
 _LISTED: Final = 10
 """How long lists are taken to be that are no connections: introspection's."""
 

@@ -17,10 +17,14 @@ from schema.core import ROLES, SITES, TENANTS
 from schema.integrations import DATA_SOURCES, INTEGRATIONS
 from schema.monitoring import AUDIT_LOG
 from schema.table import Scope, Table
-from schema.tables import TABLES
+from schema.tables import LISTED
 
 USER: Final = Viewer(ViewerKind.USER, "t1", "u1", "r1", closure({"Global.Admin": True}), 0)
 PLATFORM: Final = Viewer(ViewerKind.PLATFORM, None, None, None, closure({"Global.Admin": True}), 0)
+
+
+_UNDELETED: Final = re.compile(r"(?<!\w)t\.deleted_at IS NULL")
+"""Said of the rows themselves, not of those that a computed column looks into."""
 
 
 def level(table: Table, **parts: Any) -> Level:
@@ -42,15 +46,15 @@ def is_whole(statement: Statement) -> bool:
     return numbers == set(range(1, len(statement.arguments) + 1))
 
 
-@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+@pytest.mark.parametrize("table", LISTED, ids=lambda table: table.name)
 def test_every_statement_stays_inside_of_the_tenant_and_leaves_deleted_rows_out(table: Table) -> None:
     key = next(iter(table.references)).column if table.references else None
     for statement in statements(level(table, key=key, fingerprint="f"), USER):
         assert is_whole(statement)
         assert ("t1" in statement.arguments) is (table.scope not in (Scope.EVERYONE, Scope.PLATFORM))
-        assert ("t.deleted_at IS NULL" in statement.sql) is table.soft_deletes
+        assert bool(_UNDELETED.search(statement.sql)) is table.soft_deletes
     for statement in statements(level(table, key=key, include_deleted=True), USER):
-        assert "t.deleted_at IS NULL" not in statement.sql
+        assert not _UNDELETED.search(statement.sql)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +96,7 @@ def test_what_a_caller_says_is_bound_and_never_in_the_sql() -> None:
 def test_one_row_more_than_the_limit_tells_whether_there_are_more() -> None:
     assert "LIMIT 11" in shown(rows_statement(level(SITES), USER))
     assert "LIMIT 1" in shown(rows_statement(level(SITES, limit=0), USER))
-    assert "LIMIT" not in shown(rows_statement(level(SITES, limit=None, order=()), USER))
+    assert "LIMIT" not in shown(rows_statement(level(AGENTS, limit=None, order=()), USER))
     assert "OFFSET 5" in shown(rows_statement(level(SITES, offset=5), USER))
 
 

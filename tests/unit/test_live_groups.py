@@ -265,6 +265,23 @@ def test_a_flight_that_came_to_nothing_is_as_dirty_as_before(groups: Groups) -> 
     assert groups.ready() == [group_of(subscription)]
 
 
+def test_a_guest_costs_no_look_at_those_who_know(groups: Groups) -> None:
+    present = [subscribed(groups)[0] for _ in range(100)]
+    group = group_of(present[0])
+    ticked(groups, "A")
+    ticked(groups, "A")
+    assert not group.untold
+    guest, told = subscribed(groups)
+    assert list(group.untold) == [guest]
+    ticked(groups, "A")
+    assert told.names == ["A"]
+    assert not group.untold
+    groups.touch(group)
+    ticked(groups, "B")
+    assert told.names == ["A", "B"]
+    assert not group.untold
+
+
 def test_a_group_is_gone_with_its_last_subscriber(groups: Groups) -> None:
     one, _ = subscribed(groups)
     other, _ = subscribed(groups)
@@ -332,7 +349,7 @@ def test_nothing_grows_over_many_that_come_and_go(groups: Groups) -> None:
         if number % 3 == 1:
             ticked(groups, "B")
     ticked(groups, "B")
-    assert (len(groups), len(groups.matcher), groups._dirty, groups._guests) == (0, 0, {}, [])
+    assert (len(groups), len(groups.matcher), groups._dirty, groups._guests) == (0, 0, {}, {})
 
 
 class RandomLife:
@@ -472,3 +489,12 @@ def test_what_the_loaders_answer_is_shared_unless_it_tells_of_persons(
         asked = by_loaders.question(DOCUMENTS.get(query), Request(query, {}, None), viewer)
         subscribed(groups, asked)
     assert len(groups) == (1 if shared else 2)
+
+
+def test_who_leaves_before_the_next_tick_is_forgotten(groups: Groups) -> None:
+    """While the database is away there is no tick, and who comes and goes must not add up."""
+    staying, _ = subscribed(groups)
+    for _ in range(3):
+        subscription, _told = subscribed(groups)
+        subscription.cancel()
+    assert list(groups._guests) == [staying]

@@ -1,0 +1,1 @@
+DROP INDEX sites_by_psa_company;

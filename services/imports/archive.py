@@ -1,0 +1,116 @@
+"""A ZIP file from anybody: nothing of it is unpacked to disk, and what would blow up is refused before it is read."""
+
+import struct
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Final
+
+from core.errors import FileRefusedError
+from core.limits import IMPORT_BOMB_BYTES, IMPORT_BOMB_RATIO, IMPORT_DIRECTORY_BYTES_MAX
+
+_END: Final = b"PK\x05\x06"
+_END_BYTES: Final = 22
+_COMMENT_MAX: Final = 65_535
+_LOCATOR: Final = struct.Struct("<4sIQI")
+_IS_ENCRYPTED: Final = 0x1
+_METHODS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_BROKEN: Final = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError, struct.error)
+
+
+class Archive:
+    """An open ZIP file, by the names of its members; names are looked up and never used as paths."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            with path.open("rb") as file:
+                _require_directory(file)
+            self._zip = zipfile.ZipFile(path)
+        except OSError as error:
+            raise FileRefusedError(f"{path} cannot be read: {error.strerror or error}") from error
+        except _BROKEN as error:
+            raise FileRefusedError(f"{path} is not a ZIP file, or is cut off: {error}") from error
+        self._members = self._zip.infolist()
+
+    @property
+    def names(self) -> list[str]:
+        """The names of its members, as they are."""
+        return [member.filename for member in self._members]
+
+    def size(self, name: str) -> int:
+        """The unpacked size of a member, in bytes."""
+        return self._zip.getinfo(name).file_size
+
+    def check(self, names: list[str]) -> None:
+        """Make sure that these members are what they seem, before any is read.
+
+        Raises:
+            FileRefusedError: One is there twice, is encrypted, packed in an unknown way, overlaps with another, or
+                would unpack to hundreds of times its size.
+        """
+        times = Counter(self.names)
+        for name in names:
+            if times[name] > 1:
+                raise FileRefusedError(f"{self._path} has {name} {times[name]} times: which one counts?")
+            _require_plain(self._zip.getinfo(name))
+        self._require_apart()
+
+    @contextmanager
+    def open(self, name: str) -> Iterator[IO[bytes]]:
+        """A member, unpacked as it is read.
+
+        Raises:
+            FileRefusedError: It is broken or cut off; while it is read, too.
+        """
+        try:
+            with self._zip.open(name) as stream:
+                yield stream
+        except _BROKEN as error:
+            raise FileRefusedError(f"{name} in {self._path} is broken or cut off: {error}") from error
+
+    def close(self) -> None:
+        """Close it."""
+        self._zip.close()
+
+    def _require_apart(self) -> None:
+        """Members that share their bytes make a few MB into petabytes."""
+        end = 0
+        for member in sorted(self._members, key=lambda member: member.header_offset):
+            if member.header_offset < end:
+                raise FileRefusedError(
+                    f"{self._path} is refused: its members overlap, as those of ZIP bombs do"
+                )
+            end = member.header_offset + member.compress_size
+
+
+def _require_plain(member: zipfile.ZipInfo) -> None:
+    if member.flag_bits & _IS_ENCRYPTED:
+        raise FileRefusedError(f"{member.filename} is encrypted")
+    if member.compress_type not in _METHODS:
+        raise FileRefusedError(f"{member.filename} is packed by a method other than deflate")
+    ratio = member.file_size / max(member.compress_size, 1)
+    if member.file_size > IMPORT_BOMB_BYTES and ratio > IMPORT_BOMB_RATIO:
+        raise FileRefusedError(
+            f"{member.filename} is refused: it would unpack to {member.file_size:,} bytes, {ratio:.0f} times its size"
+        )
+
+
+def _require_directory(file: IO[bytes]) -> None:
+    """Make sure that the archive's own list, which is read into memory as a whole, is of a sane size."""
+    size = file.seek(0, 2)
+    file.seek(max(0, size - _END_BYTES - _COMMENT_MAX))
+    tail = file.read()
+    at = tail.rfind(_END)
+    if at < 0 or len(tail) < at + _END_BYTES:
+        raise zipfile.BadZipFile("its end is missing")
+    (listed,) = struct.unpack_from("<I", tail, at + 12)
+    if listed == 0xFFFF_FFFF and at >= _LOCATOR.size:
+        _, _, offset, _ = _LOCATOR.unpack_from(tail, at - _LOCATOR.size)
+        file.seek(min(offset, size))
+        (listed,) = struct.unpack_from("<Q", file.read(56), 40)
+    if listed > IMPORT_DIRECTORY_BYTES_MAX:
+        raise zipfile.BadZipFile(f"its list of members has {listed:,} bytes")

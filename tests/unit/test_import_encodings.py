@@ -1,0 +1,156 @@
+"""Both encodings of Convex exports, by Convex's own rules."""
+
+import json
+import math
+import re
+from typing import Any, Final
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.imports.convex_encoding import Encoding, plain, restored
+from services.imports.convex_shapes import INFER, UNKNOWN, is_open, parsed
+from tests.exports.convex import older, uniform
+from tests.exports.inferred import Inferred
+from tests.exports.world import Int64
+from tests.importing import stored
+
+NAN: Final = {"$float64NaN": "AAAAAAAA+H8="}
+
+CASES: Final[list[tuple[str, str, Any, Any, Any]]] = [
+    ("integers", "array<int64>", INFER, ["1", "2"], [1, 2]),
+    ("texts", "array<string>", INFER, ["1", "2"], ["1", "2"]),
+    ("literals", 'array<"1" | "b">', INFER, ["1", "b"], ["1", "b"]),
+    ("ids", "array<id<10001>>", INFER, ["1"], ["1"]),
+    ("texts or null", "array<null | string>", INFER, ["1", None], ["1", None]),
+    ("integers or null", "array<null | int64>", INFER, ["1", None], [1, None]),
+    ("unknown", "array<unknown>", INFER, ["1", None, 1.0, True], ["1", None, 1, True]),
+    ("unknown, hinted", "array<unknown>", ["int64", INFER, INFER, INFER], ["1", None, 1.0, True], [1, None, 1, True]),
+    ("integer or text", 'array<int64 | "1">', ["int64", INFER], ["1", "1"], [1, "1"]),
+    ("bytes", "array<bytes>", INFER, ["AAE=", "AAI="], [{"$bytes": "AAE="}, {"$bytes": "AAI="}]),
+    ("bytes or text", "array<string | bytes>", ["bytes", INFER], ["AAE=", "1"], [{"$bytes": "AAE="}, "1"]),
+    ("infinity", "inf | normalfloat64", INFER, "Infinity", {"$float": "AAAAAAAA8H8="}),
+    ("its opposite", "-inf", INFER, "-Infinity", {"$float": "AAAAAAAA8P8="}),
+    ("no number", "NaN", NAN, "NaN", {"$float": "AAAAAAAA+H8="}),
+    ("floats", "array<float64>", ["float64inf", INFER, NAN], ["-Infinity", 1.0, "NaN"],
+     [{"$float": "AAAAAAAA8P8="}, 1, {"$float": "AAAAAAAA+H8="}]),
+    ("different keys", 'array<{"a": int64} | {"b": string}>', INFER, [{"a": "1"}, {"b": "1"}],
+     [{"a": 1}, {"b": "1"}]),
+    ("a record", "array<record<field_name, int64>>", INFER, [{"a": "1"}, {"b": "2"}], [{"a": 1}, {"b": 2}]),
+    ("a record of two", "record<field_name, int64 | string>", {"b": "int64"}, {"a": "a", "b": "2"},
+     {"a": "a", "b": 2}),
+    ("an optional field", '{"a"?: int64, "b": {"c": bytes}}', INFER, {"b": {"c": "AA=="}},
+     {"b": {"c": {"$bytes": "AA=="}}}),
+    ("a field that the shape does not know", '{"a": int64}', INFER, {"z": "1"}, {"z": "1"}),
+    ("large", "int64", INFER, "-9223372036854775808", -(2**63)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("shape", "hint", "exported", "meant"), [case[1:] for case in CASES], ids=[c[0] for c in CASES]
+)
+def test_what_a_string_stands_for(shape: str, hint: Any, exported: Any, meant: Any) -> None:
+    assert restored(exported, hint, parsed(shape)) == meant
+
+
+@pytest.mark.parametrize(
+    ("shape", "value"), [("int64", "one"), ("bytes", "not base64!"), ("inf", "finite"), ("int64", "1.5")]
+)
+def test_a_string_that_is_not_what_was_said(shape: str, value: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        restored(value, INFER, parsed(shape))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "int65",
+        "array<int64",
+        "{a: int64}",
+        '{"a": int64',
+        "int64 |",
+        "record<string>",
+        "array<" * 300,
+        "int64 ",
+    ],
+)
+def test_what_is_no_shape(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        parsed(text)
+
+
+def test_a_shape_from_convex_s_own_tests() -> None:
+    text = (
+        '{"location": {"city": string, "country": string} | {"country": string}} | '
+        '{"name": string, "location": {"city": string, "country": string} | {"country": string}}'
+    )
+    assert [shape.kind for shape in parsed(text)] == ["object", "object"]
+    assert not is_open(parsed(text))
+
+
+VALUES: Final = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.floats(allow_nan=False),
+        st.just(math.nan),
+        st.integers(-(2**63), 2**63 - 1).map(Int64),
+        st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=5),
+        st.sampled_from(["1", "NaN", "Infinity", "AAE="]),
+        st.just(b"\0\1\2\xff"),
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4), st.dictionaries(st.sampled_from("abcd e"), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+"""Values that a Convex document may hold."""
+
+
+def _same(value: Any) -> str:
+    """A value as it should be stored, for comparing."""
+    return json.dumps(stored(plain(value)), sort_keys=True)
+
+
+@given(VALUES)
+def test_the_newer_encoding_says_everything(value: Any) -> None:
+    there = plain(orjson.loads(uniform(value)))
+    assert json.dumps(there, sort_keys=True) == _same(value)
+
+
+@given(st.lists(st.dictionaries(st.sampled_from("abc"), VALUES, max_size=3), min_size=1, max_size=4))
+def test_the_older_encoding_with_its_schema_says_the_same(documents: list[Any]) -> None:
+    shape = Inferred()
+    for each in documents:
+        shape.see(each)
+    for number, each in enumerate(documents):
+        said = {str(number): orjson.dumps(shape.hint(each))}
+        encoding = Encoding(uniform=False, shape=parsed(shape.text()), overrides=said)
+        for name, value in older(each).items():
+            there = encoding.stored(name, str(number), orjson.loads(orjson.dumps(value)))
+            assert json.dumps(there, sort_keys=True) == _same(each[name])
+
+
+@given(VALUES)
+def test_the_generator_follows_the_format(value: Any) -> None:
+    """Float64 always has a point or an exponent, int64 never; nothing is there that JSON has not."""
+    text = uniform(value)
+    bare = re.sub(r'"(?:[^"\\]|\\.)*"', '""', text)
+    floats = _numbers(value, float)
+    assert len(re.findall(r"-?\d+(?:\.\d+(?:e[+-]?\d+)?|e[+-]?\d+)", bare)) == floats
+    assert len(re.findall(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?", bare)) == floats + _numbers(value, Int64)
+    assert "NaN" not in bare
+    assert "Infinity" not in bare
+
+
+def _numbers(value: Any, kind: type) -> int:
+    if isinstance(value, dict | list):
+        return sum(_numbers(part, kind) for part in (value.values() if isinstance(value, dict) else value))
+    return int(type(value) is kind and (kind is Int64 or value - value == 0))
+
+
+def test_without_a_schema_a_string_is_a_string() -> None:
+    assert Encoding(uniform=False, shape=UNKNOWN).stored("a", "1", ["1", 5.0]) == ["1", 5]
