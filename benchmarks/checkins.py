@@ -29,6 +29,7 @@ from benchmarks import servers
 from benchmarks.beating import Load, Saturation, bare, warmed
 from benchmarks.endurance import endured
 from benchmarks.fleets import Known, known_fleet
+from benchmarks.live_stage import sums
 from benchmarks.reads import RESULTS, prepare
 from benchmarks.usage import Usage
 from core.embedded import EmbeddedPostgres
@@ -37,19 +38,24 @@ from simulator.command import keep_what_stands
 _LIMITS: Final = {"AGENT_CALLS_PER_MINUTE": "100000"}
 """To saturation each agent beats more often than it may; there is one of them for 60,000 all the same."""
 
+_BATCHES: Final = {name: f"msp_check_ins_{name}_total" for name in ("written", "statements")}
+
 
 async def _saturation(
     load: Load, usage: Usage, connection: asyncpg.Connection, options: argparse.Namespace
 ) -> Any:
     """The median of each case over short rounds: other work on the machine comes and goes, and meets all alike."""
     seen: dict[str, list[Saturation]] = {"nothing": [], "check_ins": []}
-    rows: list[float] = []
+    port, rows = load.fleet.origin.port, list[float]()
+    before = await sums(port, _BATCHES)
     for _ in range(options.rounds):
         for name, runs in seen.items():
             runs.append(await load.run(name, options.seconds, usage))
             print(f"   {name:10} {runs[-1]}", flush=True)
-        rows.append(await bare(connection, load.fleet, options.batch, options.seconds))
-        print(f"   {'bare':10} {rows[-1]:,.0f} rows/s", flush=True)
+        after = await sums(port, _BATCHES)
+        batch = round((after["written"] - before["written"]) / (after["statements"] - before["statements"]))
+        rows.append(await bare(connection, load.fleet, batch, options.seconds))
+        print(f"   {'bare':10} {rows[-1]:,.0f} rows/s, {batch} at once", flush=True)
     told = {name: _median(runs) for name, runs in seen.items()}
     ratios = [
         ours.rate / nothing.rate for ours, nothing in zip(seen["check_ins"], seen["nothing"], strict=True)
@@ -60,7 +66,7 @@ async def _saturation(
         **told,
         "of_nothing": {name: round(ratio, 2) for name, ratio in of_nothing.items()},
         "bare_rows_s": round(median(rows)),
-        "batch": options.batch,
+        "batch": batch,
     }
 
 
@@ -100,7 +106,6 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=1024)
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--seconds", type=float, default=2.0)
-    parser.add_argument("--batch", type=int, default=200)
     parser.add_argument("--endure", type=float, default=120.0)
     parser.add_argument("--followers", type=int, default=1_000)
     parser.add_argument("--data-dir", type=Path, default=Path(".data/bench-checkins"))

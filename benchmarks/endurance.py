@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import re
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
@@ -11,10 +10,9 @@ from random import Random
 from typing import Any, Final
 
 import asyncpg
-import httpx
 
 from benchmarks.fleets import Known
-from benchmarks.live import users_of
+from benchmarks.live_stage import administrators, sums
 from benchmarks.machine import Probe
 from benchmarks.servers import ROOT
 from benchmarks.usage import Usage, Used
@@ -29,7 +27,10 @@ _SETTLE_S: Final = 15.0
 _PART_S: Final = 10.0
 """CPU and memory are told for each of these."""
 
-_COUNTED: Final = ("runs", "statements", "messages", "moments", "ticks", "unchanged")
+_COUNTED: Final = {
+    name: f"msp_live_{name}_total"
+    for name in ("runs", "statements", "messages", "moments", "ticks", "unchanged")
+}
 
 
 async def endured(
@@ -45,9 +46,13 @@ async def endured(
         run = asyncio.create_task(beating.run())
         await asyncio.sleep(_SETTLE_S)
         await _report(child)
-        tally.latencies, before, counted = Latencies(), tally.acknowledged, await _counters(fleet)
+        tally.latencies, before, counted = (
+            Latencies(),
+            tally.acknowledged,
+            await sums(fleet.origin.port, _COUNTED),
+        )
         parts, machine = await _watched(tally, usage, seconds)
-        after, acknowledged = await _counters(fleet), tally.acknowledged - before
+        after, acknowledged = await sums(fleet.origin.port, _COUNTED), tally.acknowledged - before
         told = await _report(child)
         answers = told.pop("answers")
         run.cancel()
@@ -114,7 +119,7 @@ _USERS: Final = 4
 
 
 async def _token(fleet: Known, connection: asyncpg.Connection, tenant: str) -> list[str]:
-    return [fleet.issuer.issue(user) for user in await users_of(connection, tenant, _USERS)]
+    return [fleet.issuer.issue(user) for user in await administrators(connection, tenant, _USERS)]
 
 
 @asynccontextmanager
@@ -141,14 +146,3 @@ async def _told(child: Process, line: str) -> dict[str, Any]:
     await child.stdin.drain()
     told: dict[str, Any] = json.loads(await child.stdout.readline())
     return told
-
-
-async def _counters(fleet: Known) -> dict[str, float]:
-    """What the live layer has counted so far."""
-    async with httpx.AsyncClient() as http:
-        page = (await http.get(f"http://127.0.0.1:{fleet.origin.port}/metrics")).text
-    return {name: _summed(page, f"msp_live_{name}_total") for name in _COUNTED}
-
-
-def _summed(page: str, metric: str) -> float:
-    return sum(float(value) for value in re.findall(rf"^{metric}(?:{{[^}}]*}})? (\S+)$", page, re.MULTILINE))

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import uvloop
 
-from benchmarks.sockets import Counted, Socket, opened, signed_in, subscribe
+from benchmarks.sockets import Counted, Socket, opened, subscribe
 
 _STREAM: Final = """
 subscription ($site: ID!) { agentCheckins(siteId: $site) { cursor events { agentId checkedInAt previousCheckinAt } } }
@@ -52,8 +52,7 @@ class Seen:
 
 async def _streams(port: int, wanted: Sequence[tuple[str, str]], counted: Counted) -> list[Socket]:
     """A socket for each (token, site)."""
-    sockets = await opened(port, "/graphql", len(wanted), counted)
-    await signed_in(sockets, [token for token, _ in wanted], counted)
+    sockets = await opened(port, "/graphql", len(wanted), counted, [token for token, _ in wanted])
     counted.begin()
     for socket, (_, site) in zip(sockets, wanted, strict=True):
         subscribe(socket, "1", _STREAM, {"site": site})
@@ -64,8 +63,7 @@ async def _streams(port: int, wanted: Sequence[tuple[str, str]], counted: Counte
 async def _queries(port: int, wanted: Sequence[tuple[str, int, str]], counted: Counted) -> list[Socket]:
     """A live query for each (token, which of the questions, id); those that follow each other share sockets."""
     parts = [wanted[at : at + _A_SOCKET] for at in range(0, len(wanted), _A_SOCKET)]
-    sockets = await opened(port, "/graphql", len(parts), counted)
-    await signed_in(sockets, [part[0][0] for part in parts], counted)
+    sockets = await opened(port, "/graphql", len(parts), counted, [part[0][0] for part in parts])
     counted.begin()
     for socket, part in zip(sockets, parts, strict=True):
         for number, (_, question, row) in enumerate(part):

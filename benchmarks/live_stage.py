@@ -3,7 +3,7 @@
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,15 +69,9 @@ class Stage:
 
     async def followed_by(self, served: Served, tenant: str, count: int, counted: Counted) -> list[Socket]:
         """So many acknowledged sockets of administrators of a tenant, fifty for each."""
-        users = await self._users(tenant, 1 + count // 50)
+        users = await administrators(self.connection, tenant, 1 + count // 50)
         issuer = DemoIssuer.load(self.data_dir)
         return await opened(served.port, "/graphql", count, counted, [issuer.issue(user) for user in users])
-
-    async def _users(self, tenant: str, count: int) -> list[str]:
-        """Made for this: a viewer may have only so many sockets."""
-        ids = [f"bench-{tenant}-{number}" for number in range(count)]
-        await self.connection.execute(_ADMINISTRATORS, ids, tenant)
-        return ids
 
     async def transactions(self) -> int:
         """How many transactions the database has seen, those of autovacuum among them."""
@@ -95,15 +89,31 @@ _ADMINISTRATORS: Final = """
 """
 
 
+async def administrators(connection: asyncpg.Connection, tenant: str, count: int) -> list[str]:
+    """Users of a tenant, made for this: a viewer may have only so many sockets."""
+    ids = [f"bench-{tenant}-{number}" for number in range(count)]
+    await connection.execute(_ADMINISTRATORS, ids, tenant)
+    return ids
+
+
 async def counters(served: Served) -> dict[str, float]:
     """What a server of ours has counted so far (`api.live_metrics`).
 
     Raises:
         SystemExit: It has no such metric.
     """
+    return await sums(served.port, {name: f"msp_live_{name}_total" for name in _COUNTED})
+
+
+async def sums(port: int, metrics: Mapping[str, str]) -> dict[str, float]:
+    """By name, the sums of metrics over their labels, as the server on that port tells them.
+
+    Raises:
+        SystemExit: It has no such metric.
+    """
     async with httpx.AsyncClient() as http:
-        page = (await http.get(f"http://127.0.0.1:{served.port}/metrics")).text
-    return {name: _summed(page, f"msp_live_{name}_total") for name in _COUNTED}
+        page = (await http.get(f"http://127.0.0.1:{port}/metrics")).text
+    return {name: _summed(page, metric) for name, metric in metrics.items()}
 
 
 def _summed(page: str, metric: str) -> float:
