@@ -7,6 +7,7 @@ import io
 import signal
 import socket
 import sys
+from argparse import Namespace
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
@@ -48,6 +49,8 @@ from services.startup import (
     unready,
     with_demo_data,
 )
+from simulator.ending import Ending
+from simulator.plan import Plan
 from subscriptions.live import Live
 
 Result = TypeVar("Result")
@@ -151,6 +154,26 @@ def token(settings: Settings, user_id: str | None, lifetime_s: int) -> None:
         raise StartupError(f"There is no demo in {settings.data_dir}: start one with --demo first.")
 
 
+def simulate(settings: Settings, asked: Namespace) -> None:
+    """Lets a fleet of agents that are not there check in at a server."""
+    from simulator.command import simulate as simulated  # rich takes a while to load, which no server needs
+
+    settings = _of_demo(settings)
+    platform = None if asked.enrollment_tokens else issue_platform_token(_signing_key(settings))
+    plan = Plan(
+        agents=asked.agents,
+        interval_s=asked.interval,
+        duration_s=asked.duration,
+        drop=asked.drop,
+        away_s=asked.away,
+        connections=asked.connections,
+    )
+    ending = Ending()
+    with handled_by(ending.ask):
+        if _run(simulated(asked.url, plan, asked.enrollment_tokens, platform, ending)) is None:
+            raise KeyboardInterrupt
+
+
 def rotate_secrets(settings: Settings) -> None:
     """Puts every secret under the first key, and says how many that took."""
     keys = SecretKeys.load(_of_demo(settings))
@@ -233,6 +256,8 @@ def main(words: Sequence[str] | None = None) -> int:
                     migrate(settings)
                 case "rotate-secrets":
                     rotate_secrets(settings)
+                case "simulate":
+                    simulate(settings, arguments)
                 case "token":
                     token(settings, arguments.user_id, arguments.lifetime_s)
                 case _:

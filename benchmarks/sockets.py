@@ -8,9 +8,9 @@ import base64
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, cast
 
 _AT_ONCE: Final = 500
 _TEXT: Final = 0x81
@@ -29,6 +29,7 @@ class Counted:
         arrivals: When each arrived, by `time.perf_counter`, while `timing`.
         kept: The texts themselves, while `keeping`.
         closed: Sockets that the server closed.
+        look: Is shown each text, where it is given.
     """
 
     frames: int = 0
@@ -37,6 +38,7 @@ class Counted:
     timing: bool = False
     keeping: bool = False
     closed: int = 0
+    look: Callable[[bytes], None] | None = None
     wanted: int = 0
     reached: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -78,8 +80,7 @@ class Socket(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ask for the upgrade."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - tells mypy
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
         key = base64.b64encode(os.urandom(16)).decode()
         lines = (
             f"GET {self._path} HTTP/1.1",
@@ -90,7 +91,7 @@ class Socket(asyncio.Protocol):
             "Sec-WebSocket-Version: 13",
             "Sec-WebSocket-Protocol: graphql-transport-ws",
         )
-        transport.write("\r\n".join(lines).encode() + b"\r\n\r\n")
+        self._transport.write("\r\n".join(lines).encode() + b"\r\n\r\n")
 
     def data_received(self, data: bytes) -> None:
         """Count the frames that are whole."""
@@ -138,6 +139,8 @@ class Socket(asyncio.Protocol):
         elif head == _TEXT:
             if counted.keeping:
                 counted.kept.append(payload)
+            if counted.look:
+                counted.look(payload)
             counted.count()
         elif head == _CLOSE:
             counted.closed += 1

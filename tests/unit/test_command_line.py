@@ -41,9 +41,21 @@ def test_a_token_for_the_platform() -> None:
     assert (arguments.user_id, arguments.lifetime_s) == (None, 60)
 
 
+def test_a_fleet() -> None:
+    words = "simulate --agents 60000 --interval 0.5 --drop 0.1 --enrollment-token a --enrollment-token b"
+    arguments = parsed(words.split())
+    assert (arguments.agents, arguments.interval, arguments.drop) == (60_000, 0.5, 0.1)
+    assert (arguments.enrollment_tokens, arguments.duration) == (["a", "b"], None)
+
+
 @pytest.mark.parametrize(
     "words",
     [
+        ["simulate", "--agents", "0"],
+        ["simulate", "--interval", "0"],
+        ["simulate", "--interval", "nan"],
+        ["simulate", "--drop", "1.1"],
+        ["simulate", "--duration", "inf"],
         ["token"],
         ["token", "user_1", "--platform"],
         ["token", "user_1", "--expires-in", "0"],
