@@ -6,7 +6,7 @@ from itertools import accumulate
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
-from subscriptions.figures import LAG_BUCKETS_S, Figures
+from subscriptions.engine.figures import LAG_BUCKETS_S, Figures
 from subscriptions.live import Live
 
 _Family = GaugeMetricFamily | CounterMetricFamily | HistogramMetricFamily

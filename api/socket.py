@@ -1,7 +1,7 @@
 """One socket: what its client says is heard, looked into and answered, until either side ends it.
 
-The rules are those of `subscriptions.protocol`, the waiting messages those of `subscriptions.outbox`; here they
-meet the connection (`api.wire`), the caller's token and the operations.
+The rules are those of `subscriptions.socket.protocol`, the waiting messages those of `subscriptions.socket.outbox`;
+here they meet the connection (`api.wire`), the caller's token and the operations.
 """
 
 import asyncio
@@ -29,7 +29,9 @@ from core.errors import (
 )
 from core.limits import SOCKET_INIT_S, SOCKET_OPERATIONS_MAX
 from resolvers.execution import Request
-from subscriptions.messages import (
+from subscriptions.changes.moment import Moment
+from subscriptions.sinks import Gone
+from subscriptions.socket.messages import (
     ACK,
     Close,
     CloseCode,
@@ -40,11 +42,9 @@ from subscriptions.messages import (
     close,
     pong_message,
 )
-from subscriptions.moment import Moment
-from subscriptions.outbox import Outbox, Parts
-from subscriptions.pace import Pace
-from subscriptions.protocol import Connection, Phase
-from subscriptions.sinks import Gone
+from subscriptions.socket.outbox import Outbox, Parts
+from subscriptions.socket.pace import Pace
+from subscriptions.socket.protocol import Connection, Phase
 
 SNAPSHOT: Final = "snapshot"
 """Of a ping's payload: true asks for the snapshot that the socket has reached; the pong's has it."""

@@ -13,7 +13,7 @@ from api.socket_host import Host
 from api.socket_record import SocketRecord
 from api.wire import WIRE, Wire
 from core.settings import Settings
-from subscriptions.messages import CloseCode, close
+from subscriptions.socket.messages import CloseCode, close
 
 SUBPROTOCOL: Final = "graphql-transport-ws"
 

@@ -11,7 +11,7 @@ from core.tokens import Identity
 from core.viewer import Viewer
 from resolvers.documents import Document
 from resolvers.execution import Request
-from subscriptions.moment import Moment
+from subscriptions.changes.moment import Moment
 from subscriptions.sinks import Gone, Sink
 
 

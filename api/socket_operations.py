@@ -14,8 +14,8 @@ from api.request_record import RequestRecord
 from core.errors import RateLimitedError
 from resolvers.documents import Document
 from resolvers.execution import Request, refusal
-from subscriptions.messages import TAIL, complete_message, error_message, next_head
 from subscriptions.sinks import Payload
+from subscriptions.socket.messages import TAIL, complete_message, error_message, next_head
 
 if TYPE_CHECKING:
     from api.socket import Socket

@@ -10,7 +10,7 @@ from core.errors import InternalError, ProductError
 from core.tokens import Identity
 from core.viewer import Viewer, ViewerKind
 from resolvers.faults import Faults
-from subscriptions.messages import Close
+from subscriptions.socket.messages import Close
 
 _log: Final = structlog.get_logger("graphql")
 

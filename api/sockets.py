@@ -7,8 +7,8 @@ from api.operations import Caller
 from core.limits import SOCKETS_ANONYMOUS_MAX, SOCKETS_WAITING_BYTES_MAX
 from core.settings import Settings
 from core.viewer import ViewerKind
-from subscriptions.messages import Close, CloseCode, close
-from subscriptions.outbox import Backlog, Outbox
+from subscriptions.socket.messages import Close, CloseCode, close
+from subscriptions.socket.outbox import Backlog, Outbox
 
 _KNOWN_CODES: Final = frozenset({1000, 1001, 1002, 1005, 1007, 1009, *CloseCode})
 """Clients close with codes of their own choice, too; those are counted together, as `other`."""

@@ -20,7 +20,7 @@ from websockets.frames import Frame
 from websockets.http11 import Request
 
 from core.limits import SOCKET_CLOSE_S, SOCKET_STALLED_S, SOCKET_UNACKNOWLEDGED_S
-from subscriptions.messages import Close, CloseCode, close
+from subscriptions.socket.messages import Close, CloseCode, close
 
 WIRE: Final = "msp.wire"
 """Where an ASGI scope has its `Wire`."""

@@ -24,7 +24,7 @@ from core.embedded import EmbeddedPostgres
 from core.settings import Settings
 from services.agents.beats import Beat, write_beats
 from services.migrations import migrate
-from subscriptions.retention import keep
+from subscriptions.changes.retention import keep
 
 INDEXES: Final = {
     "B-tree": "CREATE INDEX agents_by_last_checkin ON agents (last_checkin_at)",

@@ -16,24 +16,24 @@ from core.tokens import Identity
 from core.viewer import Viewer, ViewerKind
 from resolvers.ways import Way
 from services.sign_in import sign_in
-from subscriptions.arrivals import Arrivals, Enter
-from subscriptions.catching_up import CatchingUp, Waits
-from subscriptions.changes import Change
-from subscriptions.feed import Feed
-from subscriptions.figures import Figures
-from subscriptions.groups import Groups
-from subscriptions.history import History
-from subscriptions.log import ChangeLog
-from subscriptions.matching import Matcher
-from subscriptions.moment import Moment
-from subscriptions.pulse import Pulse
-from subscriptions.questions import Asking
-from subscriptions.retention import keep
+from subscriptions.changes.change import Change
+from subscriptions.changes.feed import Feed
+from subscriptions.changes.log import ChangeLog
+from subscriptions.changes.moment import Moment
+from subscriptions.changes.retention import keep
+from subscriptions.engine.arrivals import Arrivals, Enter
+from subscriptions.engine.catching_up import CatchingUp, Waits
+from subscriptions.engine.figures import Figures
+from subscriptions.engine.groups import Groups
+from subscriptions.engine.history import History
+from subscriptions.engine.pulse import Pulse
+from subscriptions.engine.questions import Asking
+from subscriptions.engine.ticks import Ticks
+from subscriptions.engine.viewers import Viewers
+from subscriptions.matching.matcher import Matcher
 from subscriptions.sessions import Session
 from subscriptions.sinks import Gone
-from subscriptions.streams import Streams
-from subscriptions.ticks import Ticks
-from subscriptions.viewers import Viewers
+from subscriptions.streams.streams import Streams
 
 _log: Final = structlog.get_logger(__name__)
 

@@ -9,16 +9,16 @@ from core.viewer import Viewer
 from resolvers.documents import Document
 from resolvers.execution import Request, refusal
 from resolvers.live_documents import stream_of
-from subscriptions.catching_up import Waits
-from subscriptions.group import Subscription
-from subscriptions.groups import Groups
-from subscriptions.moment import Moment
-from subscriptions.pulse import Pulse
-from subscriptions.questions import Asking
+from subscriptions.changes.moment import Moment
+from subscriptions.engine.catching_up import Waits
+from subscriptions.engine.group import Subscription
+from subscriptions.engine.groups import Groups
+from subscriptions.engine.pulse import Pulse
+from subscriptions.engine.questions import Asking
+from subscriptions.engine.viewers import Seat, Viewers
 from subscriptions.sinks import Gone, Sink
-from subscriptions.stream import Listener
-from subscriptions.streams import Streams
-from subscriptions.viewers import Seat, Viewers
+from subscriptions.streams.stream import Listener
+from subscriptions.streams.streams import Streams
 
 
 class Open(Protocol):

@@ -17,7 +17,7 @@ from resolvers.documents import Document
 from resolvers.execution import Request
 from services.sign_in import sign_in
 from services.startup import unready
-from subscriptions.moment import Moment
+from subscriptions.changes.moment import Moment
 from subscriptions.sinks import Gone, Payload, Sink
 from tests.issuers import ISSUER, ec_key, key_server, public_jwk, user_token
 

@@ -1,6 +1,6 @@
 -- The change log: every write to a table of `public`, by whomever, leaves a row here, from which the live
 -- queries learn what may have changed. Statement triggers write it in the writer's own transaction, so that
--- it says exactly what was committed; it is read by snapshots (subscriptions/log.py), never by its numbers.
+-- it says exactly what was committed; it is read by snapshots (subscriptions/changes/log.py), never by its numbers.
 --
 -- Not seen: rows that logical replication applies, as PostgreSQL fires no statement triggers for them.
 

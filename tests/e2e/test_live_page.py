@@ -14,8 +14,8 @@ import httpx
 import pytest
 
 from core import limits
+from subscriptions.changes.moment import Moment
 from subscriptions.live import _BESIDE_RUNS
-from subscriptions.moment import Moment
 from tests.e2e.servers import ROOT, Server, data_directory, running
 from tests.live.client import LiveClient, Question, live_client
 

@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 from jose import jwt
 
-from subscriptions.moment import Moment
+from subscriptions.changes.moment import Moment
 from tests.e2e.node import DIRECTORY, needs_node, run
 from tests.e2e.servers import ROOT, Server, data_directory, running
 

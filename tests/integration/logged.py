@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 
-from subscriptions.changes import Change
+from subscriptions.changes.change import Change
 
 INSERT_CALL = "INSERT INTO api_logs (id, url, method, expires_at) VALUES ($1, '', 'GET', 1)"
 """One row of a table without tenants and references."""

@@ -8,8 +8,8 @@ import pytest
 import pytest_asyncio
 
 from core.request_role import RoleMode
-from subscriptions.changes import Change, ChangedRow, ChangeKind
-from subscriptions.log import ChangeLog
+from subscriptions.changes.change import Change, ChangedRow, ChangeKind
+from subscriptions.changes.log import ChangeLog
 from tests.clusters import ThrowawayCluster
 from tests.integration.logged import connected, ids
 from tests.integration.test_policies import Filled, filled

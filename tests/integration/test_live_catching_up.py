@@ -7,7 +7,7 @@ from typing import Final
 import pytest_asyncio
 
 from core.limits import SOCKET_WAITS_MAX
-from subscriptions.moment import Moment
+from subscriptions.changes.moment import Moment
 from tests.integration.test_live_faults import AGENT, MOVED, RENAME, SITE, locked, of_sites
 from tests.live.engine import PATIENCE_S, Engine, Sitting, engine, eventually
 

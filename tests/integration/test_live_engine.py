@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from core.errors import BadUserInputError, ForbiddenError, LimitExceededError, UnauthenticatedError
 from services.demo.load import AS_PLATFORM
-from subscriptions.moment import Moment
+from subscriptions.changes.moment import Moment
 from tests.live.engine import Engine, Told, engine, eventually
 
 SITE: Final = (

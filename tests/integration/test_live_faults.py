@@ -15,8 +15,8 @@ from core.limits import LIVE_LANES, LIVE_RUN_S, LIVE_SLOW_RUNS
 from core.settings import Settings
 from services.demo import DemoSize, load_demo
 from services.migrations import migrate
-from subscriptions.lanes import Lanes
-from subscriptions.moment import Moment
+from subscriptions.changes.moment import Moment
+from subscriptions.engine.lanes import Lanes
 from tests.clusters import ThrowawayCluster, throwaway_cluster
 from tests.live.engine import Engine, Told, engine, eventually
 
@@ -419,7 +419,7 @@ async def test_a_slow_run_that_ends_tells_itself_alone(demo: Engine, monkeypatch
     counts: list[int] = []
     run = Lanes._run
     monkeypatch.setattr(Lanes, "_run", in_turn)
-    monkeypatch.setattr("subscriptions.lanes.LIVE_LANES", 1)
+    monkeypatch.setattr("subscriptions.engine.lanes.LIVE_LANES", 1)
     await demo.write("UPDATE sites SET name = 'Beside' WHERE id = $1", site)
     await asyncio.gather(slow.until(2), *(each.until(2) for each in told))
     assert counts == [1, 1]

@@ -12,11 +12,11 @@ import pytest_asyncio
 
 from core.settings import Settings
 from services.migrations import downgrade, migrate
-from subscriptions import log as log_module
-from subscriptions.changes import Delta
-from subscriptions.log import ChangeLog
-from subscriptions.moment import Moment
-from subscriptions.retention import keep
+from subscriptions.changes import log as log_module
+from subscriptions.changes.change import Delta
+from subscriptions.changes.log import ChangeLog
+from subscriptions.changes.moment import Moment
+from subscriptions.changes.retention import keep
 from tests.clusters import ThrowawayCluster, throwaway_cluster
 from tests.integration.logged import INSERT_CALL, connected, empty, ids, told
 from tests.poolers import PGBOUNCER, pooler

@@ -11,10 +11,10 @@ import pytest
 import pytest_asyncio
 
 from core.limits import LOG_KEPT_S
-from subscriptions import retention
-from subscriptions.log import ChangeLog
-from subscriptions.moment import Moment
-from subscriptions.retention import keep
+from subscriptions.changes import retention
+from subscriptions.changes.log import ChangeLog
+from subscriptions.changes.moment import Moment
+from subscriptions.changes.retention import keep
 from tests.integration.logged import INSERT_CALL, connected, empty, told
 
 LOGGED: Final = "SELECT count(*) FROM live.change"

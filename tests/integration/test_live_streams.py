@@ -15,9 +15,9 @@ from core import limits
 from core.database import Snapshot
 from core.errors import BadUserInputError, ForbiddenError
 from core.viewer import Viewer
-from subscriptions.moment import Moment
-from subscriptions.stream_cursors import StreamCursor, binding_of
-from subscriptions.stream_runs import StreamRuns
+from subscriptions.changes.moment import Moment
+from subscriptions.streams.cursors import StreamCursor, binding_of
+from subscriptions.streams.runs import StreamRuns
 from tests.live.engine import Engine, Sitting, Told, engine, eventually
 
 CHECKINS: Final = """subscription ($site: ID, $agents: [ID!], $since: String) {
@@ -265,7 +265,7 @@ async def _come_and_go(
 async def test_more_than_a_message_holds_comes_in_several(
     demo: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("subscriptions.stream.STREAM_EVENTS_MAX", 7)
+    monkeypatch.setattr("subscriptions.streams.stream.STREAM_EVENTS_MAX", 7)
     ids = [agent for agent, _ in await agents(demo)][:40]
     sitting = await demo.sit()
     told = sitting.subscribe(CHECKINS)
@@ -518,7 +518,7 @@ async def test_what_a_lost_connection_kept_from_being_told_is_told(demo: Engine)
 
 
 async def test_a_quiet_stream_is_told_a_fresh_cursor(demo: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("subscriptions.streams.STREAM_CURSOR_S", 0.1)
+    monkeypatch.setattr("subscriptions.streams.streams.STREAM_CURSOR_S", 0.1)
     told = (await demo.sit()).subscribe(CHECKINS)
     await demo.write("SELECT pg_current_xact_id()")
     await told.until(3)
@@ -599,7 +599,7 @@ async def test_a_look_that_was_cancelled_keeps_no_stream_from_fresh_cursors(
     demo: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An administrator cancels whatever waits for the log: the ticks, and those who renew cursors."""
-    monkeypatch.setattr("subscriptions.streams.STREAM_CURSOR_S", 0.1)
+    monkeypatch.setattr("subscriptions.streams.streams.STREAM_CURSOR_S", 0.1)
     told = await (await demo.sit()).subscribe(CHECKINS).until(2)
     blocking = await asyncpg.connect(demo.database._dsn)
     async with blocking.transaction():

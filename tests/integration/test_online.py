@@ -13,10 +13,10 @@ from core.limits import CLOCK_BACK_MAX_MS, CLOCK_STEP_MS, TURNED_ROWS_MAX
 from core.settings import Settings
 from core.viewer import ViewerKind
 from schema.agents import AGENTS
-from subscriptions import turns
-from subscriptions.changes import Change, ChangedRow, ChangeKind
-from subscriptions.clock import Clock
-from subscriptions.turns import IS_ONLINE, Turns, turned
+from subscriptions.changes.change import Change, ChangedRow, ChangeKind
+from subscriptions.engine import turns
+from subscriptions.engine.clock import Clock
+from subscriptions.engine.turns import IS_ONLINE, Turns, turned
 from tests.clusters import ThrowawayCluster
 from tests.graph import Graph, Who
 from tests.integration.asking import Asking, asking

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from core.errors import ForbiddenError
 from core.limits import SOCKET_EVENTS_BYTES_MAX, SOCKET_ID_CHARS_MAX, SOCKET_MESSAGE_MAX_BYTES
 from services.demo import demo_viewers
-from subscriptions.moment import Moment
+from subscriptions.changes.moment import Moment
 from subscriptions.sinks import Departure, Gone, Payload
 from tests.scripted_live import ScriptedServer, Subscription, scripted_server
 from tests.sockets import SocketClient, socket_client
@@ -342,7 +342,7 @@ async def test_one_that_reads_a_little_now_and_then_is_not(
 async def test_more_than_any_client_may_leave_unread_cuts_it_off(
     server: ScriptedServer, lines: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("subscriptions.outbox.SOCKET_WAITING_BYTES_MAX", 200_000)
+    monkeypatch.setattr("subscriptions.socket.outbox.SOCKET_WAITING_BYTES_MAX", 200_000)
     async with _slow_client(server) as client:
         for number in range(60):
             await client.subscribe(SITES, str(number))

@@ -12,7 +12,7 @@ from resolvers.binding import bound_schema
 from schema.mutation import MUTATIONS
 from schema.table import Table
 from schema.tables import BY_NAME
-from subscriptions.moment import Moment
+from subscriptions.changes.moment import Moment
 from tests.desk import Call, Desk, desk, everything_but, takes_platform
 from tests.integration.test_live_catching_up import caught_up
 from tests.integration.test_mutations import BY_NAME as DERIVED

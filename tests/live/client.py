@@ -12,7 +12,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from subscriptions.moment import Moment
+from subscriptions.changes.moment import Moment
 
 PROTOCOL: Final = Subprotocol("graphql-transport-ws")
 PATIENCE_S: Final = 15.0

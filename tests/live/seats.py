@@ -10,7 +10,7 @@ import httpx
 from websockets.exceptions import InvalidHandshake, WebSocketException
 
 from resolvers.binding import bound_schema
-from subscriptions.moment import Moment
+from subscriptions.changes.moment import Moment
 from tests.graph import Who
 from tests.live.client import Following, LiveClient, Question, connected
 from tests.live.questions import questions_of

@@ -14,7 +14,7 @@ from core.viewer import ViewerKind
 from resolvers.binding import bound_schema
 from schema.table import Column, Scope, Table
 from schema.tables import LISTED
-from subscriptions.group import Group, Subscription
+from subscriptions.engine.group import Group, Subscription
 from tests.graph import Who
 from tests.live.declared import Outlook, questions
 from tests.live.engine import Engine, Sitting, Told

@@ -9,7 +9,7 @@ import asyncpg
 
 from schema.table import Kind, Table
 from schema.tables import BY_NAME, TABLES
-from subscriptions.changes import Change, ChangedRow, ChangeKind
+from subscriptions.changes.change import Change, ChangedRow, ChangeKind
 
 Row = dict[str, Any]
 

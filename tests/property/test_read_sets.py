@@ -16,9 +16,9 @@ import pytest_asyncio
 
 from core.clock import now_ms
 from resolvers.binding import bound_schema
-from subscriptions.changes import Change
-from subscriptions.matching import Matcher
-from subscriptions.read_sets import read_set
+from subscriptions.changes.change import Change
+from subscriptions.matching.matcher import Matcher
+from subscriptions.matching.read_sets import read_set
 from tests.conftest import Seen
 from tests.property.documents import Generator
 from tests.property.hard_rows import write_hard_rows

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from subscriptions.changes import ChangedRow, ChangeKind
-from subscriptions.shapes import Shape
+from subscriptions.changes.change import ChangedRow, ChangeKind
+from subscriptions.changes.shapes import Shape
 
 RECORD: dict[str, Any] = {
     "table_name": "things",

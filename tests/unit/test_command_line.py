@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from core.command_line import parsed, settings_from
+from commands.command_line import parsed, settings_from
 from core.errors import StartupError
 from core.limits import ISSUED_TOKEN_LIFETIME_S
 

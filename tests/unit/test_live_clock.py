@@ -6,9 +6,9 @@ from typing import Final
 
 import pytest
 
-from subscriptions.changes import Change, ChangedRow, ChangeKind
-from subscriptions.clock import with_derived
-from subscriptions.turns import IS_ONLINE
+from subscriptions.changes.change import Change, ChangedRow, ChangeKind
+from subscriptions.engine.clock import with_derived
+from subscriptions.engine.turns import IS_ONLINE
 
 OFF: Final = 180_000
 NOW: Final = 10_000_000

@@ -15,17 +15,17 @@ from resolvers.binding import bound_schema
 from resolvers.documents import Documents
 from resolvers.execution import Request
 from resolvers.ways import Way
-from subscriptions.answers import Answer
-from subscriptions.changes import Change, ChangedRow, ChangeKind
-from subscriptions.group import Group, Subscription
-from subscriptions.groups import Groups
-from subscriptions.history import History
-from subscriptions.matching import Matcher
-from subscriptions.moment import Moment
-from subscriptions.outcomes import Outcome
-from subscriptions.questions import Asking, Question
-from subscriptions.read_sets import Dependence
-from subscriptions.runs import batches
+from subscriptions.changes.change import Change, ChangedRow, ChangeKind
+from subscriptions.changes.moment import Moment
+from subscriptions.engine.answers import Answer
+from subscriptions.engine.group import Group, Subscription
+from subscriptions.engine.groups import Groups
+from subscriptions.engine.history import History
+from subscriptions.engine.outcomes import Outcome
+from subscriptions.engine.questions import Asking, Question
+from subscriptions.engine.runs import batches
+from subscriptions.matching.matcher import Matcher
+from subscriptions.matching.read_sets import Dependence
 from subscriptions.sinks import Payload
 
 SCHEMA = bound_schema()[1]
@@ -324,7 +324,7 @@ def test_who_moves_is_told_in_the_same_tick_and_only_what_is_new(groups: Groups)
 def test_an_answer_is_not_kept_beyond_the_room(groups: Groups, monkeypatch: pytest.MonkeyPatch) -> None:
     subscription, told = subscribed(groups)
     ticked(groups, "A")
-    monkeypatch.setattr("subscriptions.groups.LIVE_ANSWERS_KEPT_CHARS", 10)
+    monkeypatch.setattr("subscriptions.engine.groups.LIVE_ANSWERS_KEPT_CHARS", 10)
     groups.spare(group_of(subscription))
     assert groups._kept == 0
     _, told_later = subscribed(groups)

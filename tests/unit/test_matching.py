@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from subscriptions.changes import Change, ChangedRow, ChangeKind
-from subscriptions.matching import Matcher
-from subscriptions.read_sets import Dependence
-from subscriptions.windows import Step, Window
+from subscriptions.changes.change import Change, ChangedRow, ChangeKind
+from subscriptions.matching.matcher import Matcher
+from subscriptions.matching.read_sets import Dependence
+from subscriptions.matching.windows import Step, Window
 
 BY_NAME = (Step("name", descending=False, nulls_first=False, exact=False), Step("id", False, False, False))
 

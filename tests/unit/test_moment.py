@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from subscriptions.moment import Moment
+from subscriptions.changes.moment import Moment
 
 IDS = range(1, 30)
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.limits import SOCKET_CROWDED_BYTES, SOCKET_EVENTS_BYTES_MAX, SOCKET_WAITING_BYTES_MAX
-from subscriptions.outbox import Backlog, Outbox
+from subscriptions.socket.outbox import Backlog, Outbox
 
 
 def _taken(outbox: Outbox) -> list[bytes]:

@@ -14,7 +14,7 @@ from resolvers.binding import bound_schema
 from resolvers.compiler import compile_root
 from resolvers.selection import Syntax
 from schema.tables import TABLES
-from subscriptions.read_sets import Dependence, read_set
+from subscriptions.matching.read_sets import Dependence, read_set
 
 SCHEMA = bound_schema()[1]
 USER = Viewer(ViewerKind.USER, "t", "user", "role", RIGHTS, NEVER)

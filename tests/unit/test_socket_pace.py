@@ -1,7 +1,7 @@
 """How fast a client may speak."""
 
 from core.limits import SOCKET_MESSAGES_A_SECOND, SOCKET_MESSAGES_AT_ONCE
-from subscriptions.pace import Pace
+from subscriptions.socket.pace import Pace
 
 
 def test_a_burst_is_heard_at_once_and_then_a_steady_rate() -> None:

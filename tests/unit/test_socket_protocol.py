@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from core.limits import SOCKET_ID_CHARS_MAX
 from resolvers.execution import Request
-from subscriptions.messages import (
+from subscriptions.socket.messages import (
     REASON_MAX_BYTES,
     TAIL,
     Close,
@@ -26,7 +26,7 @@ from subscriptions.messages import (
     pong_message,
     read,
 )
-from subscriptions.protocol import Connection, Phase
+from subscriptions.socket.protocol import Connection, Phase
 
 QUERY = {"query": "{ __typename }"}
 NO_ID: Any = object()

@@ -14,14 +14,14 @@ from core.viewer import Viewer, ViewerKind
 from resolvers.binding import bound_schema
 from resolvers.documents import Documents
 from resolvers.execution import Request
-from subscriptions.changes import Change, ChangedRow, ChangeKind
-from subscriptions.events import CHECKINS, HEALTH, Event, Position, Wanted, events_of, gaps_of
-from subscriptions.moment import Moment
+from subscriptions.changes.change import Change, ChangedRow, ChangeKind
+from subscriptions.changes.moment import Moment
 from subscriptions.sinks import Payload
-from subscriptions.stream import Listener, Stream
-from subscriptions.stream_cursors import Part, StreamCursor, binding_of
-from subscriptions.stream_index import StreamIndex
-from subscriptions.stream_requests import stream_for
+from subscriptions.streams.cursors import Part, StreamCursor, binding_of
+from subscriptions.streams.events import CHECKINS, HEALTH, Event, Position, Wanted, events_of, gaps_of
+from subscriptions.streams.index import StreamIndex
+from subscriptions.streams.requests import stream_for
+from subscriptions.streams.stream import Listener, Stream
 
 SCHEMA: Final = bound_schema()[1]
 DOCUMENTS: Final = Documents(SCHEMA)

@@ -16,7 +16,7 @@ from resolvers.rows import Read
 from schema.agents import AGENTS
 from schema.billing import TENANT_BILLING_ADJUSTMENTS
 from schema.table import Table
-from subscriptions.windows import Window, window_of
+from subscriptions.matching.windows import Window, window_of
 
 
 def term(column: str, *, descending: bool = False, nulls_first: bool = False, table: Table = AGENTS) -> Term:

@@ -1,0 +1,1 @@
+"""What keeps answers true: groups, ticks, runs, and the viewers behind the sockets."""

@@ -1,0 +1,1 @@
+"""Whom a change touches: read sets, and the index that finds them."""

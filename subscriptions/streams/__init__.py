@@ -1,0 +1,1 @@
+"""What happened, told in order, with cursors that resume."""
