@@ -1,12 +1,15 @@
 """What all tests stand on: real databases, on PostgreSQL 18 and 15, and no skipping in CI."""
 
 import os
+import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Final
 
 import asyncpg
 import pytest
 import pytest_asyncio
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from core.settings import Settings
 from tests import clusters
@@ -41,12 +44,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     )
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where several processes share the tests, each version of PostgreSQL is started by one of them."""
-    for item in items:
-        version = getattr(item, "callspec", None) and item.callspec.params.get("cluster")
-        item.add_marker(pytest.mark.xdist_group(f"postgres{version}" if version else item.path.stem))
+class _OneVersionEach(LoadScopeScheduling):
+    """Gives a process the tests of a folder on one version of PostgreSQL, or of a file that needs none."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.split("::")[0]
+        version = re.search(r"[\[-](postgres\d+)[\]-]", nodeid)
+        return f"{path.rpartition('/')[0]} {version[1]}" if version else path
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    """So that processes which share the tests start each cluster, and fill each database, but once."""
+    return _OneVersionEach(config, log)
 
 
 def _version(version: int) -> Any:
