@@ -8,10 +8,12 @@ from typing import Any
 import orjson
 from graphql import GraphQLSchema, OperationType
 
+from core.agent_tokens import AgentTokens
 from core.clock import NEVER
 from core.database import Database, Snapshot
 from core.encryption import SecretKey, SecretKeys
 from core.settings import Settings
+from core.signing import SigningKey
 from core.single_reads import SingleRead
 from core.tokens import Identity
 from core.viewer import Viewer, ViewerKind
@@ -25,6 +27,7 @@ from resolvers.ways import Way
 from resolvers.writer import Writer
 from services.remembered import RememberedViewers, SignedIn
 from services.sign_in import sign_in
+from tests.issuers import ec_key
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,9 @@ class Who:
 
 KEYS = SecretKeys([SecretKey.of(bytes(range(32)))])
 """What secrets are sealed with in tests."""
+
+TOKENS = AgentTokens(SigningKey._of(ec_key("agents")))
+"""What agents' tokens are issued by in tests."""
 
 
 class Graph:
@@ -145,7 +151,7 @@ class Graph:
         self, identity: Identity, tenant_id: str | None, query: str, variables: dict[str, Any]
     ) -> Answer:
         if self._writes(query):
-            writer = Writer(self.database, identity, tenant_id, KEYS, self._count_commit)
+            writer = Writer(self.database, identity, tenant_id, KEYS, self._count_commit, TOKENS)
             return await self._run(Operation(None, None, writer=writer), query, variables)
         platform = identity.kind is ViewerKind.PLATFORM
         async with self.database.snapshot(platform=platform) as snapshot:

@@ -23,11 +23,16 @@ from tests.live.engine import Engine, Sitting, Told, engine
 
 _SCHEMA: Final = bound_schema()[1]
 _FIELDS: Final = _SCHEMA.mutation_type.fields if _SCHEMA.mutation_type else {}
-_WRITES: Final = [name for name in _FIELDS if name != "createInvitationCode"]
-"""All but the one that makes something that is kept nowhere."""
+_WRITES: Final = [n for n in _FIELDS if n not in ("createInvitationCode", "createEnrollmentToken")]
+"""All but those that make something that is kept nowhere."""
 _PAYLOADS: Final = {
     "upsertEntities": ("entities", "Entities.Write"),
     "upsertEntityRelationships": ("entity_relationships", "Entities.Write"),
+}
+_DEVICE: Final = {"hostname": "new", "platform": "linux", "version": "2.0.0", "guid": "told"}
+_OF_AGENTS: Final[dict[str, dict[str, Any]]] = {
+    "registerAgent": {"input": _DEVICE},
+    "agentCheckin": {"input": {"version": "9.9.9"}},
 }
 _HEALTH: Final = "subscription { healthCheckChanges { events { resourceId status } } }"
 
@@ -67,6 +72,10 @@ async def case_of(at: Desk, name: str) -> Case:
     if name == "reportHealthCheck":
         given = {"resourceType": "SITE", "resourceId": ids["sites"], "ok": False}
         return Case(Call(MUTATIONS[name], given), BY_NAME["health_checks"], "HealthChecks.Write")
+    if name in _OF_AGENTS:
+        given = _OF_AGENTS[name] | ({"id": ids["agents"]} if name == "agentCheckin" else {})
+        given["input"] = given["input"] | ({"siteId": ids["sites"]} if name == "registerAgent" else {})
+        return Case(Call(MUTATIONS[name], given), BY_NAME["agents"], "Agents.Write")
     table_name, right = _PAYLOADS[name]
     return Case(
         Call(MUTATIONS[name], {"input": upserted(name, ids["data_sources"])}), BY_NAME[table_name], right
@@ -88,7 +97,9 @@ def upserted(name: str, source: str) -> dict[str, Any]:
 
 async def sit(live: Engine, at: Desk, case: Case) -> Sitting:
     """Somebody who sees what is written: the platform, or my administrator."""
-    if case.table.name == "tenants" or takes_platform(case.call.field):
+    if case.table.name == "tenants" or (
+        takes_platform(case.call.field) and case.call.field.name not in _OF_AGENTS
+    ):
         return await live.sit_as_platform()
     return await live.sit(at.mine.admin)
 
@@ -116,12 +127,27 @@ def rows(told: Told, table: Table, number: int) -> dict[str, Any]:
 
 async def asked(at: Desk, case: Case, who: str | None = None) -> Any:
     """The answer to a call; the payload of a bulk upsert has no id."""
+    name = case.call.field.name
+    if name in _OF_AGENTS:
+        return await asked_for_an_agent(at, case, who)
     if case.call.field.payload is None:
         return await at.ask(case.call, who)
-    name = case.call.field.name
     types = {argument: str(kind.type) for argument, kind in _FIELDS[name].args.items()}
     query = f"mutation($input: {types['input']}) {{ done: {name}(input: $input) {{ created }} }}"
     return await at.graph.as_user(who or at.mine.admin, query, **case.call.given)
+
+
+async def asked_for_an_agent(at: Desk, case: Case, who: str | None) -> Any:
+    """The answer to a call that the platform makes for an agent of mine."""
+    declared, passed, result = (
+        ("$input: RegisterAgentInput!", "input: $input", "id: deviceId")
+        if case.call.field.name == "registerAgent"
+        else ("$id: ID!, $input: AgentCheckinInput", "id: $id, input: $input", "id")
+    )
+    query = f"mutation({declared}) {{ done: {case.call.field.name}({passed}) {{ {result} }} }}"
+    if who:
+        return await at.graph.as_user(who, query, **case.call.given)
+    return await at.graph.as_platform(at.mine.tenant, query, **case.call.given)
 
 
 @pytest.mark.parametrize("name", _WRITES)
@@ -139,7 +165,7 @@ async def test_who_follows_it_is_told(live: Engine, at: Desk, name: str) -> None
     was, is_now = rows(told, case.table, 0), rows(told, case.table, 1)
     changed = {row_id for row_id, row in is_now.items() if was.get(row_id) != row}
     done = answer.data["done"]
-    if case.call.field.payload is None:
+    if case.call.field.payload is None or case.call.field.name in _OF_AGENTS:
         assert {row["id"] for row in (done if isinstance(done, list) else [done])} <= changed
     else:
         assert len(changed) == done["created"] == 1
