@@ -34,11 +34,13 @@ def pytest_configure() -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Runs every test that needs a cluster, directly or not, once on each version."""
+    """Runs every test that needs a cluster, directly or not, once on each version, or marked so on the newest alone."""
     if "cluster" not in metafunc.fixturenames:
         return
     only = metafunc.config.getoption("postgres")
     versions = [only] if only else clusters.VERSIONS
+    if metafunc.definition.get_closest_marker("newest") and not only:
+        versions = [max(versions)]
     metafunc.parametrize(
         "cluster", [_version(version) for version in versions], indirect=True, scope="session"
     )

@@ -30,6 +30,8 @@ from tests.integration import test_writes_told as told
 from tests.integration.test_policies import LONELY, _owned_by_lonely
 from tests.live.engine import Engine, engine
 
+pytestmark = pytest.mark.newest
+
 Test = Callable[..., Awaitable[None]]
 
 _ELSEWHERE: Final = {

@@ -24,6 +24,8 @@ from tests.exports.supabase import write_dump
 from tests.exports.world import without_secrets, world
 from tests.importing import contents, expected, imported
 
+pytestmark = pytest.mark.newest
+
 ROWS: Final = without_secrets(world())
 TENANT: Final = b'{"_id":"%s","_creationTime":1.0,"name":"T","status":"active"}\n'
 
