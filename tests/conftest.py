@@ -34,7 +34,7 @@ def pytest_configure() -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Runs every test that needs a cluster, directly or not, once on each version, or marked so on the newest alone."""
+    """Runs every test that needs a cluster, directly or not, once on each version; or, marked so, on the newest."""
     if "cluster" not in metafunc.fixturenames:
         return
     only = metafunc.config.getoption("postgres")
