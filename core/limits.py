@@ -469,7 +469,7 @@ CHECK_INS_WAITING_MAX: Final = 10_000
 """Check-ins that wait for the database at most, some seconds' work; more are turned away at once."""
 
 CHECK_IN_WRITE_S: Final = 5.0
-"""How long a statement of check-ins may take before the database counts as away."""
+"""How long a batch of check-ins may take, all its statements together, before the database counts as away."""
 
 CHECK_IN_BUSY_S: Final = 2.0
 """How long a check-in waits for somebody who holds its agent's row, such as a person's change, at most."""

@@ -31,6 +31,8 @@ _IN_THE_WAY: Final = (
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
 )
+_AT_FAULT: Final = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.RaiseError)
+"""What one row's values can cause; everything else that PostgreSQL says is true of all rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +78,23 @@ class CheckIns:
         return guid_of(answer)
 
     async def _write(self, calls: Sequence[_Call]) -> Sequence[_Answer | Exception]:
+        """What has become of each call.
+
+        Raises:
+            UnavailableError: The database is away, ill, or takes too long over them all.
+        """
+        with outages_told():
+            async with asyncio.timeout(CHECK_IN_WRITE_S):
+                return await self._written(calls)
+
+    async def _written(self, calls: Sequence[_Call]) -> Sequence[_Answer | Exception]:
         """Of several check-ins of one agent the last is written, and stands for all."""
         last = {call.beat.agent_id: place for place, call in enumerate(calls)}
         impatient = any(call.again for call in calls)
         answers = await self._answers([calls[place].beat for place in last.values()], impatient=impatient)
         failed = [place for place, call in enumerate(calls) if _superseded(place, call, last, answers)]
         if failed:  # an agent's last one was bad: it must not take the earlier ones with it
-            rest = dict(zip(failed, await self._write([calls[place] for place in failed]), strict=True))
+            rest = dict(zip(failed, await self._written([calls[place] for place in failed]), strict=True))
             return [rest.get(place) or answers[call.beat.agent_id] for place, call in enumerate(calls)]
         return [answers[call.beat.agent_id] for call in calls]
 
@@ -94,25 +106,28 @@ class CheckIns:
             if not impatient:
                 return await self._answers(beats, impatient=True)
             return dict.fromkeys((beat.agent_id for beat in beats), Refusal.BUSY)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except _AT_FAULT as error:
             if len(beats) == 1:
-                told = InternalError()
-                _log.warning(
-                    "check-in failed", agent_id=beats[0].agent_id, error_id=told.error_id, error=str(error)
-                )
-                return {beats[0].agent_id: told}
+                return {beats[0].agent_id: _failed(beats[0], error)}
+        except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise UnavailableError("The database takes no check-ins. Try again later.") from error
         middle = len(beats) // 2
         first = await self._answers(beats[:middle], impatient=impatient)
         return first | await self._answers(beats[middle:], impatient=impatient)
 
     async def _statement(self, beats: Sequence[Beat], *, impatient: bool) -> dict[str, _Answer]:
-        with outages_told():
-            async with asyncio.timeout(CHECK_IN_WRITE_S), self._database.statement() as connection:
-                try:
-                    return await write_beats(connection, beats, impatient=impatient)
-                except asyncio.CancelledError:
-                    connection.terminate()  # to wait for its answer would be to wait for a database that is away
-                    raise
+        async with self._database.statement() as connection:
+            try:
+                return await write_beats(connection, beats, impatient=impatient)
+            except asyncio.CancelledError:
+                connection.terminate()  # to wait for its answer would be to wait for a database that is away
+                raise
+
+
+def _failed(beat: Beat, error: Exception) -> InternalError:
+    told = InternalError()
+    _log.warning("check-in failed", agent_id=beat.agent_id, error_id=told.error_id, error=str(error))
+    return told
 
 
 def guid_of(answer: _Answer) -> str:

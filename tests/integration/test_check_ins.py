@@ -133,6 +133,48 @@ async def test_one_that_cannot_be_bound_harms_only_itself(at: Yard) -> None:
     assert [isinstance(answer, InternalError) for answer in answers] == [n == 2 for n in range(5)]
 
 
+ILL = ("53100", "25006", "57014", "53200")
+"""A disk that is full, a standby, a statement that was cancelled, no memory."""
+
+
+@pytest.mark.parametrize("code", ILL)
+async def test_an_ill_database_is_not_taken_for_bad_rows(at: Yard, code: str) -> None:
+    """It hears one statement, and everybody is told to come again."""
+    agents = [await at.agent(hostname="ill") for _ in range(8)]
+    await at.owner.execute(
+        f"""CREATE SEQUENCE statements;
+        CREATE FUNCTION ill() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            PERFORM nextval('public.statements'); RAISE 'ill' USING ERRCODE = '{code}'; END $$;
+        CREATE TRIGGER ill BEFORE UPDATE ON agents FOR EACH STATEMENT EXECUTE FUNCTION ill()"""
+    )
+    try:
+        async with _check_ins(at, ROOM) as check_ins:
+            beats = [check_ins.check_in(_beat(at, agent)) for agent in agents]
+            answers = await asyncio.gather(*beats, return_exceptions=True)
+        assert {type(answer) for answer in answers} == {UnavailableError}
+        assert await at.owner.fetchval("SELECT last_value FROM statements") == 1
+    finally:
+        await at.owner.execute("DROP FUNCTION ill CASCADE; DROP SEQUENCE statements")
+
+
+async def test_a_batch_has_one_deadline(at: Yard) -> None:
+    """However many statements its bad rows make of it."""
+    agents = [await at.agent() for _ in range(8)]
+    await at.owner.execute(
+        """CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(1); RETURN NULL; END $$;
+        CREATE TRIGGER slow BEFORE UPDATE ON agents FOR EACH STATEMENT EXECUTE FUNCTION slow()"""
+    )
+    try:
+        async with _check_ins(at, ROOM) as check_ins:
+            beats = [check_ins.check_in(_beat(at, agent, "poison")) for agent in agents]
+            began = monotonic()
+            answers = await asyncio.gather(*beats, return_exceptions=True)
+        assert {type(answer) for answer in answers} == {UnavailableError}
+        assert monotonic() - began < limits.CHECK_IN_WRITE_S + 2
+    finally:
+        await at.owner.execute("DROP FUNCTION slow CASCADE")
+
+
 async def test_a_row_that_somebody_holds_holds_up_nobody_else(at: Yard) -> None:
     agents = [await at.agent() for _ in range(5)]
     async with _check_ins(at, ROOM) as check_ins, at.owner.transaction():
