@@ -1,7 +1,7 @@
 """What agents tell when they check in, and the statement that writes many of them (`app.check_in`)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -25,6 +25,14 @@ class Beat:
     ip_address: str | None = None
     ext_address: str | None = None
     mac_address: str | None = None
+
+    def over(self, earlier: "Beat") -> "Beat":
+        """What the two tell together, this one being the later."""
+        return replace(earlier, **self.told())
+
+    def told(self) -> dict[str, str]:
+        """The fields that are not None, by their names."""
+        return {name: value for name in self.__slots__ if (value := getattr(self, name)) is not None}
 
 
 class Refusal(StrEnum):

@@ -1,8 +1,9 @@
 """Check-ins on their way to the database: gathered, written together, acknowledged once committed."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from time import monotonic
 from typing import Final
 
@@ -88,15 +89,15 @@ class CheckIns:
                 return await self._written(calls)
 
     async def _written(self, calls: Sequence[_Call]) -> Sequence[_Answer | Exception]:
-        """Of several check-ins of one agent the last is written, and stands for all."""
-        last = {call.beat.agent_id: place for place, call in enumerate(calls)}
+        """An agent's check-ins are written as one; where that is bad, each by itself, so that it stands alone."""
         impatient = any(call.again for call in calls)
-        answers = await self._answers([calls[place].beat for place in last.values()], impatient=impatient)
-        failed = [place for place, call in enumerate(calls) if _superseded(place, call, last, answers)]
-        if failed:  # an agent's last one was bad: it must not take the earlier ones with it
-            rest = dict(zip(failed, await self._written([calls[place] for place in failed]), strict=True))
-            return [rest.get(place) or answers[call.beat.agent_id] for place, call in enumerate(calls)]
-        return [answers[call.beat.agent_id] for call in calls]
+        answers = await self._answers(_folded(calls), impatient=impatient)
+        told = [answers[call.beat.agent_id] for call in calls]
+        for places in _turns(calls, answers):
+            alone = await self._answers([calls[place].beat for place in places], impatient=impatient)
+            for place in places:
+                told[place] = alone[calls[place].beat.agent_id]
+        return told
 
     async def _answers(self, beats: Sequence[Beat], *, impatient: bool) -> dict[str, _Answer | Exception]:
         """What has become of beats of different agents; halves the batch until what is bad stands alone."""
@@ -149,8 +150,23 @@ def guid_of(answer: _Answer) -> str:
             raise UnavailableError("Somebody is changing the agent at the moment. Try again later.")
 
 
-def _superseded(
-    place: int, call: _Call, last: dict[str, int], answers: dict[str, _Answer | Exception]
-) -> bool:
-    """Whether a later check-in of the same agent stood for this one, and failed."""
-    return last[call.beat.agent_id] != place and isinstance(answers[call.beat.agent_id], Exception)
+def _folded(calls: Sequence[_Call]) -> list[Beat]:
+    """One beat for each agent."""
+    beats: dict[str, Beat] = {}
+    for call in calls:
+        earlier = beats.get(call.beat.agent_id)
+        beats[call.beat.agent_id] = call.beat.over(earlier) if earlier else call.beat
+    return list(beats.values())
+
+
+def _turns(calls: Sequence[_Call], answers: Mapping[str, object]) -> list[list[int]]:
+    """The places of calls that failed together: all agents' first ones, all their second ones, and so on."""
+    of_agent: dict[str, list[int]] = {}
+    for place, call in enumerate(calls):
+        of_agent.setdefault(call.beat.agent_id, []).append(place)
+    failed = [
+        places
+        for agent, places in of_agent.items()
+        if len(places) > 1 and isinstance(answers[agent], Exception)
+    ]
+    return [[place for place in turn if place is not None] for turn in zip_longest(*failed)]

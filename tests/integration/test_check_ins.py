@@ -97,6 +97,28 @@ async def test_of_two_of_one_agent_the_later_stays(at: Yard) -> None:
     assert (await at.row(agent.id))["hostname"] == "third"
 
 
+async def test_what_only_the_earlier_of_two_tells_stays_too(at: Yard) -> None:
+    agent = await at.agent()
+    earlier = replace(_beat(at, agent, "first"), ip_address="10.0.0.7", version="8")
+    async with _check_ins(at, ROOM) as check_ins:
+        await asyncio.gather(check_ins.check_in(earlier), check_ins.check_in(_beat(at, agent, "second")))
+        assert check_ins.gathering.batches == 1
+    row = await at.row(agent.id)
+    assert (row["hostname"], row["version"], row["ip_address"]) == ("second", "9", "10.0.0.7")
+
+
+async def test_a_bad_one_does_not_take_an_agents_later_ones_with_it(at: Yard) -> None:
+    agent, other = await at.agent(), await at.agent()
+    bad = replace(_beat(at, agent), ip_address="\x00")
+    async with _check_ins(at, ROOM) as check_ins:
+        beats = [bad, _beat(at, other, "fine"), _beat(at, agent, "later")]
+        answers = await asyncio.gather(*map(check_ins.check_in, beats), return_exceptions=True)
+        assert check_ins.gathering.batches == 1
+    assert isinstance(answers[0], InternalError)
+    assert answers[1:] == [other.guid, agent.guid]
+    assert (await at.row(agent.id))["hostname"] == "later"
+
+
 async def test_a_bad_one_harms_only_itself(at: Yard) -> None:
     agents = [await at.agent() for _ in range(20)]
     poisoned = {3, 4, 17}
@@ -161,7 +183,8 @@ async def test_a_batch_has_one_deadline(at: Yard) -> None:
     """However many statements its bad rows make of it."""
     agents = [await at.agent() for _ in range(8)]
     await at.owner.execute(
-        """CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(1); RETURN NULL; END $$;
+        """CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql
+        AS $$ BEGIN PERFORM pg_sleep(1); RETURN NULL; END $$;
         CREATE TRIGGER slow BEFORE UPDATE ON agents FOR EACH STATEMENT EXECUTE FUNCTION slow()"""
     )
     try:
