@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from core.database import Connection
 
@@ -30,9 +30,17 @@ class Beat:
         """What the two tell together, this one being the later."""
         return replace(earlier, **self.told())
 
+    def without(self, later: "Beat") -> "Beat":
+        """What this one tells and a later one of the same agent does not."""
+        nothing: dict[str, Any] = dict.fromkeys(later.told())
+        return replace(self, **nothing)
+
     def told(self) -> dict[str, str]:
-        """The fields that are not None, by their names."""
-        return {name: value for name in self.__slots__ if (value := getattr(self, name)) is not None}
+        """What it tells of the agent, by the fields' names."""
+        return {name: value for name in _TELLING if (value := getattr(self, name)) is not None}
+
+
+_TELLING: Final = ("hostname", "version", "ip_address", "ext_address", "mac_address")
 
 
 class Refusal(StrEnum):

@@ -1,9 +1,10 @@
 """Check-ins on their way to the database: gathered, written together, acknowledged once committed."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import count, zip_longest
 from time import monotonic
 from typing import Final
 
@@ -36,12 +37,19 @@ _AT_FAULT: Final = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError
 """What one row's values can cause; everything else that PostgreSQL says is true of all rows."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class _Call:
-    """A beat on its way; `again`: its row was held by somebody the last time."""
+    """A beat on its way.
+
+    Attributes:
+        beat: What it tells; what a later call has told meanwhile is taken out.
+        number: Its place among all of this server's, as they came.
+        again: Whether its row was held by somebody the last time.
+    """
 
     beat: Beat
-    again: bool
+    number: int
+    again: bool = False
 
 
 _Answer = Written | Refusal
@@ -57,6 +65,8 @@ class CheckIns:
     def __init__(self, database: Database, room: Room = _ROOM) -> None:
         """Takes a connection of `database`, which should be kept for this; `run` is what writes."""
         self._database = database
+        self._numbers = count()
+        self._open: dict[str, list[_Call]] = {}
         self.gathering: Gathering[_Call, _Answer] = Gathering(self._write, room)
 
     async def run(self) -> None:
@@ -72,11 +82,26 @@ class CheckIns:
             UnavailableError: The server is busy, its database away, or somebody holds the agent's row.
         """
         until = monotonic() + CHECK_IN_BUSY_S
-        answer = await self.gathering.add(_Call(beat, again=False))
-        while answer is Refusal.BUSY and monotonic() < until:
-            await asyncio.sleep(_BUSY_PAUSE_S)
-            answer = await self.gathering.add(_Call(beat, again=True))
+        with self._called(beat) as call:
+            answer = await self.gathering.add(call)
+            while answer is Refusal.BUSY and monotonic() < until:
+                await asyncio.sleep(_BUSY_PAUSE_S)
+                call.again = True
+                answer = await self.gathering.add(call)
         return guid_of(answer)
+
+    @contextmanager
+    def _called(self, beat: Beat) -> Iterator[_Call]:
+        """A call that is open for as long as the block lasts."""
+        call = _Call(beat, next(self._numbers))
+        of_agent = self._open.setdefault(beat.agent_id, [])
+        of_agent.append(call)
+        try:
+            yield call
+        finally:
+            of_agent.remove(call)
+            if not of_agent:
+                self._open.pop(beat.agent_id)
 
     async def _write(self, calls: Sequence[_Call]) -> Sequence[_Answer | Exception]:
         """What has become of each call.
@@ -97,7 +122,16 @@ class CheckIns:
             alone = await self._answers([calls[place].beat for place in places], impatient=impatient)
             for place in places:
                 told[place] = alone[calls[place].beat.agent_id]
+        for call, answer in zip(calls, told, strict=True):
+            if isinstance(answer, Written):
+                self._outdate(call)
         return told
+
+    def _outdate(self, written: _Call) -> None:
+        """Take what was written out of earlier calls of the agent that are still to be tried again."""
+        for call in self._open.get(written.beat.agent_id, ()):
+            if call.number < written.number:
+                call.beat = call.beat.without(written.beat)
 
     async def _answers(self, beats: Sequence[Beat], *, impatient: bool) -> dict[str, _Answer | Exception]:
         """What has become of beats of different agents; halves the batch until what is bad stands alone."""
@@ -153,7 +187,7 @@ def guid_of(answer: _Answer) -> str:
 def _folded(calls: Sequence[_Call]) -> list[Beat]:
     """One beat for each agent."""
     beats: dict[str, Beat] = {}
-    for call in calls:
+    for call in sorted(calls, key=lambda each: each.number):
         earlier = beats.get(call.beat.agent_id)
         beats[call.beat.agent_id] = call.beat.over(earlier) if earlier else call.beat
     return list(beats.values())
@@ -162,7 +196,7 @@ def _folded(calls: Sequence[_Call]) -> list[Beat]:
 def _turns(calls: Sequence[_Call], answers: Mapping[str, object]) -> list[list[int]]:
     """The places of calls that failed together: all agents' first ones, all their second ones, and so on."""
     of_agent: dict[str, list[int]] = {}
-    for place, call in enumerate(calls):
+    for place, call in sorted(enumerate(calls), key=lambda placed: placed[1].number):
         of_agent.setdefault(call.beat.agent_id, []).append(place)
     failed = [
         places

@@ -26,6 +26,7 @@ from services.agents.silence import turn_silent
 from tests.clusters import ThrowawayCluster
 from tests.fleet import Agent, Yard, yard
 from tests.integration.test_policies import LONELY, RoleMode, _fill, _owned_by_lonely
+from tests.live.engine import eventually
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -222,6 +223,23 @@ async def test_a_row_that_is_let_go_in_time_is_written(at: Yard) -> None:
         assert await task == agent.guid
     row = await at.row(agent.id)
     assert (row["hostname"], row["platform"]) == ("patient", "held")
+
+
+async def test_one_that_is_tried_again_overwrites_no_newer_one(at: Yard) -> None:
+    """The newer one is written and acknowledged while the older one pauses; what only that tells is written, too."""
+    agent = await at.agent()
+    older = replace(_beat(at, agent, "older"), ip_address="10.0.0.8")
+    async with _check_ins(at, Room(1_000, 500, 0.001)) as check_ins:
+        async with at.owner.transaction():
+            await at.owner.execute("UPDATE agents SET platform = 'held' WHERE id = $1", agent.id)
+            task = asyncio.create_task(check_ins.check_in(older))
+            await eventually(lambda: check_ins.gathering.batches == 1)
+        assert await check_ins.check_in(_beat(at, agent, "newer")) == agent.guid
+        assert (await at.row(agent.id))["ip_address"] is None
+        assert not task.done()
+        assert await task == agent.guid
+    row = await at.row(agent.id)
+    assert (row["hostname"], row["ip_address"]) == ("newer", "10.0.0.8")
 
 
 async def test_a_health_check_that_somebody_holds_holds_up_nobody(at: Yard) -> None:
