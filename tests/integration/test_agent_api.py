@@ -368,6 +368,30 @@ async def test_devices_that_enrol_at_the_same_moment_are_one_agent(at: Yard) -> 
     assert await at.owner.fetchval("SELECT count(*) FROM agents WHERE guid = 'race'") == 1
 
 
+_WAITS = "SELECT pid FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))"
+
+
+@pytest.mark.parametrize("cancelled", [False, True], ids=["waits for too long", "takes too long"])
+async def test_who_enrols_while_others_are_in_the_way_is_to_come_again(at: Yard, *, cancelled: bool) -> None:
+    agent = await at.agent()
+    async with at.owner.transaction():
+        await at.owner.execute("UPDATE agents SET platform = 'held' WHERE id = $1", agent.id)
+        task = asyncio.create_task(at.register(at.enrollment(), guid=agent.guid))
+        if cancelled:  # as statement_timeout does, which is longer than the wait for a lock
+            await _cancel_what_waits(at)
+        answer = await task
+    refused(answer, 503, "register")
+    assert int(answer.headers["retry-after"]) >= 1
+    assert (await at.register(at.enrollment(), guid=agent.guid)).status_code == 200
+
+
+async def _cancel_what_waits(at: Yard) -> None:
+    async with asyncio.timeout(4):
+        while not (pid := await at.owner.fetchval(_WAITS)):  # noqa: ASYNC110 - it is PostgreSQL that we wait for
+            await asyncio.sleep(0.02)
+    assert await at.owner.fetchval("SELECT pg_cancel_backend($1)", pid)
+
+
 async def test_what_is_measured(at: Yard) -> None:
     agent = await at.agent()
     await at.beat(agent)
