@@ -492,5 +492,8 @@ SILENCE_LOOK_S: Final = 5.0
 SILENCE_LOOK_SHARE: Final = 20
 """And no more than one part in so many of the time, where there are a million of them."""
 
+SILENCE_PAUSE_MAX_S: Final = 60.0
+"""But at least once in so much time, however long a look took: so much later, at most, is silence told."""
+
 SILENT_AT_ONCE: Final = 1_000
 """Agents' health checks that one transaction turns: it holds up their check-ins for some hundredths of a second."""

@@ -13,7 +13,7 @@ import structlog
 
 from core.database import Database
 from core.errors import UnavailableError
-from core.limits import SILENCE_LOOK_S, SILENCE_LOOK_SHARE, SILENT_AT_ONCE
+from core.limits import SILENCE_LOOK_S, SILENCE_LOOK_SHARE, SILENCE_PAUSE_MAX_S, SILENT_AT_ONCE
 from core.settings import Settings
 from core.transactions import writing
 
@@ -59,16 +59,16 @@ async def watch_for_silence(database: Database, settings: Settings) -> None:
     pause_s = least_s = min(SILENCE_LOOK_S, settings.agent_offline_after / 4)
     while True:
         await asyncio.sleep(pause_s * random.uniform(0.8, 1.2))  # noqa: S311 - spreads the servers
-        began = monotonic()
+        pause_s, began = least_s, monotonic()
         try:
             turned = await turn_silent(database, settings)
+            pause_s = min(max(least_s, (monotonic() - began) * SILENCE_LOOK_SHARE), SILENCE_PAUSE_MAX_S)
             if turned:
                 _log.info("agents fell silent", turned=turned)
         except UnavailableError:
             pass  # check-ins and requests tell
         except Exception:  # noqa: BLE001 - the server serves on, and the next look may succeed
             _log.exception("the look for silent agents failed")
-        pause_s = max(least_s, (monotonic() - began) * SILENCE_LOOK_SHARE)
 
 
 async def turn_silent(database: Database, settings: Settings) -> int:
