@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
+from core import limits
 from core.agent_tokens import AgentTokens
 from core.settings import Settings
 from services.agents.beats import Beat, write_beats
@@ -113,6 +114,38 @@ async def test_however_many_servers_look_each_turn_is_made_once(at: Yard) -> Non
     rows = await at.owner.fetch("SELECT DISTINCT status, failure_count FROM health_checks")
     assert [tuple(row) for row in rows] == [("degraded", 1)]
     assert await at.owner.fetchval(LOGGED) - before == 2_500
+
+
+SOONER = Settings(agent_offline_after=60, agent_down_after=900)
+"""So that the yard's own server turns nothing."""
+
+
+async def test_a_health_check_that_somebody_holds_keeps_no_other_from_turning(at: Yard) -> None:
+    agents = [await at.agent() for _ in range(3)]
+    for agent in agents:
+        assert (await at.beat(agent)).status_code == 200
+        await _silent_for(at, agent, 100)
+    async with at.owner.transaction():
+        await at.owner.execute(
+            "UPDATE health_checks SET metadata = '{}' WHERE resource_id = $1", agents[1].id
+        )
+        assert await turn_silent(at.database, SOONER) == 2
+    assert await turn_silent(at.database, SOONER) == 1
+    assert {await _status(at, agent) for agent in agents} == {("degraded", 1)}
+
+
+async def test_lots_that_are_held_are_not_looked_at_for_ever(at: Yard) -> None:
+    await at.owner.execute(
+        """INSERT INTO agents (tenant_id, site_id, guid, hostname, platform, version, last_checkin_at)
+           SELECT $1, $2, 'many' || n, 'h', 'p', 'v', app.now_ms() - 100000 FROM generate_series(1, 1000) n""",
+        at.mine.id,
+        at.mine.site,
+    )
+    assert await turn_silent(at.database, SOONER) == limits.SILENT_AT_ONCE
+    await at.owner.execute("UPDATE health_checks SET status = 'healthy'")
+    async with at.owner.transaction(), asyncio.timeout(4):
+        await at.owner.execute("UPDATE health_checks SET metadata = '{}'")
+        assert await turn_silent(at.database, SOONER) == 0
 
 
 async def test_a_slow_look_that_failed_is_soon_made_again(at: Yard) -> None:
