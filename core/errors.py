@@ -66,6 +66,10 @@ class ConflictError(ProductError):
     status = 409
 
 
+class InTheWayError(ConflictError):
+    """Others held or changed the same for too long: the request is right, and a later try may succeed."""
+
+
 class CursorExpiredError(ProductError):
     """What followed the cursor of a stream is no longer known: the caller reads anew, and begins without it."""
 

@@ -469,7 +469,7 @@ CHECK_INS_WAITING_MAX: Final = 10_000
 """Check-ins that wait for the database at most, some seconds' work; more are turned away at once."""
 
 CHECK_IN_WRITE_S: Final = 5.0
-"""How long a statement of check-ins may take before the database counts as away."""
+"""How long a batch of check-ins may take, all its statements together, before the database counts as away."""
 
 CHECK_IN_BUSY_S: Final = 2.0
 """How long a check-in waits for somebody who holds its agent's row, such as a person's change, at most."""
@@ -491,6 +491,9 @@ SILENCE_LOOK_S: Final = 5.0
 
 SILENCE_LOOK_SHARE: Final = 20
 """And no more than one part in so many of the time, where there are a million of them."""
+
+SILENCE_PAUSE_MAX_S: Final = 60.0
+"""But at least once in so much time, however long a look took: so much later, at most, is silence told."""
 
 SILENT_AT_ONCE: Final = 1_000
 """Agents' health checks that one transaction turns: it holds up their check-ins for some hundredths of a second."""

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 import asyncpg
 
 from core.database import LOST, Database, Record, Snapshot
-from core.errors import ConflictError, UnavailableError
+from core.errors import InTheWayError, UnavailableError
 from core.limits import LOCK_WAIT_MS, POOL_WAIT_S, WRITE_ATTEMPTS_MAX, WRITE_PAUSE_S
 from core.outages import outages_told
 
@@ -33,14 +33,14 @@ class Transaction(Snapshot):
         """The rows of one statement.
 
         Raises:
-            ConflictError: Another held a row for longer than `LOCK_WAIT_MS`.
+            InTheWayError: Another held a row for longer than `LOCK_WAIT_MS`.
             QueryTooComplexError: The statement took longer than `STATEMENT_TIMEOUT_MS`.
             UnavailableError: The connection is lost.
         """
         try:
             return await super().fetch(sql, arguments)
         except asyncpg.LockNotAvailableError as error:
-            raise ConflictError(
+            raise InTheWayError(
                 f"Somebody else has been changing the same for {LOCK_WAIT_MS} ms; try again"
             ) from error
 
@@ -117,7 +117,7 @@ async def carry_out(
     """Do `work` in one transaction, and anew in another where a deadlock or the like ended it.
 
     Raises:
-        ConflictError: Others were in the way `WRITE_ATTEMPTS_MAX` times.
+        InTheWayError: Others were in the way `WRITE_ATTEMPTS_MAX` times.
         BrokenTransactionError: As `writing`.
         UnavailableError: As `writing`.
     """
@@ -129,4 +129,4 @@ async def carry_out(
                 return await work(transaction)
         except _IN_THE_WAY as error:
             last = error
-    raise ConflictError("Others were changing the same at the same time; try again") from last
+    raise InTheWayError("Others were changing the same at the same time; try again") from last

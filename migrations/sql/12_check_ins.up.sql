@@ -11,7 +11,7 @@ ALTER TABLE agents SET (fillfactor = 85);
 -- stays as it was. No agent may stand twice. Answers each: its guid, or why nothing was written:
 --   gone   there is no such agent, or it is deleted
 --   shut   its site is archived or deleted, or its tenant is not active
---   busy   somebody holds the row; only where `impatient`, else it is waited for
+--   busy   somebody holds the row; only where `impatient`, else it is waited for, 50 ms: all others of the server wait, too
 -- The health check of each agent that checked in is healthy afterwards; one that was is not touched. That is a statement
 -- of its own: it sees what the sweep of silent agents committed while the first one waited for it.
 --
@@ -23,7 +23,7 @@ CREATE FUNCTION app.check_in(
     RETURNS TABLE (agent_id text, guid text, refusal text)
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET jit = off
-    SET lock_timeout = '500ms'
+    SET lock_timeout = '50ms'
 AS $$
 #variable_conflict use_column
 DECLARE

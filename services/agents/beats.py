@@ -1,9 +1,9 @@
 """What agents tell when they check in, and the statement that writes many of them (`app.check_in`)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from core.database import Connection
 
@@ -25,6 +25,22 @@ class Beat:
     ip_address: str | None = None
     ext_address: str | None = None
     mac_address: str | None = None
+
+    def over(self, earlier: "Beat") -> "Beat":
+        """What the two tell together, this one being the later."""
+        return replace(earlier, **self.told())
+
+    def without(self, later: "Beat") -> "Beat":
+        """What this one tells and a later one of the same agent does not."""
+        nothing: dict[str, Any] = dict.fromkeys(later.told())
+        return replace(self, **nothing)
+
+    def told(self) -> dict[str, str]:
+        """What it tells of the agent, by the fields' names."""
+        return {name: value for name in _TELLING if (value := getattr(self, name)) is not None}
+
+
+_TELLING: Final = ("hostname", "version", "ip_address", "ext_address", "mac_address")
 
 
 class Refusal(StrEnum):

@@ -1,8 +1,10 @@
 """Check-ins on their way to the database: gathered, written together, acknowledged once committed."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count, zip_longest
 from time import monotonic
 from typing import Final
 
@@ -31,14 +33,23 @@ _IN_THE_WAY: Final = (
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
 )
+_AT_FAULT: Final = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.RaiseError)
+"""What one row's values can cause; everything else that PostgreSQL says is true of all rows."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class _Call:
-    """A beat on its way; `again`: its row was held by somebody the last time."""
+    """A beat on its way.
+
+    Attributes:
+        beat: What it tells; what a later call has told meanwhile is taken out.
+        number: Its place among all of this server's, as they came.
+        again: Whether its row was held by somebody the last time.
+    """
 
     beat: Beat
-    again: bool
+    number: int
+    again: bool = False
 
 
 _Answer = Written | Refusal
@@ -54,6 +65,8 @@ class CheckIns:
     def __init__(self, database: Database, room: Room = _ROOM) -> None:
         """Takes a connection of `database`, which should be kept for this; `run` is what writes."""
         self._database = database
+        self._numbers = count()
+        self._open: dict[str, list[_Call]] = {}
         self.gathering: Gathering[_Call, _Answer] = Gathering(self._write, room)
 
     async def run(self) -> None:
@@ -69,22 +82,56 @@ class CheckIns:
             UnavailableError: The server is busy, its database away, or somebody holds the agent's row.
         """
         until = monotonic() + CHECK_IN_BUSY_S
-        answer = await self.gathering.add(_Call(beat, again=False))
-        while answer is Refusal.BUSY and monotonic() < until:
-            await asyncio.sleep(_BUSY_PAUSE_S)
-            answer = await self.gathering.add(_Call(beat, again=True))
+        with self._called(beat) as call:
+            answer = await self.gathering.add(call)
+            while answer is Refusal.BUSY and monotonic() < until:
+                await asyncio.sleep(_BUSY_PAUSE_S)
+                call.again = True
+                answer = await self.gathering.add(call)
         return guid_of(answer)
 
+    @contextmanager
+    def _called(self, beat: Beat) -> Iterator[_Call]:
+        """A call that is open for as long as the block lasts."""
+        call = _Call(beat, next(self._numbers))
+        of_agent = self._open.setdefault(beat.agent_id, [])
+        of_agent.append(call)
+        try:
+            yield call
+        finally:
+            of_agent.remove(call)
+            if not of_agent:
+                self._open.pop(beat.agent_id)
+
     async def _write(self, calls: Sequence[_Call]) -> Sequence[_Answer | Exception]:
-        """Of several check-ins of one agent the last is written, and stands for all."""
-        last = {call.beat.agent_id: place for place, call in enumerate(calls)}
+        """What has become of each call.
+
+        Raises:
+            UnavailableError: The database is away, ill, or takes too long over them all.
+        """
+        with outages_told():
+            async with asyncio.timeout(CHECK_IN_WRITE_S):
+                return await self._written(calls)
+
+    async def _written(self, calls: Sequence[_Call]) -> Sequence[_Answer | Exception]:
+        """An agent's check-ins are written as one; where that is bad, each by itself, so that it stands alone."""
         impatient = any(call.again for call in calls)
-        answers = await self._answers([calls[place].beat for place in last.values()], impatient=impatient)
-        failed = [place for place, call in enumerate(calls) if _superseded(place, call, last, answers)]
-        if failed:  # an agent's last one was bad: it must not take the earlier ones with it
-            rest = dict(zip(failed, await self._write([calls[place] for place in failed]), strict=True))
-            return [rest.get(place) or answers[call.beat.agent_id] for place, call in enumerate(calls)]
-        return [answers[call.beat.agent_id] for call in calls]
+        answers = await self._answers(_folded(calls), impatient=impatient)
+        told = [answers[call.beat.agent_id] for call in calls]
+        for places in _turns(calls, answers):
+            alone = await self._answers([calls[place].beat for place in places], impatient=impatient)
+            for place in places:
+                told[place] = alone[calls[place].beat.agent_id]
+        for call, answer in zip(calls, told, strict=True):
+            if isinstance(answer, Written):
+                self._outdate(call)
+        return told
+
+    def _outdate(self, written: _Call) -> None:
+        """Take what was written out of earlier calls of the agent that are still to be tried again."""
+        for call in self._open.get(written.beat.agent_id, ()):
+            if call.number < written.number:
+                call.beat = call.beat.without(written.beat)
 
     async def _answers(self, beats: Sequence[Beat], *, impatient: bool) -> dict[str, _Answer | Exception]:
         """What has become of beats of different agents; halves the batch until what is bad stands alone."""
@@ -94,25 +141,28 @@ class CheckIns:
             if not impatient:
                 return await self._answers(beats, impatient=True)
             return dict.fromkeys((beat.agent_id for beat in beats), Refusal.BUSY)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except _AT_FAULT as error:
             if len(beats) == 1:
-                told = InternalError()
-                _log.warning(
-                    "check-in failed", agent_id=beats[0].agent_id, error_id=told.error_id, error=str(error)
-                )
-                return {beats[0].agent_id: told}
+                return {beats[0].agent_id: _failed(beats[0], error)}
+        except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise UnavailableError("The database takes no check-ins. Try again later.") from error
         middle = len(beats) // 2
         first = await self._answers(beats[:middle], impatient=impatient)
         return first | await self._answers(beats[middle:], impatient=impatient)
 
     async def _statement(self, beats: Sequence[Beat], *, impatient: bool) -> dict[str, _Answer]:
-        with outages_told():
-            async with asyncio.timeout(CHECK_IN_WRITE_S), self._database.statement() as connection:
-                try:
-                    return await write_beats(connection, beats, impatient=impatient)
-                except asyncio.CancelledError:
-                    connection.terminate()  # to wait for its answer would be to wait for a database that is away
-                    raise
+        async with self._database.statement() as connection:
+            try:
+                return await write_beats(connection, beats, impatient=impatient)
+            except asyncio.CancelledError:
+                connection.terminate()  # to wait for its answer would be to wait for a database that is away
+                raise
+
+
+def _failed(beat: Beat, error: Exception) -> InternalError:
+    told = InternalError()
+    _log.warning("check-in failed", agent_id=beat.agent_id, error_id=told.error_id, error=str(error))
+    return told
 
 
 def guid_of(answer: _Answer) -> str:
@@ -134,8 +184,23 @@ def guid_of(answer: _Answer) -> str:
             raise UnavailableError("Somebody is changing the agent at the moment. Try again later.")
 
 
-def _superseded(
-    place: int, call: _Call, last: dict[str, int], answers: dict[str, _Answer | Exception]
-) -> bool:
-    """Whether a later check-in of the same agent stood for this one, and failed."""
-    return last[call.beat.agent_id] != place and isinstance(answers[call.beat.agent_id], Exception)
+def _folded(calls: Sequence[_Call]) -> list[Beat]:
+    """One beat for each agent."""
+    beats: dict[str, Beat] = {}
+    for call in sorted(calls, key=lambda each: each.number):
+        earlier = beats.get(call.beat.agent_id)
+        beats[call.beat.agent_id] = call.beat.over(earlier) if earlier else call.beat
+    return list(beats.values())
+
+
+def _turns(calls: Sequence[_Call], answers: Mapping[str, object]) -> list[list[int]]:
+    """The places of calls that failed together: all agents' first ones, all their second ones, and so on."""
+    of_agent: dict[str, list[int]] = {}
+    for place, call in sorted(enumerate(calls), key=lambda placed: placed[1].number):
+        of_agent.setdefault(call.beat.agent_id, []).append(place)
+    failed = [
+        places
+        for agent, places in of_agent.items()
+        if len(places) > 1 and isinstance(answers[agent], Exception)
+    ]
+    return [[place for place in turn if place is not None] for turn in zip_longest(*failed)]

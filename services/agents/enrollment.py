@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from core.database import Snapshot
-from core.errors import ConflictError, UnauthenticatedError
+from core.errors import ConflictError, InTheWayError, UnauthenticatedError
 from core.ids import new_id
 from models.enums import AuditActor
 from services.writes.agents import AGENTS
@@ -72,6 +72,7 @@ async def enrol(
     Raises:
         UnauthenticatedError: The tenant is not active.
         ConflictError: The site is not active, or the device is enrolled at another site of the tenant.
+        InTheWayError: Its agent came and went at the same moment.
     """
     await _require_active(transaction, tenant_id, site_id)
     before = await _known(transaction, tenant_id, device)
@@ -82,7 +83,9 @@ async def enrol(
         if rows:
             return await _finish(transaction, actor, None, dict(rows[0]))
         before = await _known(transaction, tenant_id, device)  # it has enrolled at the same moment
-    if before is None or before["site_id"] != site_id:
+    if before is None:
+        raise InTheWayError("The device's agent was deleted at the same moment; try again")
+    if before["site_id"] != site_id:
         raise ConflictError("The device is enrolled at another site. Move its agent first.")
     return await _finish(transaction, actor, before, await _enrol_again(transaction, before["id"], device))
 

@@ -8,6 +8,7 @@ from typing import Final, Self
 
 from core.agent_tokens import AgentTokens, Enrollment
 from core.database import Database
+from core.errors import InTheWayError, StatementTimeoutError, UnavailableError
 from core.limits import AGENT_CALLS_AT_ONCE, ENROLLMENTS_AT_ONCE
 from core.rates import Rates
 from core.settings import Settings
@@ -89,10 +90,14 @@ class Fleet:
         """Enrol a device at the site of its token: the id of its agent.
 
         Raises:
-            ProductError: As `services.agents.enrollment.enrol`, or the database is away.
+            ProductError: As `services.agents.enrollment.enrol`.
+            UnavailableError: The database is away or slow, or others are in the way.
         """
 
         async def work(transaction: Transaction) -> str:
             return await enrol(transaction, enrollment.tenant_id, enrollment.site_id, device)
 
-        return await carry_out(self._database, work, platform=True, committed=self._bell)
+        try:
+            return await carry_out(self._database, work, platform=True, committed=self._bell)
+        except (InTheWayError, StatementTimeoutError) as error:
+            raise UnavailableError("The database is busy. Try again later.") from error

@@ -84,7 +84,7 @@ class Gathering(Generic[T, R]):
             await asyncio.wait((self._last,))
 
     async def run(self) -> None:
-        """Write what comes, until cancelled; who waits then is told that it was not written for sure."""
+        """Write what comes, until cancelled; who waits then is told to try again, be it being written or not."""
         try:
             while True:
                 await self._filled.wait()

@@ -13,7 +13,7 @@ import structlog
 
 from core.database import Database
 from core.errors import UnavailableError
-from core.limits import SILENCE_LOOK_S, SILENCE_LOOK_SHARE, SILENT_AT_ONCE
+from core.limits import SILENCE_LOOK_S, SILENCE_LOOK_SHARE, SILENCE_PAUSE_MAX_S, SILENT_AT_ONCE
 from core.settings import Settings
 from core.transactions import writing
 
@@ -23,10 +23,12 @@ _LOCK: Final = "SELECT pg_try_advisory_xact_lock(hashtextextended('agents fall s
 
 # The agent is locked until its health check has turned, and looked at once more when it is: so a check-in at the same
 # moment either comes first, and is seen here, or waits, and then finds the health check to be turned back.
+# A health check that somebody holds is left to the next look.
 _TURN: Final = """
 WITH silent AS (
     SELECT a.id, a.tenant_id, a.last_checkin_at,
-           CASE WHEN a.last_checkin_at < app.now_ms() - $2::bigint THEN 'down' ELSE 'degraded' END AS status
+           CASE WHEN a.last_checkin_at < app.now_ms() - $2::bigint THEN 'down' ELSE 'degraded' END AS status,
+           h.id AS health_check_id
     FROM public.agents a
     LEFT JOIN public.health_checks h
         ON h.resource_type = 'agent' AND h.resource_id = a.id AND h.tenant_id = a.tenant_id
@@ -35,13 +37,18 @@ WITH silent AS (
            OR h.status = 'degraded' AND a.last_checkin_at < app.now_ms() - $2::bigint)
     LIMIT $3
     FOR NO KEY UPDATE OF a SKIP LOCKED
+), free AS (
+    SELECT h.id FROM silent s JOIN public.health_checks h ON h.id = s.health_check_id
+    FOR NO KEY UPDATE OF h SKIP LOCKED
 ), turned AS (
     INSERT INTO public.health_checks AS h (
         tenant_id, resource_type, resource_id, status, failure_count, last_check_at, last_failure_at, error_message
     )
     SELECT s.tenant_id, 'agent', s.id, s.status, 1, app.now_ms(), app.now_ms(),
            'No check-in for ' || CASE s.status WHEN 'down' THEN $2::bigint ELSE $1::bigint END / 1000 || ' seconds'
-    FROM silent s ORDER BY s.id
+    FROM silent s
+    WHERE s.health_check_id IS NULL OR s.health_check_id IN (SELECT f.id FROM free f)
+    ORDER BY s.id
     ON CONFLICT (resource_type, resource_id, tenant_id) DO UPDATE
     SET status = excluded.status, failure_count = least(h.failure_count, 2147483646) + 1,
         last_check_at = greatest(h.last_check_at, excluded.last_check_at),
@@ -59,16 +66,16 @@ async def watch_for_silence(database: Database, settings: Settings) -> None:
     pause_s = least_s = min(SILENCE_LOOK_S, settings.agent_offline_after / 4)
     while True:
         await asyncio.sleep(pause_s * random.uniform(0.8, 1.2))  # noqa: S311 - spreads the servers
-        began = monotonic()
+        pause_s, began = least_s, monotonic()
         try:
             turned = await turn_silent(database, settings)
+            pause_s = min(max(least_s, (monotonic() - began) * SILENCE_LOOK_SHARE), SILENCE_PAUSE_MAX_S)
             if turned:
                 _log.info("agents fell silent", turned=turned)
         except UnavailableError:
             pass  # check-ins and requests tell
         except Exception:  # noqa: BLE001 - the server serves on, and the next look may succeed
             _log.exception("the look for silent agents failed")
-        pause_s = max(least_s, (monotonic() - began) * SILENCE_LOOK_SHARE)
 
 
 async def turn_silent(database: Database, settings: Settings) -> int:
@@ -78,12 +85,14 @@ async def turn_silent(database: Database, settings: Settings) -> int:
     """
     offline_ms = settings.agent_offline_after * 1000
     down_ms = max(settings.agent_down_after * 1000, offline_ms)
-    turned, found = 0, SILENT_AT_ONCE
-    while found == SILENT_AT_ONCE:
+    turned, found, lot = 0, SILENT_AT_ONCE, 1
+    while (
+        found == SILENT_AT_ONCE and lot
+    ):  # a lot of which none turned is held by others, and would be found again
         async with writing(database, platform=True) as transaction:
             if not (await transaction.fetch(_LOCK, ()))[0][0]:
                 break
             row = (await transaction.fetch(_TURN, (offline_ms, down_ms, SILENT_AT_ONCE)))[0]
-            found = row["found"]
-            turned += row["turned"]
+            found, lot = row["found"], row["turned"]
+            turned += lot
     return turned

@@ -24,6 +24,8 @@ SELECT s.status = 'active' AS is_active FROM public.sites s
 WHERE s.tenant_id = $1 AND s.id = $2 AND s.deleted_at IS NULL
 """
 
+_LOCK: Final = "SELECT FROM public.agents WHERE id = $1 AND tenant_id = $2 FOR NO KEY UPDATE"
+
 
 @dataclass(frozen=True, slots=True)
 class IssuedEnrollment:
@@ -100,6 +102,7 @@ async def check_in_agent(writing: Writing, agent_id: str, given: Mapping[str, An
     require_storable(agent_id=agent_id)
     with _Names():
         beat = beat_of(given, agent_id, writing.tenant(), whole=False)
+    await writing.rows(_LOCK, agent_id, writing.tenant())  # with more patience than that of check-ins
     try:
         answers = await write_beats(writing.transaction.connection, [beat])
     except asyncpg.LockNotAvailableError as error:

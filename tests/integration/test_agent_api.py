@@ -5,10 +5,11 @@ import hashlib
 import json
 import re
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import asyncpg
 import httpx
 import pytest
 import pytest_asyncio
@@ -16,8 +17,11 @@ import pytest_asyncio
 from core.agent_tokens import AgentTokens
 from core.base64url import encoded
 from core.clock import now_ms
-from core.errors import ForbiddenError, UnauthenticatedError
+from core.database import Record
+from core.errors import ForbiddenError, InTheWayError, UnauthenticatedError
 from core.signing import SigningKey, issue_platform_token
+from core.transactions import Transaction, writing
+from services.agents.enrollment import Device, enrol
 from tests.clusters import ThrowawayCluster
 from tests.face import codes
 from tests.fleet import Yard, yard
@@ -366,6 +370,57 @@ async def test_devices_that_enrol_at_the_same_moment_are_one_agent(at: Yard) -> 
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.json()["data"]["device_id"] for answer in answers}) == 1
     assert await at.owner.fetchval("SELECT count(*) FROM agents WHERE guid = 'race'") == 1
+
+
+class _Overtaken(Transaction):
+    """Somebody else enrols the same device just before the row is written, and deletes the agent just after."""
+
+    owner: asyncpg.Connection
+
+    async def fetch(self, sql: str, arguments: Sequence[object]) -> list[Record]:
+        """The rows of one statement."""
+        if "INSERT INTO public.agents" not in sql:
+            return await super().fetch(sql, arguments)
+        await self.owner.execute(
+            """INSERT INTO agents (tenant_id, site_id, guid, hostname, platform, version)
+               VALUES ($1, $2, $3, 'h', 'p', 'v')""",
+            *arguments[1:4],
+        )
+        rows = await super().fetch(sql, arguments)
+        await self.owner.execute("UPDATE agents SET deleted_at = 1 WHERE guid = $1", arguments[3])
+        return rows
+
+
+async def test_an_agent_that_comes_and_goes_meanwhile_is_at_no_other_site(at: Yard) -> None:
+    async with writing(at.database, platform=True) as transaction:
+        overtaken = _Overtaken(transaction.connection)
+        overtaken.owner = at.owner
+        with pytest.raises(InTheWayError):
+            await enrol(overtaken, at.mine.id, at.mine.site, Device("fleeting", "h", "p", "v"))
+
+
+_WAITS = "SELECT pid FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))"
+
+
+@pytest.mark.parametrize("cancelled", [False, True], ids=["waits for too long", "takes too long"])
+async def test_who_enrols_while_others_are_in_the_way_is_to_come_again(at: Yard, *, cancelled: bool) -> None:
+    agent = await at.agent()
+    async with at.owner.transaction():
+        await at.owner.execute("UPDATE agents SET platform = 'held' WHERE id = $1", agent.id)
+        task = asyncio.create_task(at.register(at.enrollment(), guid=agent.guid))
+        if cancelled:  # as statement_timeout does, which is longer than the wait for a lock
+            await _cancel_what_waits(at)
+        answer = await task
+    refused(answer, 503, "register")
+    assert int(answer.headers["retry-after"]) >= 1
+    assert (await at.register(at.enrollment(), guid=agent.guid)).status_code == 200
+
+
+async def _cancel_what_waits(at: Yard) -> None:
+    async with asyncio.timeout(4):
+        while not (pid := await at.owner.fetchval(_WAITS)):  # noqa: ASYNC110 - it is PostgreSQL that we wait for
+            await asyncio.sleep(0.02)
+    assert await at.owner.fetchval("SELECT pg_cancel_backend($1)", pid)
 
 
 async def test_what_is_measured(at: Yard) -> None:

@@ -1,5 +1,6 @@
 """`createEnrollmentToken`, `registerAgent` and `agentCheckin` over GraphQL, by whoever may, and by nobody else."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
@@ -103,6 +104,17 @@ async def test_the_platform_enrols_and_checks_agents_in(at: Yard) -> None:
         "SELECT action, actor_type FROM audit_log WHERE record_id = $1 ORDER BY id", made["deviceId"]
     )
     assert [tuple(row) for row in trail] == [("create", "platform"), ("update", "agent")]
+
+
+async def test_the_platform_waits_for_a_row_that_somebody_holds(at: Yard) -> None:
+    """As long as each mutation does, and longer than the agents' own check-ins, which come by the hundred."""
+    agent = await at.agent()
+    async with at.owner.transaction():
+        await at.owner.execute("UPDATE agents SET platform = 'held' WHERE id = $1", agent.id)
+        task = asyncio.create_task(at.ask(CHECK_IN, at.platform, at.mine.id, id=agent.id))
+        await asyncio.sleep(0.7)
+        assert not task.done()
+    assert (await task)["data"]["agentCheckin"]["isOnline"]
 
 
 async def test_users_neither_enrol_nor_check_in(at: Yard) -> None:

@@ -26,6 +26,7 @@ from services.agents.silence import turn_silent
 from tests.clusters import ThrowawayCluster
 from tests.fleet import Agent, Yard, yard
 from tests.integration.test_policies import LONELY, RoleMode, _fill, _owned_by_lonely
+from tests.live.engine import eventually
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -97,6 +98,28 @@ async def test_of_two_of_one_agent_the_later_stays(at: Yard) -> None:
     assert (await at.row(agent.id))["hostname"] == "third"
 
 
+async def test_what_only_the_earlier_of_two_tells_stays_too(at: Yard) -> None:
+    agent = await at.agent()
+    earlier = replace(_beat(at, agent, "first"), ip_address="10.0.0.7", version="8")
+    async with _check_ins(at, ROOM) as check_ins:
+        await asyncio.gather(check_ins.check_in(earlier), check_ins.check_in(_beat(at, agent, "second")))
+        assert check_ins.gathering.batches == 1
+    row = await at.row(agent.id)
+    assert (row["hostname"], row["version"], row["ip_address"]) == ("second", "9", "10.0.0.7")
+
+
+async def test_a_bad_one_does_not_take_an_agents_later_ones_with_it(at: Yard) -> None:
+    agent, other = await at.agent(), await at.agent()
+    bad = replace(_beat(at, agent), ip_address="\x00")
+    async with _check_ins(at, ROOM) as check_ins:
+        beats = [bad, _beat(at, other, "fine"), _beat(at, agent, "later")]
+        answers = await asyncio.gather(*map(check_ins.check_in, beats), return_exceptions=True)
+        assert check_ins.gathering.batches == 1
+    assert isinstance(answers[0], InternalError)
+    assert answers[1:] == [other.guid, agent.guid]
+    assert (await at.row(agent.id))["hostname"] == "later"
+
+
 async def test_a_bad_one_harms_only_itself(at: Yard) -> None:
     agents = [await at.agent() for _ in range(20)]
     poisoned = {3, 4, 17}
@@ -133,6 +156,49 @@ async def test_one_that_cannot_be_bound_harms_only_itself(at: Yard) -> None:
     assert [isinstance(answer, InternalError) for answer in answers] == [n == 2 for n in range(5)]
 
 
+ILL = ("53100", "25006", "57014", "53200")
+"""A disk that is full, a standby, a statement that was cancelled, no memory."""
+
+
+@pytest.mark.parametrize("code", ILL)
+async def test_an_ill_database_is_not_taken_for_bad_rows(at: Yard, code: str) -> None:
+    """It hears one statement, and everybody is told to come again."""
+    agents = [await at.agent(hostname="ill") for _ in range(8)]
+    await at.owner.execute(
+        f"""CREATE SEQUENCE statements;
+        CREATE FUNCTION ill() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            PERFORM nextval('public.statements'); RAISE 'ill' USING ERRCODE = '{code}'; END $$;
+        CREATE TRIGGER ill BEFORE UPDATE ON agents FOR EACH STATEMENT EXECUTE FUNCTION ill()"""
+    )
+    try:
+        async with _check_ins(at, ROOM) as check_ins:
+            beats = [check_ins.check_in(_beat(at, agent)) for agent in agents]
+            answers = await asyncio.gather(*beats, return_exceptions=True)
+        assert {type(answer) for answer in answers} == {UnavailableError}
+        assert await at.owner.fetchval("SELECT last_value FROM statements") == 1
+    finally:
+        await at.owner.execute("DROP FUNCTION ill CASCADE; DROP SEQUENCE statements")
+
+
+async def test_a_batch_has_one_deadline(at: Yard) -> None:
+    """However many statements its bad rows make of it."""
+    agents = [await at.agent() for _ in range(8)]
+    await at.owner.execute(
+        """CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql
+        AS $$ BEGIN PERFORM pg_sleep(1); RETURN NULL; END $$;
+        CREATE TRIGGER slow BEFORE UPDATE ON agents FOR EACH STATEMENT EXECUTE FUNCTION slow()"""
+    )
+    try:
+        async with _check_ins(at, ROOM) as check_ins:
+            beats = [check_ins.check_in(_beat(at, agent, "poison")) for agent in agents]
+            began = monotonic()
+            answers = await asyncio.gather(*beats, return_exceptions=True)
+        assert {type(answer) for answer in answers} == {UnavailableError}
+        assert monotonic() - began < limits.CHECK_IN_WRITE_S + 2
+    finally:
+        await at.owner.execute("DROP FUNCTION slow CASCADE")
+
+
 async def test_a_row_that_somebody_holds_holds_up_nobody_else(at: Yard) -> None:
     agents = [await at.agent() for _ in range(5)]
     async with _check_ins(at, ROOM) as check_ins, at.owner.transaction():
@@ -144,6 +210,22 @@ async def test_a_row_that_somebody_holds_holds_up_nobody_else(at: Yard) -> None:
         with pytest.raises(UnavailableError):
             await held
         assert limits.CHECK_IN_BUSY_S - 0.2 < monotonic() - began < limits.CHECK_IN_BUSY_S + 2
+
+
+async def test_for_a_row_that_somebody_holds_the_others_hardly_wait(at: Yard) -> None:
+    """The first time: that it is held is not yet known."""
+    held, *others = [await at.agent() for _ in range(5)]
+    took = []
+    async with at.owner.transaction():
+        await at.owner.execute("UPDATE agents SET platform = 'held' WHERE id = $1", held.id)
+        for _ in range(3):
+            async with _check_ins(at, ROOM) as check_ins:
+                waits = asyncio.create_task(check_ins.check_in(_beat(at, held)))
+                beats = [check_ins.check_in(_beat(at, other)) for other in others]
+                took.append(await _timed(asyncio.gather(*beats)))
+                assert not waits.done()
+                waits.cancel()
+    assert min(took) < 0.3, "a twentieth of a second of gathering, one of waiting, and the writing"
 
 
 async def test_a_row_that_is_let_go_in_time_is_written(at: Yard) -> None:
@@ -159,6 +241,23 @@ async def test_a_row_that_is_let_go_in_time_is_written(at: Yard) -> None:
     assert (row["hostname"], row["platform"]) == ("patient", "held")
 
 
+async def test_one_that_is_tried_again_overwrites_no_newer_one(at: Yard) -> None:
+    """The newer one is written and acknowledged while the older one pauses; what only that tells is written, too."""
+    agent = await at.agent()
+    older = replace(_beat(at, agent, "older"), ip_address="10.0.0.8")
+    async with _check_ins(at, Room(1_000, 500, 0.001)) as check_ins:
+        async with at.owner.transaction():
+            await at.owner.execute("UPDATE agents SET platform = 'held' WHERE id = $1", agent.id)
+            task = asyncio.create_task(check_ins.check_in(older))
+            await eventually(lambda: check_ins.gathering.batches == 1)
+        assert await check_ins.check_in(_beat(at, agent, "newer")) == agent.guid
+        assert (await at.row(agent.id))["ip_address"] is None
+        assert not task.done()
+        assert await task == agent.guid
+    row = await at.row(agent.id)
+    assert (row["hostname"], row["ip_address"]) == ("newer", "10.0.0.8")
+
+
 async def test_a_health_check_that_somebody_holds_holds_up_nobody(at: Yard) -> None:
     agent = await at.agent()
     async with _check_ins(at, ROOM) as check_ins:
@@ -169,7 +268,7 @@ async def test_a_health_check_that_somebody_holds_holds_up_nobody(at: Yard) -> N
                 "UPDATE health_checks SET failure_count = 7 WHERE resource_id = $1", agent.id
             )
             took = [await _timed(check_ins.check_in(_beat(at, agent))) for _ in range(3)]
-            assert min(took) < 0.4, "nobody waited for the lock, which takes half a second"
+            assert min(took) < 0.4, "nobody waited for it"
         assert (await at.health(agent.id))["status"] == "down"
         await check_ins.check_in(_beat(at, agent))
         assert (await at.health(agent.id))["status"] == "healthy"

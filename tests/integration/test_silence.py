@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
+from core import limits
 from core.agent_tokens import AgentTokens
 from core.settings import Settings
 from services.agents.beats import Beat, write_beats
 from services.agents.fleet import Fleet
-from services.agents.silence import turn_silent
+from services.agents.silence import turn_silent, watch_for_silence
 from tests.clusters import ThrowawayCluster
 from tests.fleet import Agent, Yard, yard
 from tests.integration.test_live_streams import CHECKINS, HEALTH, changes, heard
@@ -113,6 +114,66 @@ async def test_however_many_servers_look_each_turn_is_made_once(at: Yard) -> Non
     rows = await at.owner.fetch("SELECT DISTINCT status, failure_count FROM health_checks")
     assert [tuple(row) for row in rows] == [("degraded", 1)]
     assert await at.owner.fetchval(LOGGED) - before == 2_500
+
+
+SOONER = Settings(agent_offline_after=60, agent_down_after=900)
+"""So that the yard's own server turns nothing."""
+
+
+async def test_a_health_check_that_somebody_holds_keeps_no_other_from_turning(at: Yard) -> None:
+    agents = [await at.agent() for _ in range(3)]
+    for agent in agents:
+        assert (await at.beat(agent)).status_code == 200
+        await _silent_for(at, agent, 100)
+    async with at.owner.transaction():
+        await at.owner.execute(
+            "UPDATE health_checks SET metadata = '{}' WHERE resource_id = $1", agents[1].id
+        )
+        assert await turn_silent(at.database, SOONER) == 2
+    assert await turn_silent(at.database, SOONER) == 1
+    assert {await _status(at, agent) for agent in agents} == {("degraded", 1)}
+
+
+async def test_lots_that_are_held_are_not_looked_at_for_ever(at: Yard) -> None:
+    await at.owner.execute(
+        """INSERT INTO agents (tenant_id, site_id, guid, hostname, platform, version, last_checkin_at)
+           SELECT $1, $2, 'many' || n, 'h', 'p', 'v', app.now_ms() - 100000 FROM generate_series(1, 1000) n""",
+        at.mine.id,
+        at.mine.site,
+    )
+    assert await turn_silent(at.database, SOONER) == limits.SILENT_AT_ONCE
+    await at.owner.execute("UPDATE health_checks SET status = 'healthy'")
+    async with at.owner.transaction(), asyncio.timeout(4):
+        await at.owner.execute("UPDATE health_checks SET metadata = '{}'")
+        assert await turn_silent(at.database, SOONER) == 0
+
+
+async def test_a_slow_look_that_failed_is_soon_made_again(at: Yard) -> None:
+    """It waits for a table for a second, and loses its connection."""
+    agent = await at.agent()
+    await _silent_for(at, agent, 100)  # which the yard's own server does not heed
+    looks = await at.database.apart(1)
+    watch = asyncio.create_task(
+        watch_for_silence(looks, Settings(agent_offline_after=1, agent_down_after=900))
+    )
+    try:
+        async with at.owner.transaction():
+            await at.owner.execute("LOCK TABLE agents IN ACCESS EXCLUSIVE MODE")
+            await asyncio.sleep(1.5)
+            assert await at.owner.fetchval(_END_WHAT_WAITS) >= 1
+        async with asyncio.timeout(5):
+            while not await at.health(agent.id):  # noqa: ASYNC110 - it is PostgreSQL that we wait for
+                await asyncio.sleep(0.05)
+    finally:
+        watch.cancel()
+        await asyncio.wait([watch])
+        await looks.close()
+
+
+_END_WHAT_WAITS = """
+SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)) FROM pg_locks
+WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))
+"""
 
 
 async def test_a_check_in_at_the_same_moment_is_never_missed(at: Yard) -> None:
