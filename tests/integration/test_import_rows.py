@@ -9,6 +9,7 @@ from typing import Final
 import asyncpg
 import pytest
 
+from core.clock import now_ms
 from core.settings import Settings
 from services.convex_export import export_convex
 from services.migrations import migrate
@@ -169,6 +170,27 @@ async def test_a_column_that_the_file_does_not_have_stays_what_it_is(
     assert outcome.numbers["tenants"] == (len(rows["tenants"]), 0, 0, len(rows["tenants"]), 0)
     assert NOBODY not in str(await contents(database_url))
     assert await contents(database_url) == expected(rows)
+
+
+async def test_a_row_that_changes_is_of_now_where_its_file_has_no_times(
+    database_url: str, rows: World, tmp_path: Path
+) -> None:
+    await imported(database_url, write_snapshot(tmp_path / "snapshot.zip", rows))
+    bare = [
+        {name: value for name, value in row.items() if name not in ("created_at", "updated_at")}
+        for row in rows["sites"]
+    ]
+    bare[0]["name"] = "Renamed"
+    path = write_folder(tmp_path / "csv", {"sites": bare})
+    began = now_ms()
+    assert (await imported(database_url, path)).numbers["sites"] == (len(bare), 0, 1, len(bare) - 1, 0)
+    there = (await contents(database_url))["sites"]
+    first = rows["sites"][0]
+    assert there[first["id"]]["updated_at"] >= began - 1_000  # two clocks
+    changed = {"name": "Renamed", "updated_at": there[first["id"]]["updated_at"]}
+    assert there == {row["id"]: row | (changed if row is first else {}) for row in rows["sites"]}
+    assert (await imported(database_url, path)).numbers["sites"] == (len(bare), 0, 0, len(bare), 0)
+    assert (await contents(database_url))["sites"] == there
 
 
 async def test_an_owner_who_is_under_the_policies_imports_and_exports(
