@@ -104,6 +104,24 @@ async def test_what_is_exported_is_what_was_imported(
     assert there == here == expected(special(rows))
 
 
+async def test_numbers_in_json_that_no_float64_holds_leave_rounded(
+    database_url: str, rows: World, tmp_path: Path
+) -> None:
+    """As docs/import.md says."""
+    await imported(database_url, write_snapshot(tmp_path / "first.zip", rows))
+    connection = await asyncpg.connect(database_url)
+    exact = '{"digits": 0.12345678901234567890, "beyond": 123456789012345678901234, "big": 9007199254740993}'
+    row_id = rows["entities"][0]["id"]
+    await connection.execute("UPDATE entities SET raw_data = $2 WHERE id = $1", row_id, exact)
+    await connection.close()
+    await export_convex(database_url, tmp_path / "second.zip")
+    again = await imported(database_url, tmp_path / "second.zip")
+    changed = {table: numbers[1:] for table, numbers in again.numbers.items() if numbers[1] or numbers[2]}
+    assert changed == {"entities": (0, 1, len(rows["entities"]) - 1, 0)}
+    there = (await contents(database_url))["entities"][row_id]["raw_data"]
+    assert there == {"digits": 0.12345678901234568, "beyond": 1.2345678901234568e23, "big": 2**53 + 1}
+
+
 def _sql_type(name: str, table: str) -> str:
     if name.endswith("_at") or name.startswith(("effective_", "period_")):
         return "timestamptz"
