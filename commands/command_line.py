@@ -151,7 +151,7 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
 
 def _add_export(parser: argparse.ArgumentParser) -> None:
     targets = parser.add_subparsers(dest="target", metavar="{convex}", required=True)
-    convex = targets.add_parser("convex", parents=[_shared()], help="a snapshot for `npx convex import`")
+    convex = targets.add_parser("convex", parents=[_shared()], help="a snapshot for another of these servers")
     convex.add_argument("path", type=Path, metavar="FILE", help="the ZIP file to make")
 
 

@@ -13,10 +13,11 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 HIDDEN: Final = "[hidden]"
-_SECRET_NAME: Final = re.compile(
-    r"authorization|cookie|token|secret|password|passwd|api_?key|signing_key|dsn", re.I
+SECRET_NAME: Final = re.compile(
+    r"authorization|cookie|token|secret|password|passwd|api[-_]?key|signing[-_]?key|dsn", re.I
 )
-_SECRET_TEXT: Final = re.compile(
+"""Names of what is secret; PostgreSQL reads it, too."""
+SECRET_TEXT: Final = re.compile(
     r"(?<=://)[^\s/@:]*:[^\s/@]+(?=@)"  # user:password@ of an address
     r"|\beyJ[\w-]+\.[\w-]+\.[\w-]*"  # a JWT
     r"|(?<=\bbearer )\S+",
@@ -29,16 +30,17 @@ _QUIET: Final = ("uvicorn", "httpx", "httpcore", "tortoise", "aerich", "opentele
 def hide_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Blanks values whose name says that they are secret, and secrets that stand in a text."""
     for name, value in event.items():
-        if _is_secret(name):
+        if is_secret_name(name):
             event[name] = HIDDEN
         elif isinstance(value, str) and ("@" in value or "." in value or " " in value):  # so has each secret
-            event[name] = _SECRET_TEXT.sub(HIDDEN, value)
+            event[name] = SECRET_TEXT.sub(HIDDEN, value)
     return event
 
 
 @lru_cache(256)
-def _is_secret(name: str) -> bool:
-    return _SECRET_NAME.search(name) is not None
+def is_secret_name(name: str) -> bool:
+    """Whether a name says that its value is secret."""
+    return SECRET_NAME.search(name) is not None
 
 
 def configure_logs(stream: TextIO = sys.stderr) -> None:

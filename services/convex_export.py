@@ -1,5 +1,7 @@
 """The command `export convex`: everything as a Convex snapshot, in the newer encoding of `npx convex export`.
 
+It is for another of these servers: `npx convex import` refuses ids that Convex did not make.
+
 Numbers are float64, as those of JavaScript are. An amount that no float64 shows by the same digits is text,
 so that nothing of it is lost; an integer in JSON that none holds is an int64. Secrets stay: `{"secret": true}`.
 """

@@ -11,6 +11,7 @@ from typing import Final
 import asyncpg
 
 from core.limits import IMPORT_KEY_BYTES_MAX
+from services.imports.log_secrets import blank_secrets
 from services.imports.shapes import Kind, Reference, Scope, Shape, camel
 
 MOVABLE: Final = {
@@ -58,14 +59,27 @@ _UNLESS_MOVED: Final = """
   AND NOT EXISTS (SELECT FROM pg_temp.import_{table} x WHERE x.id = t.id AND x.import_reason IS NULL)
 """
 _SHARED: Final = """
-UPDATE pg_temp.import_{table} s SET import_reason = format('{fields}: the same as in line %s', i.first)
+UPDATE pg_temp.import_{table} s SET import_reason = format('{fields}: the same as in line %s', w.first)
 FROM (
-    SELECT import_line, min(import_line) OVER (PARTITION BY {places}) AS first
-    FROM (SELECT import_line, {keys} FROM pg_temp.import_{table} WHERE import_reason IS NULL AND {predicate}) k
-    WHERE ({places}) IS NOT NULL
-) i
-WHERE s.import_line = i.import_line AND i.import_line > i.first
+    SELECT import_line,
+           first_value(import_line) OVER (PARTITION BY {places} ORDER BY stands DESC, import_line) AS first
+    FROM (
+        SELECT i.*, EXISTS (
+            SELECT FROM (SELECT id, {keys} FROM public.{table} x WHERE {predicate}) t WHERE t.id = i.id AND {same}
+        ) AS stands
+        FROM (
+            SELECT k.*, count(*) OVER (PARTITION BY {places}) AS alike
+            FROM (SELECT import_line, id, {keys} FROM pg_temp.import_{table}
+                  WHERE import_reason IS NULL AND {predicate}) k
+            WHERE ({places}) IS NOT NULL
+        ) i
+        WHERE i.alike > 1
+    ) f
+) w
+WHERE s.import_line = w.import_line AND w.import_line <> w.first
 """
+"""Of rows alike the one that has the values here already counts, so that it stays as it is, and else the first."""
+
 _UNIQUE: Final = """
 SELECT ARRAY(SELECT pg_get_indexdef(i.indexrelid, n, true) FROM generate_series(1, i.indnkeyatts) n) AS keys,
        coalesce(pg_get_expr(i.indpred, i.indrelid, true), 'true') AS predicate
@@ -108,8 +122,9 @@ class Checks:
         self.unique: list[Unique] = []
 
     async def run(self) -> None:
-        """Note with each row that is refused why."""
+        """Note with each row that is refused why; before, secrets in logs are blanked."""
         await self._do(_TWICE)
+        await blank_secrets(self._connection, self._shape)
         await self._check_lengths()
         await self._check_owners()
         for reference in self._shape.references:

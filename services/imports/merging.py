@@ -24,7 +24,7 @@ FROM pg_temp.import_{table} s LEFT JOIN public.{table} t ON t.id = s.id
 WHERE s.import_reason IS NULL
 """
 _UPDATE: Final = """
-UPDATE public.{table} t SET ({names}) = ROW({theirs}) FROM pg_temp.import_{table} s
+UPDATE public.{table} t SET ({names}) = ROW({news}) FROM pg_temp.import_{table} s
 WHERE s.id = t.id AND s.import_reason IS NULL AND ({ours}) IS DISTINCT FROM ({theirs})
 """
 _INSERT: Final = """
@@ -32,6 +32,9 @@ INSERT INTO public.{table} ({all_names})
 SELECT {all_theirs} FROM pg_temp.import_{table} s
 WHERE s.import_reason IS NULL AND NOT EXISTS (SELECT FROM public.{table} t WHERE t.id = s.id)
 """
+
+_TOUCHED: Final = "greatest(app.now_ms(), t.updated_at + 1)"
+"""When a row was changed whose file does not say when; never earlier than it says already."""
 
 
 class Merged(NamedTuple):
@@ -50,6 +53,8 @@ class Merge:
         self._table = shape.table
         every = [column.name for column in shape.columns]
         names = [name for name in every if name not in ("id", "tenant_id")]
+        self._columns = names
+        self._missing: list[str] = []
         self._names = {
             "names": ", ".join(names),
             "ours": ", ".join(f"t.{name}" for name in names),
@@ -60,6 +65,7 @@ class Merge:
 
     async def complete(self, missing: list[str]) -> None:
         """Give the staged versions of rows that are here what their file has no columns for, from these."""
+        self._missing = missing
         if missing:
             ours = ", ".join(f"t.{name}" for name in missing)
             await self._do(_COMPLETE.format(table=self._table, names=", ".join(missing), ours=ours))
@@ -75,10 +81,15 @@ class Merge:
         planned = await self.counted()
         if planned.updated:
             await self._set_aside(unique)
-            await self._do(_UPDATE.format(table=self._table, **self._names))
+            await self._do(_UPDATE.format(table=self._table, news=self._news(), **self._names))
         if planned.inserted:
             await self._do(_INSERT.format(table=self._table, **self._names))
         return planned
+
+    def _news(self) -> str:
+        """What rows that change become: as the file has them, and changed now where it does not say when."""
+        values = {"updated_at": _TOUCHED} if "updated_at" in self._missing else {}
+        return ", ".join(values.get(name, f"s.{name}") for name in self._columns)
 
     async def _set_aside(self, unique: list[Unique]) -> None:
         """Free the values that one row gives up and another takes, as uniqueness is looked at row by row."""

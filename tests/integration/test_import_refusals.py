@@ -153,6 +153,18 @@ async def test_of_two_rows_alike_the_first_counts(database_url: str, rows: World
     assert await contents(database_url) == expected(rows)
 
 
+async def test_a_new_row_above_does_not_push_aside_one_that_is_here(
+    database_url: str, rows: World, tmp_path: Path
+) -> None:
+    await imported(database_url, write_snapshot(tmp_path / "a.zip", rows))
+    site = rows["sites"][0]
+    later = _copy(rows, sites=[site | {"id": "late", "name": "Late"}, *rows["sites"]])
+    outcome = await imported(database_url, write_snapshot(tmp_path / "b.zip", later), "sites")
+    assert outcome.rejections == ["sites, line 1 (late): slug: the same as in line 2"]
+    assert outcome.numbers["sites"] == (len(rows["sites"]) + 1, 0, 0, len(rows["sites"]), 1)
+    assert await contents(database_url) == expected(rows)
+
+
 async def test_what_is_taken_here_is_not_taken_away(database_url: str, rows: World, tmp_path: Path) -> None:
     await imported(database_url, write_snapshot(tmp_path / "a.zip", rows))
     site = rows["sites"][0]

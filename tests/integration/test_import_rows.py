@@ -9,6 +9,7 @@ from typing import Final
 import asyncpg
 import pytest
 
+from core.clock import now_ms
 from core.settings import Settings
 from services.convex_export import export_convex
 from services.migrations import migrate
@@ -103,6 +104,24 @@ async def test_what_is_exported_is_what_was_imported(
     assert there == here == expected(special(rows))
 
 
+async def test_numbers_in_json_that_no_float64_holds_leave_rounded(
+    database_url: str, rows: World, tmp_path: Path
+) -> None:
+    """As docs/import.md says."""
+    await imported(database_url, write_snapshot(tmp_path / "first.zip", rows))
+    connection = await asyncpg.connect(database_url)
+    exact = '{"digits": 0.12345678901234567890, "beyond": 123456789012345678901234, "big": 9007199254740993}'
+    row_id = rows["entities"][0]["id"]
+    await connection.execute("UPDATE entities SET raw_data = $2 WHERE id = $1", row_id, exact)
+    await connection.close()
+    await export_convex(database_url, tmp_path / "second.zip")
+    again = await imported(database_url, tmp_path / "second.zip")
+    changed = {table: numbers[1:] for table, numbers in again.numbers.items() if numbers[1] or numbers[2]}
+    assert changed == {"entities": (0, 1, len(rows["entities"]) - 1, 0)}
+    there = (await contents(database_url))["entities"][row_id]["raw_data"]
+    assert there == {"digits": 0.12345678901234568, "beyond": 1.2345678901234568e23, "big": 2**53 + 1}
+
+
 def _sql_type(name: str, table: str) -> str:
     if name.endswith("_at") or name.startswith(("effective_", "period_")):
         return "timestamptz"
@@ -169,6 +188,27 @@ async def test_a_column_that_the_file_does_not_have_stays_what_it_is(
     assert outcome.numbers["tenants"] == (len(rows["tenants"]), 0, 0, len(rows["tenants"]), 0)
     assert NOBODY not in str(await contents(database_url))
     assert await contents(database_url) == expected(rows)
+
+
+async def test_a_row_that_changes_is_of_now_where_its_file_has_no_times(
+    database_url: str, rows: World, tmp_path: Path
+) -> None:
+    await imported(database_url, write_snapshot(tmp_path / "snapshot.zip", rows))
+    bare = [
+        {name: value for name, value in row.items() if name not in ("created_at", "updated_at")}
+        for row in rows["sites"]
+    ]
+    bare[0]["name"] = "Renamed"
+    path = write_folder(tmp_path / "csv", {"sites": bare})
+    began = now_ms()
+    assert (await imported(database_url, path)).numbers["sites"] == (len(bare), 0, 1, len(bare) - 1, 0)
+    there = (await contents(database_url))["sites"]
+    first = rows["sites"][0]
+    assert there[first["id"]]["updated_at"] >= began - 1_000  # two clocks
+    changed = {"name": "Renamed", "updated_at": there[first["id"]]["updated_at"]}
+    assert there == {row["id"]: row | (changed if row is first else {}) for row in rows["sites"]}
+    assert (await imported(database_url, path)).numbers["sites"] == (len(bare), 0, 0, len(bare), 0)
+    assert (await contents(database_url))["sites"] == there
 
 
 async def test_an_owner_who_is_under_the_policies_imports_and_exports(

@@ -341,6 +341,17 @@ async def test_everybody_reads_their_own_user_role_and_tenant(house: House) -> N
     }
 
 
+async def test_their_own_role_is_read_by_its_relation_and_not_by_the_views_columns(house: House) -> None:
+    """As docs/queries.md says."""
+    asked = "id roleName role { name rights }"
+    own = f'{{ viewer {{ user {{ {asked} }} role {{ name rights }} }} user(id: "nobody") {{ {asked} }} }}'
+    answer = await house.as_user("nobody", own)
+    role = {"name": "nobody", "rights": {}}
+    user = {"id": "nobody", "roleName": None, "role": role}
+    assert answer.data == {"viewer": {"user": user, "role": role}, "user": user}
+    assert answer.codes == ["FORBIDDEN"] * 2
+
+
 async def test_whoever_has_no_right_reads_nothing_else(house: House) -> None:
     for table in LISTED:
         for name, call, nullable in roots(house.graph, table):
