@@ -19,7 +19,7 @@ migrate: $(VENV)/.installed
 	@$(BIN)/python server.py migrate
 
 test: $(VENV)/.installed-dev $(NODE_PACKAGES)
-	$(BIN)/python -m pytest -n 2 --dist loadscope
+	$(BIN)/python -m pytest -n 3 --dist loadscope
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
