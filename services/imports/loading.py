@@ -127,7 +127,8 @@ class Loading:
         refused = [(shape.table, read.line, read.row_id, read.reason) for read in lot if read.record is None]
         if shape.table == "data_sources" and good:
             catalogue = self._known.sql("integrations", "id, config_schema")
-            await self.secrets.cover(self.connection, catalogue, good, names, done.tally)
+            good, bad = await self.secrets.cover(self.connection, catalogue, good, names, done.tally)
+            refused += [(shape.table, *each) for each in bad]
         refused += await staging.send(self.connection, shape, names, good)
         await staging.note(self.connection, refused)
         done.rejected += len(refused)

@@ -16,6 +16,7 @@ from core.encryption import SecretKeys
 from core.errors import FileRefusedError
 from core.limits import IMPORT_LINE_BYTES_MAX
 from core.settings import Settings
+from services.imports.archive import Archive
 from services.imports.importing import Origin, import_data, opened_source
 from services.imports.loading import Wishes
 from tests.e2e.servers import ROOT
@@ -292,6 +293,89 @@ async def test_rows_of_a_csv_file_that_cannot_be_taken_are_named(database_url: s
         "tenants, line 6: id: is missing",
         "tenants, line 8: is not valid UTF-8",
     ]
+
+
+def _nested(levels: int) -> bytes:
+    return b'{"a":' * levels + b"1" + b"}" * levels
+
+
+@pytest.mark.parametrize("schema", [b'"uniform"', b'"{\\"metadata\\": unknown}"'], ids=["newer", "older"])
+async def test_an_id_or_a_nesting_that_cannot_be_held_is_a_rejected_row(
+    database_url: str, tmp_path: Path, schema: bytes
+) -> None:
+    rows = [
+        b'{"_id":"n\\u0000l","_creationTime":1.0,"name":"T"}\n',
+        *(
+            b'{"_id":"d%d","_creationTime":1.0,"name":"T","metadata":%s}\n' % (levels, _nested(levels))
+            for levels in (300, 500, 1_000)
+        ),
+        TENANT % b"t1",
+    ]
+    path = _archive(tmp_path, tenants__documents=b"".join(rows), tenants__generated_schema=schema)
+    outcome = await imported(database_url, path)
+    assert list((await contents(database_url))["tenants"]) == ["t1"]
+    assert (
+        outcome.rejections[0]
+        == "tenants, line 1 (n\\x00l): id: has a NUL character, which PostgreSQL cannot hold"
+    )
+    assert [line.partition(": ")[0] for line in outcome.rejections[1:]] == [
+        "tenants, line 2 (d300)", "tenants, line 3 (d500)", "tenants, line 4 (d1000)",
+    ]  # fmt: skip
+
+
+async def test_an_id_with_a_nul_in_a_dump_is_a_rejected_row(database_url: str, tmp_path: Path) -> None:
+    (tmp_path / "d.sql").write_bytes(
+        b"COPY public.tenants (id, name) FROM stdin;\na\\000b\tone\nt2\ttwo\n\\.\n"
+    )
+    outcome = await imported(database_url, tmp_path / "d.sql")
+    assert outcome.rejections[0].startswith("tenants, line 2 (a\\x00b): id: has a NUL character")
+    assert list((await contents(database_url))["tenants"]) == ["t2"]
+
+
+ROLE: Final = b"COPY public.roles (id, tenant_id, name, description) FROM stdin;\nr1\tt1\tR\tD\n\\.\n"
+
+
+async def test_metadata_without_room_for_one_level_more_is_a_rejected_row(
+    database_url: str, tmp_path: Path
+) -> None:
+    (tmp_path / "d.sql").write_bytes(
+        b"COPY public.tenants (id, name) FROM stdin;\nt1\tone\n\\.\n" + ROLE
+        + b"COPY public.users (id, tenant_id, role_id, email, name, status, metadata) FROM stdin;\n"
+        b"u1\tt1\tr1\ta@example.com\tA\tinvited\t%s\nu2\tt1\tr1\tb@example.com\tB\tinvited\t{}\n\\.\n"
+        % _nested(300)
+    )  # fmt: skip
+    outcome = await imported(database_url, tmp_path / "d.sql")
+    assert outcome.rejections == ["users, line 8 (u1): metadata: is not JSON that can be stored"]
+    assert list((await contents(database_url))["users"]) == ["u2"]
+
+
+async def test_configs_that_cannot_be_covered_are_rejected_rows(database_url: str, tmp_path: Path) -> None:
+    """One that is nothing but a secret is refused nowhere: it leaves what stands here."""
+    head = (
+        b"COPY public.tenants (id, name) FROM stdin;\nt1\tone\n\\.\n"
+        b"COPY public.integrations (id, name, description, category) FROM stdin;\ni1\tI\tD\tpsa\n\\.\n"
+        b"COPY public.data_sources (id, tenant_id, integration_id, config) FROM stdin;\n"
+    )
+    sources = [(b"out", b'{"secret":true}'), (b"d", _nested(300)), (b"e", _nested(700)), (b"f", b'{"a": 1}')]
+    rows = b"".join(b"%s\tt1\ti1\t%s\n" % each for each in sources)
+    (tmp_path / "d.sql").write_bytes(head + rows + b"\\.\n")
+    outcome = await imported(database_url, tmp_path / "d.sql")
+    assert outcome.rejections == [
+        "data_sources, line 9 (d): config: is not JSON that can be stored",
+        "data_sources, line 10 (e): config: nests too deeply",
+    ]
+    there = (await contents(database_url))["data_sources"]
+    assert {row_id: row["config"] for row_id, row in there.items()} == {"out": {}, "f": {"a": 1}}
+    (tmp_path / "d.sql").write_bytes(head + b'f\tt1\ti1\t{"secret":true}\n\\.\n')
+    await imported(database_url, tmp_path / "d.sql")
+    assert (await contents(database_url))["data_sources"]["f"]["config"] == {"a": 1}
+
+
+async def test_what_goes_wrong_beside_an_archive_is_not_the_archive_s_fault(tmp_path: Path) -> None:
+    archive = Archive(_archive(tmp_path, tenants__documents=TENANT % b"t1"))
+    with pytest.raises(ValueError, match="ours"), archive.open("tenants/documents.jsonl"):
+        raise ValueError("ours")
+    archive.close()
 
 
 def _measured(url: str, *words: object) -> tuple[int, str, float]:
