@@ -25,7 +25,7 @@ class SupabaseRows:
         """Take the header.
 
         Raises:
-            FileRefusedError: It has a column twice, or no id.
+            FileRefusedError: It has a column twice, no id, or no tenant where there are tenants' rows.
         """
         self._shape = shape
         self._tally = tally
@@ -60,7 +60,8 @@ class SupabaseRows:
                 f"{self._shape.table} has no column `id`: its first line must name the columns"
             )
         for column in self._shape.columns:
-            if column.is_needed and column.name not in places:
+            is_needed = column.is_needed or column.name == "tenant_id"  # without, rows would be everybody's
+            if is_needed and column.name not in places:
                 raise FileRefusedError(f"{self._shape.table} has no column `{column.name}`")
         return places
 

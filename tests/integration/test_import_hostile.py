@@ -140,6 +140,14 @@ REFUSED: Final[dict[str, tuple[Callable[[Path], Path], str]]] = {
         "has the column 'name' twice",
     ),
     "csv without a needed column": (_file("tenants.csv", b"id\nt1\n"), "has no column `name`"),
+    "csv of roles without tenants": (
+        _file("roles.csv", b"id,name,description\nr1,R,D\n"),
+        "roles has no column `tenant_id`",
+    ),
+    "csv of changes without tenants": (
+        _file("audit_log.csv", b"id,table_name,record_id,action\n1,sites,2,create\n"),
+        "audit_log has no column `tenant_id`",
+    ),
     "csv cut off": (
         _file("tenants.csv", b'id,name\nt1,A\nt2,"B\nt3,C\n'),
         "tenants.csv, line 3: unexpected end of data",
