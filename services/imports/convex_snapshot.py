@@ -85,12 +85,12 @@ def encoding(stream: Stream, table: str) -> Encoding:
     """What a table's schema file says of its encoding.
 
     Raises:
-        FileRefusedError: It says more of single documents than can be kept.
+        FileRefusedError: It cannot be read, or says more of single documents than can be kept.
     """
     shape, overrides, held = UNKNOWN, {}, 0
     fields = [column.field for column in SHAPES[table].columns if column.kind is Kind.JSON]
     for line in lines(stream, IMPORT_LINE_BYTES_MAX):
-        said = _said(line)
+        said = _said(line, table)
         if said == "uniform":
             return Encoding()
         if isinstance(said, str) and line.number == 1:
@@ -108,11 +108,14 @@ def encoding(stream: Stream, table: str) -> Encoding:
     return Encoding(uniform=False, shape=shape, overrides=overrides)
 
 
-def _said(line: Line) -> Any:
+def _said(line: Line, table: str) -> Any:
+    where = f"{table}{_SCHEMA}, line {line.number}"
+    if line.content is None:
+        raise FileRefusedError(f"{where}, has more than {IMPORT_LINE_BYTES_MAX:,} bytes")
     try:
-        return orjson.loads(line.content or b"null")
-    except orjson.JSONDecodeError:
-        return None
+        return orjson.loads(line.content) if line.content.strip() else None
+    except orjson.JSONDecodeError as error:
+        raise FileRefusedError(f"{where}, is not JSON: {error.msg}; export anew with Convex") from error
 
 
 def _shape(text: str, table: str) -> Any:
