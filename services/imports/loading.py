@@ -89,12 +89,17 @@ class Loading:
         await whole.start()
         try:
             await self._run_tables()
-            self.report.is_kept = not self.report.rejected
-            await tell()
+            if self.report.rejected:
+                await tell()
         except BaseException:
             await whole.rollback()
             raise
-        await (whole.commit() if self.report.is_kept else whole.rollback())
+        if self.report.rejected:
+            await whole.rollback()
+            return
+        await whole.commit()
+        self.report.is_kept = True
+        await tell()
 
     async def _run_tables(self) -> None:
         for shape in SHAPES.values():
