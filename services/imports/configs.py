@@ -108,15 +108,18 @@ class _Cover:
         self._tally = tally.secrets
 
     def of(self, value: Any, schema: Any, path: Path) -> Any:
-        """A value with its secrets covered; `_OUT` where it is one that is kept out."""
+        """A value with its secrets covered, in place; `_OUT` where it is one that is kept out."""
         if value not in (None, "") and (is_secret(schema) or _is_covered(value)):
             return self._secret(value, path)
         if isinstance(value, dict):
-            parts = {key: self.of(part, below(schema, key), (*path, key)) for key, part in value.items()}
-            return {key: part for key, part in parts.items() if part is not _OUT}
-        if isinstance(value, list):  # places in a list stay, as envelopes are bound to them
-            found = [self.of(part, below(schema, at), (*path, at)) for at, part in enumerate(value)]
-            return [None if part is _OUT else part for part in found]
+            for key, part in value.items():
+                value[key] = self.of(part, below(schema, key), (*path, key))
+            for key in [key for key, part in value.items() if part is _OUT]:
+                del value[key]
+        elif isinstance(value, list):  # places in a list stay, as envelopes are bound to them
+            for at, part in enumerate(value):
+                made = self.of(part, below(schema, at), (*path, at))
+                value[at] = None if made is _OUT else made
         return value
 
     def _secret(self, value: Any, path: Path) -> Any:

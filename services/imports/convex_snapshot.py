@@ -8,7 +8,7 @@ from typing import Any, Final
 import orjson
 
 from core.errors import FileRefusedError
-from core.limits import IMPORT_LINE_BYTES_MAX, IMPORT_OVERRIDES_BYTES_MAX
+from core.limits import IMPORT_HINT_BYTES_MAX, IMPORT_LINE_BYTES_MAX, IMPORT_OVERRIDES_BYTES_MAX
 from services.imports.archive import Archive
 from services.imports.convex_encoding import Encoding
 from services.imports.convex_rows import ConvexRows
@@ -87,7 +87,7 @@ def encoding(stream: Stream, table: str) -> Encoding:
     Raises:
         FileRefusedError: It cannot be read, or says more of single documents than can be kept.
     """
-    shape, overrides, held = UNKNOWN, {}, 0
+    shape, overrides, held, widest = UNKNOWN, {}, 0, 0
     fields = [column.field for column in SHAPES[table].columns if column.kind is Kind.JSON]
     for line in lines(stream, IMPORT_LINE_BYTES_MAX):
         said = _said(line, table)
@@ -101,7 +101,8 @@ def encoding(stream: Stream, table: str) -> Encoding:
                 if kept:
                     overrides[row_id] = orjson.dumps(kept)
                     held += len(line.content or b"")
-        if held > IMPORT_OVERRIDES_BYTES_MAX:
+                    widest = max(widest, len(overrides[row_id]))
+        if held > IMPORT_OVERRIDES_BYTES_MAX or widest > IMPORT_HINT_BYTES_MAX:
             raise FileRefusedError(
                 f"{table}{_SCHEMA} says too much of single documents; export anew with Convex"
             )

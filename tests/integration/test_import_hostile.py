@@ -14,7 +14,7 @@ import pytest
 
 from core.encryption import SecretKeys
 from core.errors import FileRefusedError
-from core.limits import IMPORT_LINE_BYTES_MAX
+from core.limits import IMPORT_HINT_BYTES_MAX, IMPORT_LINE_BYTES_MAX
 from core.settings import Settings
 from services.imports.archive import Archive
 from services.imports.importing import Origin, import_data, opened_source
@@ -420,21 +420,56 @@ def test_a_line_of_2_gb_is_a_rejected_row(database_url: str, tmp_path: Path) -> 
     assert peak < MEMORY_MAX_MIB
 
 
+INSIDE: Final = {
+    "lists": b"[],", "objects": b"{},", "objects in objects": b'{"":{}},', "numbers": b"1.5,", "texts": b'"ab",',
+}  # fmt: skip
+
+
+def _wide(head: bytes, inside: bytes, tail: bytes, most: int = IMPORT_LINE_BYTES_MAX) -> bytes:
+    """A line of as many bytes as one may have."""
+    room = most - len(head) - len(tail)
+    return head + inside * (room // len(inside)) + tail + b"\n"
+
+
 @pytest.mark.parametrize(
-    "inside", [b"[],", b"{},", b"1.5,", b'"ab",'], ids=["lists", "objects", "numbers", "texts"]
+    ("encoding", "inside"),
+    [
+        *(pytest.param("newer", inside, id=f"newer, {name}") for name, inside in INSIDE.items()),
+        ("older", INSIDE["objects in objects"]),
+        ("older, with the widest hint", INSIDE["objects in objects"]),
+    ],
 )
 def test_the_widest_row_that_is_taken_needs_little_memory(
-    database_url: str, tmp_path: Path, inside: bytes
+    database_url: str, tmp_path: Path, encoding: str, inside: bytes
 ) -> None:
-    head, tail = b'{"_id":"t","_creationTime":1.0,"name":"T","metadata":{"a":[', b"0]}}\n"
-    room = IMPORT_LINE_BYTES_MAX - len(head) - len(tail)
+    row = _wide(b'{"_id":"t","_creationTime":1.0,"name":"T","metadata":{"a":[', inside, b"0]}}")
+    hint = (
+        _wide(b'{"t":{"metadata":{"b":[', inside, b"0]}}}", IMPORT_HINT_BYTES_MAX)
+        if "hint" in encoding
+        else b""
+    )
+    schema = b'"uniform"\n' if encoding == "newer" else b'"{\\"metadata\\": unknown}"\n' + hint
     path = tmp_path / "a.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        archive.writestr("tenants/documents.jsonl", head + inside * (room // len(inside)) + tail)
-        archive.writestr("tenants/generated_schema.jsonl", b'"uniform"\n')
+        archive.writestr("tenants/documents.jsonl", row)
+        archive.writestr("tenants/generated_schema.jsonl", schema)
     status, text, peak = _measured(database_url, "import", "convex", path)
     assert status == 0, text
     assert "tenants                              1          1          0          0          0" in text
+    assert peak < MEMORY_MAX_MIB
+
+
+def test_the_widest_config_that_is_taken_needs_little_memory(database_url: str, tmp_path: Path) -> None:
+    head = (
+        b"COPY public.tenants (id, name) FROM stdin;\nt1\tone\n\\.\n"
+        b"COPY public.integrations (id, name, description, category) FROM stdin;\ni1\tI\tD\tpsa\n\\.\n"
+        b"COPY public.data_sources (id, tenant_id, integration_id, config) FROM stdin;\n"
+    )
+    path = tmp_path / "d.sql"
+    path.write_bytes(head + _wide(b'd\tt1\ti1\t{"a":[', INSIDE["objects in objects"], b"0]}") + b"\\.\n")
+    status, text, peak = _measured(database_url, "import", "supabase", path)
+    assert status == 0, text
+    assert "data_sources                         1          1          0          0          0" in text
     assert peak < MEMORY_MAX_MIB
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import FileRefusedError
-from core.limits import IMPORT_LINE_BYTES_MAX
+from core.limits import IMPORT_HINT_BYTES_MAX, IMPORT_LINE_BYTES_MAX
 from services.imports.convex_encoding import Encoding, plain, restored
 from services.imports.convex_shapes import INFER, UNKNOWN, is_open, parsed
 from services.imports.convex_snapshot import encoding
@@ -179,3 +179,9 @@ def test_a_schema_file_that_cannot_be_read(before: bytes, line: bytes) -> None:
 
 def test_blank_lines_of_a_schema_file_say_nothing() -> None:
     assert encoding(io.BytesIO(b'\n \n"uniform"\n'), "tenants").uniform
+
+
+def test_a_schema_file_that_says_too_much_of_one_document() -> None:
+    hint = orjson.dumps({"t1": {"metadata": ["int64"] * (IMPORT_HINT_BYTES_MAX // 8)}})
+    with pytest.raises(FileRefusedError, match="says too much of single documents"):
+        encoding(io.BytesIO(b'"unknown"\n' + hint + b"\n"), "tenants")
