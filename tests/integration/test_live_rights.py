@@ -227,6 +227,7 @@ async def test_a_fresh_token_is_of_the_same_subject(demo: Engine, identity: Iden
 
 async def test_who_signs_in_while_it_is_refused_is_not_overlooked(demo: Engine) -> None:
     """The rows are read in a snapshot of the sign-in's own: what happens between it and the watch is replayed."""
+    await (await demo.sit(0)).subscribe(SITES).until(1)  # while nobody is there, we look once a second
     for number in range(30):
         signing_in = asyncio.create_task(demo.sit("clerk"))
         await asyncio.sleep(0.0003 * number)
