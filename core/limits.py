@@ -404,9 +404,12 @@ LIVE_CLOSE_S: Final = 0.5
 LIVE_KEEP_S: Final = 5.0
 """How often a server sees to it that the change log stays small: a fraction of the minutes that it is kept."""
 
-IMPORT_LINE_BYTES_MAX: Final = 6 << 20
-"""A row in an imported file: six times what Convex allows a document. Parsed it takes up to thirty times as much
-memory, of which an import is to need no more than 300 MB."""
+IMPORT_LINE_BYTES_MAX: Final = 3 << 20
+"""A row in an imported file: three times what Convex allows a document, which JSON writes longer. Parsed it takes up
+to forty times as much memory, of which an import is to need no more than 300 MB."""
+
+IMPORT_HINT_BYTES_MAX: Final = 1 << 20
+"""What an export in Convex's older encoding says about one document: it is in memory beside the document, parsed."""
 
 IMPORT_DIRECTORY_BYTES_MAX: Final = 16 << 20
 """The list of members of a ZIP file, read into memory as a whole: 200,000 stored files beside the tables."""

@@ -11,6 +11,7 @@ from typing import IO, Final
 
 from core.errors import FileRefusedError
 from core.limits import IMPORT_BOMB_BYTES, IMPORT_BOMB_RATIO, IMPORT_DIRECTORY_BYTES_MAX
+from services.imports.lines import Stream
 
 _END: Final = b"PK\x05\x06"
 _END_BYTES: Final = 22
@@ -60,17 +61,16 @@ class Archive:
         self._require_apart()
 
     @contextmanager
-    def open(self, name: str) -> Iterator[IO[bytes]]:
+    def open(self, name: str) -> Iterator[Stream]:
         """A member, unpacked as it is read.
 
         Raises:
             FileRefusedError: It is broken or cut off; while it is read, too.
         """
-        try:
-            with self._zip.open(name) as stream:
-                yield stream
-        except _BROKEN as error:
-            raise FileRefusedError(f"{name} in {self._path} is broken or cut off: {error}") from error
+        with _read_from(f"{name} in {self._path}"):
+            stream = self._zip.open(name)
+        with stream:
+            yield _Member(stream, f"{name} in {self._path}")
 
     def close(self) -> None:
         """Close it."""
@@ -85,6 +85,26 @@ class Archive:
                     f"{self._path} is refused: its members overlap, as those of ZIP bombs do"
                 )
             end = member.header_offset + member.compress_size
+
+
+class _Member:
+    """A member's bytes; what goes wrong while they are read is the file's fault, and nothing else is."""
+
+    def __init__(self, stream: IO[bytes], name: str) -> None:
+        self._stream = stream
+        self._name = name
+
+    def read(self, size: int, /) -> bytes:
+        with _read_from(self._name):
+            return self._stream.read(size)
+
+
+@contextmanager
+def _read_from(name: str) -> Iterator[None]:
+    try:
+        yield
+    except _BROKEN as error:
+        raise FileRefusedError(f"{name} is broken or cut off: {error}") from error
 
 
 def _require_plain(member: zipfile.ZipInfo) -> None:

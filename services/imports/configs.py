@@ -16,7 +16,7 @@ from services.configs.places import MARKER, is_envelope
 from services.configs.schemas import Path, below, is_secret
 from services.imports.old_secrets import OldKey, is_sealed
 from services.imports.reading import Tally
-from services.imports.values import json_text
+from services.imports.values import RowRefusedError, json_text, refused
 from services.secrets import opened, sealed
 
 _OUT: Final = object()
@@ -45,27 +45,48 @@ class SecretsKept:
         records: Sequence[list[Any]],
         names: list[str],
         tally: Tally,
-    ) -> None:
+    ) -> tuple[list[list[Any]], list[tuple[int, str, str]]]:
         """Cover the secrets in the configs of data sources, in place.
 
         Args:
             connection: Sees what stands here.
             integrations: SQL of where the catalogue is.
-            records: Data sources.
+            records: Data sources, each with its line at the end.
             names: The names of their columns.
             tally: Counts what became of the secrets.
+
+        Returns:
+            The records that are covered; and of those that cannot be, line, id and reason.
         """
         if not {"config", "integration_id"} <= set(names):
-            return
+            return list(records), []
         own, kind, config = names.index("id"), names.index("integration_id"), names.index("config")
         standing = await _pairs(connection, _STANDING, {record[own] for record in records})
         query = _SCHEMAS.format(integrations=integrations)
         schemas = await _pairs(connection, query, {record[kind] for record in records if record[kind]})
+        covered, bad = [], []
         for record in records:
-            schema = orjson.loads(schemas.get(record[kind]) or "null")
-            there = orjson.loads(standing.get(record[own]) or "{}")
-            cover = _Cover(self, record[own], there, tally)
-            record[config] = json_text(cover.of(orjson.loads(record[config]), schema, ()))
+            there, schema = standing.get(record[own]), schemas.get(record[kind])
+            try:
+                record[config] = self._covered(record[own], record[config], there, schema, tally)
+            except RowRefusedError as error:
+                bad.append((record[-1], record[own], str(error)))
+            else:
+                covered.append(record)
+        return covered, bad
+
+    def _covered(
+        self, source_id: str, config: str, standing: str | None, schema: str | None, tally: Tally
+    ) -> str:
+        """A config as it is stored; one that is nothing but a secret kept out leaves what stands here."""
+        try:
+            there = orjson.loads(standing or "{}")
+            made = _Cover(self, source_id, there, tally).of(
+                orjson.loads(config), orjson.loads(schema or "null"), ()
+            )
+            return json_text(there if made is _OUT else made)
+        except (ValueError, RecursionError) as error:
+            raise refused("config", error) from error
 
 
 async def _pairs(connection: asyncpg.Connection, query: str, ids: set[str]) -> dict[str, str | None]:
@@ -87,15 +108,18 @@ class _Cover:
         self._tally = tally.secrets
 
     def of(self, value: Any, schema: Any, path: Path) -> Any:
-        """A value with its secrets covered; `_OUT` where it is one that is kept out."""
+        """A value with its secrets covered, in place; `_OUT` where it is one that is kept out."""
         if value not in (None, "") and (is_secret(schema) or _is_covered(value)):
             return self._secret(value, path)
         if isinstance(value, dict):
-            parts = {key: self.of(part, below(schema, key), (*path, key)) for key, part in value.items()}
-            return {key: part for key, part in parts.items() if part is not _OUT}
-        if isinstance(value, list):  # places in a list stay, as envelopes are bound to them
-            found = [self.of(part, below(schema, at), (*path, at)) for at, part in enumerate(value)]
-            return [None if part is _OUT else part for part in found]
+            for key, part in value.items():
+                value[key] = self.of(part, below(schema, key), (*path, key))
+            for key in [key for key, part in value.items() if part is _OUT]:
+                del value[key]
+        elif isinstance(value, list):  # places in a list stay, as envelopes are bound to them
+            for at, part in enumerate(value):
+                made = self.of(part, below(schema, at), (*path, at))
+                value[at] = None if made is _OUT else made
         return value
 
     def _secret(self, value: Any, path: Path) -> Any:

@@ -66,7 +66,7 @@ class Encoding:
 
 
 def restored(value: Any, hint: Any, options: Options) -> Any:
-    """A value of the older encoding as it is stored.
+    """A value of the older encoding as it is stored; objects and lists are changed in place, as by `plain`.
 
     Args:
         value: As it was parsed from JSON.
@@ -79,9 +79,14 @@ def restored(value: Any, hint: Any, options: Options) -> Any:
     if isinstance(value, str):
         return _of_string(value, meaning(hint, options))
     if isinstance(value, dict):
-        return {key: restored(part, _hint(hint, key), below(options, key)) for key, part in value.items()}
+        for key, part in value.items():
+            value[key] = restored(part, _hint(hint, key), below(options, key))
+        return value
     if isinstance(value, list):
-        return [restored(part, _hint(hint, place), below(options, None)) for place, part in enumerate(value)]
+        element = below(options, None)
+        for place, part in enumerate(value):
+            value[place] = restored(part, _hint(hint, place), element)
+        return value
     return plain(value)
 
 

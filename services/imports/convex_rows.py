@@ -18,6 +18,7 @@ from services.imports.values import (
     json_text,
     milliseconds,
     number,
+    refused,
     require_storable_text,
 )
 
@@ -63,8 +64,8 @@ class ConvexRows:
             for field, reader in self._readers:
                 value = document.get(field)
                 record.append(None if value is None else reader(value, row_id))
-        except ValueError as error:
-            raise RowRefusedError(f"{field}: {error}") from error
+        except (ValueError, RecursionError) as error:
+            raise refused(field, error) from error
         if not document.keys() <= self._fields:
             for name in document.keys() - self._fields:
                 self._tally.unknown.add(name)

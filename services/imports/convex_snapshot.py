@@ -8,7 +8,7 @@ from typing import Any, Final
 import orjson
 
 from core.errors import FileRefusedError
-from core.limits import IMPORT_LINE_BYTES_MAX, IMPORT_OVERRIDES_BYTES_MAX
+from core.limits import IMPORT_HINT_BYTES_MAX, IMPORT_LINE_BYTES_MAX, IMPORT_OVERRIDES_BYTES_MAX
 from services.imports.archive import Archive
 from services.imports.convex_encoding import Encoding
 from services.imports.convex_rows import ConvexRows
@@ -85,12 +85,12 @@ def encoding(stream: Stream, table: str) -> Encoding:
     """What a table's schema file says of its encoding.
 
     Raises:
-        FileRefusedError: It says more of single documents than can be kept.
+        FileRefusedError: It cannot be read, or says more of single documents than can be kept.
     """
-    shape, overrides, held = UNKNOWN, {}, 0
+    shape, overrides, held, widest = UNKNOWN, {}, 0, 0
     fields = [column.field for column in SHAPES[table].columns if column.kind is Kind.JSON]
     for line in lines(stream, IMPORT_LINE_BYTES_MAX):
-        said = _said(line)
+        said = _said(line, table)
         if said == "uniform":
             return Encoding()
         if isinstance(said, str) and line.number == 1:
@@ -101,18 +101,22 @@ def encoding(stream: Stream, table: str) -> Encoding:
                 if kept:
                     overrides[row_id] = orjson.dumps(kept)
                     held += len(line.content or b"")
-        if held > IMPORT_OVERRIDES_BYTES_MAX:
+                    widest = max(widest, len(overrides[row_id]))
+        if held > IMPORT_OVERRIDES_BYTES_MAX or widest > IMPORT_HINT_BYTES_MAX:
             raise FileRefusedError(
                 f"{table}{_SCHEMA} says too much of single documents; export anew with Convex"
             )
     return Encoding(uniform=False, shape=shape, overrides=overrides)
 
 
-def _said(line: Line) -> Any:
+def _said(line: Line, table: str) -> Any:
+    where = f"{table}{_SCHEMA}, line {line.number}"
+    if line.content is None:
+        raise FileRefusedError(f"{where}, has more than {IMPORT_LINE_BYTES_MAX:,} bytes")
     try:
-        return orjson.loads(line.content or b"null")
-    except orjson.JSONDecodeError:
-        return None
+        return orjson.loads(line.content) if line.content.strip() else None
+    except orjson.JSONDecodeError as error:
+        raise FileRefusedError(f"{where}, is not JSON: {error.msg}; export anew with Convex") from error
 
 
 def _shape(text: str, table: str) -> Any:

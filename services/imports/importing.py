@@ -106,27 +106,27 @@ async def _run(load: Loading, tell: loading.Tell, output: TextIO) -> None:
     try:
         await load.run(tell)
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-        _tell_rest(load.report, output)
+        await _tell_rest(load, output)
         first = error.__context__ or error  # what came of leaving transactions behind it says nothing
         raise StartupError(
             f"The import broke off, and may be run again: {' '.join(str(first).split())}"
         ) from error
-    except asyncio.CancelledError:
-        _tell_rest(load.report, output)
+    except (asyncio.CancelledError, Exception):
+        await _tell_rest(load, output)
         raise
-    except FileRefusedError:
-        if load.report.is_kept:
+
+
+async def _tell_rest(load: Loading, output: TextIO) -> None:
+    """What is in the database where the import did not come to its end, and what was refused until then."""
+    kept = [table.table for table in load.report.tables] if load.report.is_kept else []
+    if kept:
+        try:
             await _tell_refusals(load.connection, output)
-        _tell_rest(load.report, output)
-        raise
-
-
-def _tell_rest(report: Report, output: TextIO) -> None:
-    """What is in the database where the import did not come to its end."""
-    kept = [table.table for table in report.tables] if report.is_kept else []
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, ConnectionError):
+            output.write("The rejected rows cannot be named, as the connection is gone.\n")
     output.write(f"Imported before it broke off: {', '.join(kept) or 'nothing'}\n")
     if kept:
-        output.writelines(f"{line}\n" for line in report.summary())
+        output.writelines(f"{line}\n" for line in load.report.summary())
 
 
 async def _tell_refusals(connection: asyncpg.Connection, output: TextIO) -> None:

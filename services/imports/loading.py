@@ -89,12 +89,17 @@ class Loading:
         await whole.start()
         try:
             await self._run_tables()
-            self.report.is_kept = not self.report.rejected
-            await tell()
+            if self.report.rejected:
+                await tell()
         except BaseException:
             await whole.rollback()
             raise
-        await (whole.commit() if self.report.is_kept else whole.rollback())
+        if self.report.rejected:
+            await whole.rollback()
+            return
+        await whole.commit()
+        self.report.is_kept = True
+        await tell()
 
     async def _run_tables(self) -> None:
         for shape in SHAPES.values():
@@ -127,7 +132,8 @@ class Loading:
         refused = [(shape.table, read.line, read.row_id, read.reason) for read in lot if read.record is None]
         if shape.table == "data_sources" and good:
             catalogue = self._known.sql("integrations", "id, config_schema")
-            await self.secrets.cover(self.connection, catalogue, good, names, done.tally)
+            good, bad = await self.secrets.cover(self.connection, catalogue, good, names, done.tally)
+            refused += [(shape.table, *each) for each in bad]
         refused += await staging.send(self.connection, shape, names, good)
         await staging.note(self.connection, refused)
         done.rejected += len(refused)

@@ -81,11 +81,19 @@ def _said(error: asyncpg.PostgresError) -> str:
 
 
 async def note(connection: asyncpg.Connection, refused: Sequence[Refusal]) -> None:
-    """Keep refusals for the report."""
+    """Keep refusals for the report; ids may hold what was wrong with the row."""
     if refused:
+        kept = [
+            (table, line, _storable(row_id), _storable(reason)) for table, line, row_id, reason in refused
+        ]
         await connection.copy_records_to_table(
-            "import_refused", schema_name="pg_temp", columns=_REFUSAL, records=refused
+            "import_refused", schema_name="pg_temp", columns=_REFUSAL, records=kept
         )
+
+
+def _storable(text: str) -> str:
+    """A text as PostgreSQL can hold it: escapes stand for NUL and for what is not Unicode."""
+    return text.replace("\0", r"\x00").encode(errors="backslashreplace").decode()
 
 
 async def note_staged(connection: asyncpg.Connection, shape: Shape) -> int:

@@ -11,7 +11,7 @@ from services.imports.rights import flat_rights
 from services.imports.shapes import Column, Kind, Shape
 from services.imports.supabase_meanings import COLUMNS, EMPTIED, ENUMS, NOBODY, REFUSED
 from services.imports.supabase_values import READERS, with_kept
-from services.imports.values import RowRefusedError, Whole, json_text
+from services.imports.values import RowRefusedError, Whole, json_text, refused
 
 
 class SupabaseRows:
@@ -25,7 +25,7 @@ class SupabaseRows:
         """Take the header.
 
         Raises:
-            FileRefusedError: It has a column twice, or no id.
+            FileRefusedError: It has a column twice, no id, or no tenant where there are tenants' rows.
         """
         self._shape = shape
         self._tally = tally
@@ -60,7 +60,8 @@ class SupabaseRows:
                 f"{self._shape.table} has no column `id`: its first line must name the columns"
             )
         for column in self._shape.columns:
-            if column.is_needed and column.name not in places:
+            is_needed = column.is_needed or column.name == "tenant_id"  # without, rows would be everybody's
+            if is_needed and column.name not in places:
                 raise FileRefusedError(f"{self._shape.table} has no column `{column.name}`")
         return places
 
@@ -88,18 +89,18 @@ class SupabaseRows:
             for field, place, reader in self._readers:  # noqa: B007 - told of by the error
                 value = fields[place]
                 record.append(None if value is None else reader(value))
-        except ValueError as error:
-            raise RowRefusedError(f"{field}: {error}") from error
+        except (ValueError, RecursionError) as error:
+            raise refused(field, error) from error
         for name in self._unknown:
             self._tally.unknown.add(name)
         return record
 
     def _mean(self, record: list[Any]) -> None:
         """Put in place what means something else here."""
-        for at, column, means, refused in self._enums:
+        for at, column, means, nothing in self._enums:
             before = record[at]
-            if before in refused:
-                raise RowRefusedError(f"{column.field}: {refused[before]}")
+            if before in nothing:
+                raise RowRefusedError(f"{column.field}: {nothing[before]}")
             if before in means:
                 record[at] = means[before]
                 self._tally.changed.add(f"{column.field}: {before} became {means[before]}")
@@ -117,7 +118,10 @@ class SupabaseRows:
         if emptied in self._at:
             record[self._at[emptied]] = None
         at = self._at.get("metadata")
-        kept = None if at is None else with_kept(record[at], column, before)
+        try:
+            kept = None if at is None else with_kept(record[at], column, before)
+        except ValueError as error:
+            raise refused("metadata", error) from error
         if at is not None and kept is not None:
             record[at] = kept
 

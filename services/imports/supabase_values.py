@@ -129,7 +129,11 @@ def _elements(inside: str) -> list[str]:
 
 
 def with_kept(metadata: str | None, column: str, before: str) -> str | None:
-    """The row's metadata with what a column said before, as `importedStatus`; None where there is no room for it."""
+    """The row's metadata with what a column said before, as `importedStatus`; None where there is no room for it.
+
+    Raises:
+        ValueError: It nests too deeply.
+    """
     parsed: Any = orjson.loads(metadata) if metadata else {}
     if not isinstance(parsed, dict):
         return None

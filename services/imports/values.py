@@ -32,6 +32,12 @@ class RowRefusedError(Exception):
         self.row_id = row_id
 
 
+def refused(field: str, error: Exception) -> RowRefusedError:
+    """What is wrong with a field, as the row's refusal; Python tells of too much nesting by RecursionError."""
+    reason = "nests too deeply" if isinstance(error, RecursionError) else str(error)
+    return RowRefusedError(f"{field}: {reason}")
+
+
 def milliseconds(value: float) -> int:
     """A moment in whole milliseconds, a fraction cut off downwards.
 

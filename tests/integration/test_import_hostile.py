@@ -14,8 +14,9 @@ import pytest
 
 from core.encryption import SecretKeys
 from core.errors import FileRefusedError
-from core.limits import IMPORT_LINE_BYTES_MAX
+from core.limits import IMPORT_HINT_BYTES_MAX, IMPORT_LINE_BYTES_MAX
 from core.settings import Settings
+from services.imports.archive import Archive
 from services.imports.importing import Origin, import_data, opened_source
 from services.imports.loading import Wishes
 from tests.e2e.servers import ROOT
@@ -141,6 +142,14 @@ REFUSED: Final[dict[str, tuple[Callable[[Path], Path], str]]] = {
         "has the column 'name' twice",
     ),
     "csv without a needed column": (_file("tenants.csv", b"id\nt1\n"), "has no column `name`"),
+    "csv of roles without tenants": (
+        _file("roles.csv", b"id,name,description\nr1,R,D\n"),
+        "roles has no column `tenant_id`",
+    ),
+    "csv of changes without tenants": (
+        _file("audit_log.csv", b"id,table_name,record_id,action\n1,sites,2,create\n"),
+        "audit_log has no column `tenant_id`",
+    ),
     "csv cut off": (
         _file("tenants.csv", b'id,name\nt1,A\nt2,"B\nt3,C\n'),
         "tenants.csv, line 3: unexpected end of data",
@@ -296,6 +305,89 @@ async def test_rows_of_a_csv_file_that_cannot_be_taken_are_named(database_url: s
     ]
 
 
+def _nested(levels: int) -> bytes:
+    return b'{"a":' * levels + b"1" + b"}" * levels
+
+
+@pytest.mark.parametrize("schema", [b'"uniform"', b'"{\\"metadata\\": unknown}"'], ids=["newer", "older"])
+async def test_an_id_or_a_nesting_that_cannot_be_held_is_a_rejected_row(
+    database_url: str, tmp_path: Path, schema: bytes
+) -> None:
+    rows = [
+        b'{"_id":"n\\u0000l","_creationTime":1.0,"name":"T"}\n',
+        *(
+            b'{"_id":"d%d","_creationTime":1.0,"name":"T","metadata":%s}\n' % (levels, _nested(levels))
+            for levels in (300, 500, 1_000)
+        ),
+        TENANT % b"t1",
+    ]
+    path = _archive(tmp_path, tenants__documents=b"".join(rows), tenants__generated_schema=schema)
+    outcome = await imported(database_url, path)
+    assert list((await contents(database_url))["tenants"]) == ["t1"]
+    assert (
+        outcome.rejections[0]
+        == "tenants, line 1 (n\\x00l): id: has a NUL character, which PostgreSQL cannot hold"
+    )
+    assert [line.partition(": ")[0] for line in outcome.rejections[1:]] == [
+        "tenants, line 2 (d300)", "tenants, line 3 (d500)", "tenants, line 4 (d1000)",
+    ]  # fmt: skip
+
+
+async def test_an_id_with_a_nul_in_a_dump_is_a_rejected_row(database_url: str, tmp_path: Path) -> None:
+    (tmp_path / "d.sql").write_bytes(
+        b"COPY public.tenants (id, name) FROM stdin;\na\\000b\tone\nt2\ttwo\n\\.\n"
+    )
+    outcome = await imported(database_url, tmp_path / "d.sql")
+    assert outcome.rejections[0].startswith("tenants, line 2 (a\\x00b): id: has a NUL character")
+    assert list((await contents(database_url))["tenants"]) == ["t2"]
+
+
+ROLE: Final = b"COPY public.roles (id, tenant_id, name, description) FROM stdin;\nr1\tt1\tR\tD\n\\.\n"
+
+
+async def test_metadata_without_room_for_one_level_more_is_a_rejected_row(
+    database_url: str, tmp_path: Path
+) -> None:
+    (tmp_path / "d.sql").write_bytes(
+        b"COPY public.tenants (id, name) FROM stdin;\nt1\tone\n\\.\n" + ROLE
+        + b"COPY public.users (id, tenant_id, role_id, email, name, status, metadata) FROM stdin;\n"
+        b"u1\tt1\tr1\ta@example.com\tA\tinvited\t%s\nu2\tt1\tr1\tb@example.com\tB\tinvited\t{}\n\\.\n"
+        % _nested(300)
+    )  # fmt: skip
+    outcome = await imported(database_url, tmp_path / "d.sql")
+    assert outcome.rejections == ["users, line 8 (u1): metadata: is not JSON that can be stored"]
+    assert list((await contents(database_url))["users"]) == ["u2"]
+
+
+async def test_configs_that_cannot_be_covered_are_rejected_rows(database_url: str, tmp_path: Path) -> None:
+    """One that is nothing but a secret is refused nowhere: it leaves what stands here."""
+    head = (
+        b"COPY public.tenants (id, name) FROM stdin;\nt1\tone\n\\.\n"
+        b"COPY public.integrations (id, name, description, category) FROM stdin;\ni1\tI\tD\tpsa\n\\.\n"
+        b"COPY public.data_sources (id, tenant_id, integration_id, config) FROM stdin;\n"
+    )
+    sources = [(b"out", b'{"secret":true}'), (b"d", _nested(300)), (b"e", _nested(700)), (b"f", b'{"a": 1}')]
+    rows = b"".join(b"%s\tt1\ti1\t%s\n" % each for each in sources)
+    (tmp_path / "d.sql").write_bytes(head + rows + b"\\.\n")
+    outcome = await imported(database_url, tmp_path / "d.sql")
+    assert outcome.rejections == [
+        "data_sources, line 9 (d): config: is not JSON that can be stored",
+        "data_sources, line 10 (e): config: nests too deeply",
+    ]
+    there = (await contents(database_url))["data_sources"]
+    assert {row_id: row["config"] for row_id, row in there.items()} == {"out": {}, "f": {"a": 1}}
+    (tmp_path / "d.sql").write_bytes(head + b'f\tt1\ti1\t{"secret":true}\n\\.\n')
+    await imported(database_url, tmp_path / "d.sql")
+    assert (await contents(database_url))["data_sources"]["f"]["config"] == {"a": 1}
+
+
+async def test_what_goes_wrong_beside_an_archive_is_not_the_archive_s_fault(tmp_path: Path) -> None:
+    archive = Archive(_archive(tmp_path, tenants__documents=TENANT % b"t1"))
+    with pytest.raises(ValueError, match="ours"), archive.open("tenants/documents.jsonl"):
+        raise ValueError("ours")
+    archive.close()
+
+
 def _measured(url: str, *words: object) -> tuple[int, str, float]:
     """A command in a process of its own: its status, what it has said, and its peak in MiB."""
     code = (
@@ -330,21 +422,56 @@ def test_a_line_of_2_gb_is_a_rejected_row(database_url: str, tmp_path: Path) -> 
     assert peak < MEMORY_MAX_MIB
 
 
+INSIDE: Final = {
+    "lists": b"[],", "objects": b"{},", "objects in objects": b'{"":{}},', "numbers": b"1.5,", "texts": b'"ab",',
+}  # fmt: skip
+
+
+def _wide(head: bytes, inside: bytes, tail: bytes, most: int = IMPORT_LINE_BYTES_MAX) -> bytes:
+    """A line of as many bytes as one may have."""
+    room = most - len(head) - len(tail)
+    return head + inside * (room // len(inside)) + tail + b"\n"
+
+
 @pytest.mark.parametrize(
-    "inside", [b"[],", b"{},", b"1.5,", b'"ab",'], ids=["lists", "objects", "numbers", "texts"]
+    ("encoding", "inside"),
+    [
+        *(pytest.param("newer", inside, id=f"newer, {name}") for name, inside in INSIDE.items()),
+        ("older", INSIDE["objects in objects"]),
+        ("older, with the widest hint", INSIDE["objects in objects"]),
+    ],
 )
 def test_the_widest_row_that_is_taken_needs_little_memory(
-    database_url: str, tmp_path: Path, inside: bytes
+    database_url: str, tmp_path: Path, encoding: str, inside: bytes
 ) -> None:
-    head, tail = b'{"_id":"t","_creationTime":1.0,"name":"T","metadata":{"a":[', b"0]}}\n"
-    room = IMPORT_LINE_BYTES_MAX - len(head) - len(tail)
+    row = _wide(b'{"_id":"t","_creationTime":1.0,"name":"T","metadata":{"a":[', inside, b"0]}}")
+    hint = (
+        _wide(b'{"t":{"metadata":{"b":[', inside, b"0]}}}", IMPORT_HINT_BYTES_MAX)
+        if "hint" in encoding
+        else b""
+    )
+    schema = b'"uniform"\n' if encoding == "newer" else b'"{\\"metadata\\": unknown}"\n' + hint
     path = tmp_path / "a.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        archive.writestr("tenants/documents.jsonl", head + inside * (room // len(inside)) + tail)
-        archive.writestr("tenants/generated_schema.jsonl", b'"uniform"\n')
+        archive.writestr("tenants/documents.jsonl", row)
+        archive.writestr("tenants/generated_schema.jsonl", schema)
     status, text, peak = _measured(database_url, "import", "convex", path)
     assert status == 0, text
     assert "tenants                              1          1          0          0          0" in text
+    assert peak < MEMORY_MAX_MIB
+
+
+def test_the_widest_config_that_is_taken_needs_little_memory(database_url: str, tmp_path: Path) -> None:
+    head = (
+        b"COPY public.tenants (id, name) FROM stdin;\nt1\tone\n\\.\n"
+        b"COPY public.integrations (id, name, description, category) FROM stdin;\ni1\tI\tD\tpsa\n\\.\n"
+        b"COPY public.data_sources (id, tenant_id, integration_id, config) FROM stdin;\n"
+    )
+    path = tmp_path / "d.sql"
+    path.write_bytes(head + _wide(b'd\tt1\ti1\t{"a":[', INSIDE["objects in objects"], b"0]}") + b"\\.\n")
+    status, text, peak = _measured(database_url, "import", "supabase", path)
+    assert status == 0, text
+    assert "data_sources                         1          1          0          0          0" in text
     assert peak < MEMORY_MAX_MIB
 
 

@@ -1,12 +1,20 @@
 """Rows that cannot be taken: each is named with its line and the reason, and nothing else is lost."""
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+import asyncpg
 import pytest
 
+from core.encryption import SecretKeys
 from core.errors import StartupError
+from core.settings import Settings
+from services.imports.convex_encoding import Encoding
+from services.imports.convex_snapshot import ConvexSnapshot
+from services.imports.importing import Origin, import_data, opened_source
+from services.imports.loading import Wishes
 from tests.exports.convex import write_snapshot
 from tests.exports.supabase import write_folder
 from tests.exports.world import Row, World, without_secrets, world
@@ -236,6 +244,68 @@ async def test_strict_takes_all_or_nothing(
     outcome = await imported(database_url, write(tmp_path, rows), strict=True)
     assert outcome.report.rejected == 0
     assert len((await contents(database_url))["agents"]) == len(rows["agents"])
+
+
+_REFUSE_SITES: Final = """
+CREATE FUNCTION refuse_sites() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no sites'; END $$;
+CREATE CONSTRAINT TRIGGER refuse_sites AFTER INSERT ON sites DEFERRABLE INITIALLY DEFERRED
+FOR EACH ROW EXECUTE FUNCTION refuse_sites()
+"""
+
+
+async def _broken_off(url: str, path: Path, raised: type[Exception], **how: bool) -> list[str]:
+    """What is told of an import that does not come to its end."""
+    output = io.StringIO()
+    source = opened_source(Origin.CONVEX, path)
+    with pytest.raises(raised):
+        await import_data(url, Settings(), source, Wishes(**how), output, SecretKeys())
+    source.close()
+    return output.getvalue().splitlines()
+
+
+async def test_strict_tells_of_no_rows_before_they_are_in(
+    database_url: str, rows: World, tmp_path: Path
+) -> None:
+    connection = await asyncpg.connect(database_url)
+    await connection.execute(_REFUSE_SITES)
+    await connection.close()
+    path = write_snapshot(tmp_path / "a.zip", rows)
+    told = await _broken_off(database_url, path, StartupError, strict=True)
+    assert told == ["Imported before it broke off: nothing"]
+    assert not (await contents(database_url))["tenants"]
+
+
+async def test_what_was_rejected_before_the_database_breaks_off_is_told(
+    database_url: str, rows: World, tmp_path: Path
+) -> None:
+    connection = await asyncpg.connect(database_url)
+    await connection.execute(_REFUSE_SITES)
+    await connection.close()
+    bad = _copy(rows)
+    bad["tenants"].append({"id": "t", "created_at": 1})
+    told = await _broken_off(database_url, write_snapshot(tmp_path / "a.zip", bad), StartupError)
+    assert told[:2] == [
+        f"tenants, line {len(bad['tenants'])} (t): name: is missing",
+        "Imported before it broke off: tenants, integrations, roles, users",
+    ]
+
+
+async def test_what_stands_is_told_whatever_goes_wrong(
+    database_url: str, rows: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = ConvexSnapshot._encoding
+
+    def broken(self: ConvexSnapshot, table: str) -> Encoding:
+        if table == "sites":
+            raise ArithmeticError("a mistake of ours")
+        return whole(self, table)
+
+    bad = _copy(rows)
+    bad["tenants"].append({"id": "t", "created_at": 1})
+    monkeypatch.setattr(ConvexSnapshot, "_encoding", broken)
+    told = await _broken_off(database_url, write_snapshot(tmp_path / "a.zip", bad), ArithmeticError)
+    assert told[0].endswith("(t): name: is missing")
+    assert told[1] == "Imported before it broke off: tenants, integrations, roles, users"
 
 
 async def test_a_dry_run_says_what_would_happen(database_url: str, rows: World, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Both encodings of Convex exports, by Convex's own rules."""
 
+import io
 import json
 import math
 import re
@@ -10,8 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.errors import FileRefusedError
+from core.limits import IMPORT_HINT_BYTES_MAX, IMPORT_LINE_BYTES_MAX
 from services.imports.convex_encoding import Encoding, plain, restored
 from services.imports.convex_shapes import INFER, UNKNOWN, is_open, parsed
+from services.imports.convex_snapshot import encoding
 from tests.exports.convex import older, uniform
 from tests.exports.inferred import Inferred
 from tests.exports.world import Int64
@@ -154,3 +158,30 @@ def _numbers(value: Any, kind: type) -> int:
 
 def test_without_a_schema_a_string_is_a_string() -> None:
     assert Encoding(uniform=False, shape=UNKNOWN).stored("a", "1", ["1", 5.0]) == ["1", 5]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'"{\\"metadata\\": int',
+        b"\x00\xff\x00",
+        b'{"t1": {"metadata"',
+        b'"' + b"x" * IMPORT_LINE_BYTES_MAX + b'"',
+    ],
+    ids=["cut off", "corrupt", "a document's cut off", "too long"],
+)
+@pytest.mark.parametrize("before", [b"", b'"{}"\n\n'], ids=["first", "further"])
+def test_a_schema_file_that_cannot_be_read(before: bytes, line: bytes) -> None:
+    """Values would be taken for what they are not."""
+    with pytest.raises(FileRefusedError, match=r"^tenants/generated_schema\.jsonl, line [13], "):
+        encoding(io.BytesIO(before + line + b"\n"), "tenants")
+
+
+def test_blank_lines_of_a_schema_file_say_nothing() -> None:
+    assert encoding(io.BytesIO(b'\n \n"uniform"\n'), "tenants").uniform
+
+
+def test_a_schema_file_that_says_too_much_of_one_document() -> None:
+    hint = orjson.dumps({"t1": {"metadata": ["int64"] * (IMPORT_HINT_BYTES_MAX // 8)}})
+    with pytest.raises(FileRefusedError, match="says too much of single documents"):
+        encoding(io.BytesIO(b'"unknown"\n' + hint + b"\n"), "tenants")
