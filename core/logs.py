@@ -19,7 +19,7 @@ SECRET_NAME: Final = re.compile(
 """Names of what is secret; PostgreSQL reads it, too."""
 SECRET_TEXT: Final = re.compile(
     r"(?<=://)[^\s/@:]*:[^\s/@]+(?=@)"  # user:password@ of an address
-    r"|\beyJ[\w-]+\.[\w-]+\.[\w-]*"  # a JWT
+    r"|\beyJ[\w-]{1,2000}+\.[\w-]++\.[\w-]*"  # a JWT; bounded, or a text of many beginnings takes its square
     r"|(?<=\bbearer )\S+",
     re.I,
 )
