@@ -366,7 +366,12 @@ async def test_configs_that_cannot_be_covered_are_rejected_rows(database_url: st
         b"COPY public.integrations (id, name, description, category) FROM stdin;\ni1\tI\tD\tpsa\n\\.\n"
         b"COPY public.data_sources (id, tenant_id, integration_id, config) FROM stdin;\n"
     )
-    sources = [(b"out", b'{"secret":true}'), (b"d", _nested(300)), (b"e", _nested(700)), (b"f", b'{"a": 1}')]
+    sources = [
+        (b"out", b'{"secret":true}'),
+        (b"d", _nested(300)),
+        (b"e", _nested(1_000)),
+        (b"f", b'{"a": 1}'),
+    ]
     rows = b"".join(b"%s\tt1\ti1\t%s\n" % each for each in sources)
     (tmp_path / "d.sql").write_bytes(head + rows + b"\\.\n")
     outcome = await imported(database_url, tmp_path / "d.sql")
