@@ -184,8 +184,9 @@ async def test_an_import_that_is_broken_off_says_what_is_in(
     output, errors = map(bytes.decode, await asyncio.wait_for(process.communicate(), 10))
     await adding.rollback()
     await holder.close()
-    assert output.startswith("Imported before it broke off: tenants, integrations, roles, users\n")
+    assert "\nImported before it broke off: tenants, integrations, roles, users\n" in f"\n{output}"
     if how == "lost connection":
+        assert output.startswith("The rejected rows cannot be named, as the connection is gone.\n")
         assert process.returncode == 1
         assert errors.startswith("The import broke off, and may be run again: ")
         assert "terminating connection due to administrator command" in errors

@@ -44,12 +44,10 @@ class Open:
         """Whether it may use a column: by its text, not by what the layer has recorded."""
         if column.name in _OWN or column.name == table.default_order[0]:
             return True
-        if column.options.search and "search" in self.words:
+        computed = [c for t in LISTED for c in t.columns.values() if (table.name, column.name) in _goes_by(c)]
+        if "search" in self.words and any(c.options.search for c in (column, *computed)):
             return True
-        computed = {
-            c.name for t in LISTED for c in t.columns.values() if (table.name, column.name) in _goes_by(c)
-        }
-        return not self.words.isdisjoint({column.name, *computed})
+        return not self.words.isdisjoint({column.name, *(c.name for c in computed)})
 
 
 def _goes_by(column: Column) -> set[tuple[str, str]]:
