@@ -17,6 +17,8 @@ from schema.views import VIEWS
 from tests.e2e.servers import Server, data_directory, running
 from tests.sockets import SocketClient, socket_client
 
+pytestmark = pytest.mark.newest
+
 DOCS: Final = Path(__file__).parents[2] / "docs"
 _EXAMPLE: Final = re.compile(r"^```graphql\n(.*?)^```$(?:\n```json\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
 _BLOCK: Final = re.compile(r"^```(\w+)$", re.MULTILINE)

@@ -21,6 +21,8 @@ from tests.exports.world import OLD_KEY, Row, secrets, with_sealed, without_secr
 from tests.importing import contents, expected, imported
 from tests.live.client import Question, live_client
 
+pytestmark = pytest.mark.newest
+
 ROWS = without_secrets(world())
 WAITING = "SELECT pid FROM pg_locks WHERE NOT granted"
 ALL = Question.of("sites { totalCount }")

@@ -16,6 +16,8 @@ from jose import jwt
 from tests.e2e.node import CHROMIUM, DIRECTORY, NODE, needs_chromium, needs_node, tool
 from tests.e2e.servers import Server, data_directory, running
 
+pytestmark = pytest.mark.newest
+
 CLIENTS = ["apollo", "graphql-ws", "relay", "urql"]
 CACHING = ["apollo", "relay"]
 PATIENCE_S = 40.0

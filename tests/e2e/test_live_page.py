@@ -19,6 +19,8 @@ from subscriptions.live import _BESIDE_RUNS
 from tests.e2e.servers import ROOT, Server, data_directory, running
 from tests.live.client import LiveClient, Question, live_client
 
+pytestmark = pytest.mark.newest
+
 PAGES: Final = ("README.md", "docs/live.md", "docs/streams.md")
 PAGE: Final = (ROOT / "docs" / "live.md").read_text()
 PATIENCE_S: Final = 30.0

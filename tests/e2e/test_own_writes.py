@@ -14,6 +14,8 @@ from subscriptions.changes.moment import Moment
 from tests.e2e.node import DIRECTORY, needs_node, run
 from tests.e2e.servers import ROOT, Server, data_directory, running
 
+pytestmark = pytest.mark.newest
+
 _SITES = (
     "SELECT s.id FROM sites s JOIN users u USING (tenant_id) WHERE u.id = $1 AND s.deleted_at IS NULL "
     "ORDER BY s.id LIMIT 2"

@@ -8,9 +8,12 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import httpx
+import pytest
 
 from tests.clusters import ThrowawayCluster, binaries
 from tests.e2e.servers import Server, data_directory, ended, running
+
+pytestmark = pytest.mark.newest
 
 LINES = 5
 PLANTED: Final = "Plant3d+Kingf1sher/Sesame"

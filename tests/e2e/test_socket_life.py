@@ -21,6 +21,8 @@ from core.limits import SOCKET_STALLED_S, TOKEN_LEEWAY_S
 from tests.e2e.servers import STOP_LIMIT_S, Server, data_directory, left_behind, running
 from tests.sockets import SocketClient, socket_client
 
+pytestmark = pytest.mark.newest
+
 MANY: Final = 1_000
 KIB_A_SOCKET: Final = 50
 NAMES = "subscription { sites(first: 500) { nodes { id name } } }"

@@ -17,6 +17,8 @@ from core.limits import SOCKET_MESSAGE_MAX_BYTES
 from tests.e2e.servers import Server, data_directory, running
 from tests.sockets import SocketClient, socket_client
 
+pytestmark = pytest.mark.newest
+
 RENAME: Final = "mutation($id: ID!, $name: String!) { updateSite(id: $id, input: {name: $name}) { id name } }"
 RENAME_ALL: Final = (
     "mutation($ids: [ID!]!, $m: JSON!) { updateSites(ids: $ids, input: {metadata: $m}) { id } }"

@@ -15,6 +15,8 @@ from tests.exports.supabase import write_dump
 from tests.exports.world import World, without_secrets, world
 from tests.importing import contents, imported
 
+pytestmark = pytest.mark.newest
+
 SECRET: Final = "hunter2-hunter2"
 LOGS: Final = ("api_logs", "agent_api_logs", "audit_log")
 JWT: Final = "eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0.c2ln"

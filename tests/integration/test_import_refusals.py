@@ -20,6 +20,8 @@ from tests.exports.supabase import write_folder
 from tests.exports.world import Row, World, without_secrets, world
 from tests.importing import contents, expected, imported
 
+pytestmark = pytest.mark.newest
+
 
 @pytest.fixture(scope="module")
 def rows() -> World:

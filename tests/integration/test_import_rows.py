@@ -19,6 +19,8 @@ from tests.exports.supabase import NOBODY, header, write_dump, write_folder
 from tests.exports.world import JSON_COLUMNS, Row, World, special, without_secrets, world
 from tests.importing import contents, expected, imported
 
+pytestmark = pytest.mark.newest
+
 SHOWN: Final = "SELECT xmin::text || ctid::text FROM public.{} ORDER BY id"
 
 Write = Callable[[Path, World], Path]

@@ -16,6 +16,8 @@ from tests.exports.supabase import write_dump
 from tests.exports.world import OLD_KEY, World, secrets, with_sealed, without_secrets, world
 from tests.importing import contents, imported
 
+pytestmark = pytest.mark.newest
+
 KEYS = SecretKeys([SecretKey.of(os.urandom(32))])
 HEX = SecretStr(OLD_KEY.hex())
 

@@ -9,6 +9,8 @@ from tests.exports.supabase import write_dump, write_folder
 from tests.exports.world import Row, World, without_secrets, world
 from tests.importing import Outcome, contents, imported
 
+pytestmark = pytest.mark.newest
+
 ENUMS: Final = [
     ("users", "status", "invited", "pending", "metadata"),
     ("data_sources", "status", "failed", "error", "metadata"),
