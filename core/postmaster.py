@@ -4,6 +4,7 @@ import contextlib
 import shutil
 import signal
 import socket
+import struct
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,9 @@ SOCKET_DIR_PREFIX: Final = "msp-postgres-"
 STOP_PATIENCE_S: Final = 0.6
 """A fast shutdown writes a checkpoint; one that takes longer is cut off, and the next start recovers."""
 POLL_S: Final = 0.02
+ANSWER_PATIENCE_S: Final = 1
+_ASK_FOR_TLS: Final = struct.pack("!ii", 8, 80877103)
+"""The shortest question that a server answers before it asks who is there (PostgreSQL's SSLRequest)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +45,15 @@ class Postmaster:
         return cls(process, Path(lines[4]), lines[7].strip())
 
     def accepts(self) -> bool:
-        """Whether it takes connections; one that was just killed says that it is ready and does not."""
+        """Whether it answers; one that was just killed says that it is ready, may even let connect, and does not."""
         if self.status != "ready":
             return False
-        with socket.socket(socket.AF_UNIX) as probe:
-            return probe.connect_ex(str(self.socket_dir / f".s.PGSQL.{PORT}")) == 0
+        with socket.socket(socket.AF_UNIX) as probe, contextlib.suppress(OSError):
+            probe.settimeout(ANSWER_PATIENCE_S)
+            probe.connect(str(self.socket_dir / f".s.PGSQL.{PORT}"))
+            probe.sendall(_ASK_FOR_TLS)
+            return probe.recv(1) in (b"N", b"S")
+        return False
 
     def stop(self) -> None:
         """Fast shutdown, and the immediate one when that takes longer than STOP_PATIENCE_S."""

@@ -44,10 +44,16 @@ class Open:
         """Whether it may use a column: by its text, not by what the layer has recorded."""
         if column.name in _OWN or column.name == table.default_order[0]:
             return True
+        if any(column.name in dict(view.only) for view in LISTED if self._names(view, table)):
+            return True
         computed = [c for t in LISTED for c in t.columns.values() if (table.name, column.name) in _goes_by(c)]
         if "search" in self.words and any(c.options.search for c in (column, *computed)):
             return True
         return not self.words.isdisjoint({column.name, *(c.name for c in computed)})
+
+    def _names(self, view: Table, table: Table) -> bool:
+        """Whether it names this view, which is one of that table."""
+        return view.of == table.name and view.name in self.words
 
 
 def _goes_by(column: Column) -> set[tuple[str, str]]:
