@@ -25,6 +25,7 @@ from core.database import Database
 from core.limits import COMPRESSED_FROM_BYTES
 from core.settings import Settings
 from core.tokens import TokenVerifier
+from core.transactions import unheard
 from services.agents.fleet import Fleet
 from subscriptions.live import Live
 
@@ -56,7 +57,7 @@ def build_app(
     observe = _all([RequestRecord.write, *counted, *observers])
     page = GraphiqlPage(demo=settings.demo) if settings.graphiql else None
     tokens = fleet.tokens if fleet else None
-    operations = Operations(database, verifier, settings, live.ring if live else None, tokens)
+    operations = Operations(database, verifier, settings, live.ring if live else unheard, tokens)
     sockets = Sockets(settings)
     if metrics:
         metrics.watch(sockets)

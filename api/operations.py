@@ -16,6 +16,7 @@ from core.errors import BadUserInputError, LimitExceededError, UnauthenticatedEr
 from core.settings import Settings
 from core.single_reads import SingleRead
 from core.tokens import Identity, TokenVerifier
+from core.transactions import unheard
 from core.viewer import ViewerKind
 from resolvers.binding import bound_schema
 from resolvers.documents import Document, Documents
@@ -36,10 +37,6 @@ class NotByGetError(RefusedRequestError):
     headers: ClassVar[Mapping[str, str]] = {"Allow": "POST"}
 
 
-def _nobody() -> None:
-    """Rings for nobody."""
-
-
 class Caller(NamedTuple):
     """Whose request or socket it is, by a verified token; anonymous without one. A platform may name a tenant."""
 
@@ -55,7 +52,7 @@ class Operations:
         database: Database,
         verifier: TokenVerifier,
         settings: Settings,
-        bell: Callable[[], None] | None = None,
+        bell: Callable[[], None] = unheard,
         tokens: AgentTokens | None = None,
     ) -> None:
         """Rings `bell` after each commit, so that live queries need not wait until they look themselves.
@@ -64,7 +61,7 @@ class Operations:
         """
         self._tokens = tokens or AgentTokens(None)
         self._database = database
-        self._bell = bell or _nobody
+        self._bell = bell
         self._keys = SecretKeys.load(settings)
         self._verifier = verifier
         self._introspection = settings.introspection

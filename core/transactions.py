@@ -49,13 +49,13 @@ class Transaction(Snapshot):
         return str((await self.fetch("SELECT pg_current_xact_id()::text", ()))[0][0])
 
 
-def _nobody() -> None:
+def unheard() -> None:
     """Rings for nobody."""
 
 
 @asynccontextmanager
 async def writing(
-    database: Database, *, platform: bool = False, committed: Callable[[], None] = _nobody
+    database: Database, *, platform: bool = False, committed: Callable[[], None] = unheard
 ) -> AsyncIterator[Transaction]:
     """One transaction, committed where the block ends well; under row-level security unless `platform` writes.
 
@@ -112,7 +112,7 @@ async def carry_out(
     work: Callable[[Transaction], Awaitable[T]],
     *,
     platform: bool = False,
-    committed: Callable[[], None] = _nobody,
+    committed: Callable[[], None] = unheard,
 ) -> T:
     """Do `work` in one transaction, and anew in another where a deadlock or the like ended it.
 

@@ -28,6 +28,7 @@ from core.limits import (
     DOCUMENT_SELECTIONS_MAX,
     ROOT_FIELDS_MAX,
 )
+from resolvers.selection import fragments_of
 
 _MOST: Final = 10**9
 """Nothing is counted further: fragments that double thirty times have more."""
@@ -78,7 +79,7 @@ def check_size(syntax: DocumentNode) -> None:
     Raises:
         LimitExceededError: It is not.
     """
-    fragments = {d.name.value: d for d in syntax.definitions if isinstance(d, FragmentDefinitionNode)}
+    fragments = fragments_of(syntax)
     operations = [d for d in syntax.definitions if isinstance(d, OperationDefinitionNode)]
     refuse_beyond("operations", DOCUMENT_OPERATIONS_MAX, len(operations), "operations")
     sizes = fragment_sizes(fragments)

@@ -29,6 +29,7 @@ from resolvers.cost_shape import CostReader
 from resolvers.document_size import check_size
 from resolvers.document_text import check_text
 from resolvers.plans import PlanBook, Shelf
+from resolvers.selection import fragments_of
 
 overlapping_fields.MAX_COMPLEXITY_BUDGET = DOCUMENT_COMPARISONS_MAX
 _RULES: Final = [rule for rule in specified_rules if rule is not MaxIntrospectionDepthRule]
@@ -72,6 +73,12 @@ class Document:
         if name is None:
             return self.operations[0] if len(self.operations) == 1 else None
         return next((o for o in self.operations if o.name and o.name.value == name), None)
+
+    @property
+    def fragments(self) -> dict[str, FragmentDefinitionNode]:
+        """The fragments that a valid document defines, by their names."""
+        assert self.syntax is not None  # noqa: S101 - the document is valid
+        return fragments_of(self.syntax)
 
     def cost(self, operation: OperationDefinitionNode) -> Cost:
         """The cost of one of its operations; only a document without errors has one."""
@@ -134,7 +141,7 @@ class Documents:
         operations = tuple(d for d in syntax.definitions if isinstance(d, OperationDefinitionNode))
         if errors:
             return Document(None, errors, operations, introspects)
-        fragments = {d.name.value: d for d in syntax.definitions if isinstance(d, FragmentDefinitionNode)}
+        fragments = fragments_of(syntax)
         costs = {_name(operation): self._costs.cost(operation, fragments) for operation in operations}
         return Document(syntax, (), operations, introspects, costs)
 

@@ -9,7 +9,6 @@ from typing import Any, Final
 from graphql import (
     DocumentNode,
     FieldNode,
-    FragmentDefinitionNode,
     GraphQLSchema,
     NamedTypeNode,
     NameNode,
@@ -54,20 +53,15 @@ def as_query(
 
 def _root(document: Document, definition: OperationDefinitionNode) -> list[FieldNode]:
     """The nodes of a subscription's only root field; valid ones have no condition at the root."""
-    roots = Syntax(_fragments(document), {}).responses_of(definition.selection_set, "Subscription")
+    roots = Syntax(document.fragments, {}).responses_of(definition.selection_set, "Subscription")
     return next(iter(roots.values()))
-
-
-def _fragments(document: Document) -> dict[str, FragmentDefinitionNode]:
-    assert document.syntax is not None  # noqa: S101 - the document is valid
-    return {d.name.value: d for d in document.syntax.definitions if isinstance(d, FragmentDefinitionNode)}
 
 
 def _as_query(document: Document, definition: OperationDefinitionNode) -> DocumentNode:
     """The operation as a query, and behind it the fragments, those of its root on the root of queries."""
     kept = {name: getattr(definition, name) for name in definition.keys if name != "operation"}
     query = OperationDefinitionNode(**kept, operation=OperationType.QUERY)
-    syntax = DocumentNode(definitions=(query, *_fragments(document).values()))
+    syntax = DocumentNode(definitions=(query, *document.fragments.values()))
     moved: DocumentNode = visit(syntax, _ToQuery())
     return moved
 

@@ -8,7 +8,7 @@ operation ends: what earlier fields have committed stays.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from graphql import ExecutionResult, FieldNode, FragmentDefinitionNode, GraphQLError
+from graphql import ExecutionResult, FieldNode, GraphQLError
 from graphql.execution.values import VariableValues, get_argument_values, get_variable_values
 
 from core.errors import InternalError, ProductError, UnauthenticatedError
@@ -16,7 +16,7 @@ from core.transactions import BrokenTransactionError
 from resolvers.asked import Asked
 from resolvers.operation import Operation
 from resolvers.rows import Rows
-from resolvers.selection import Syntax
+from resolvers.selection import Syntax, fragments_of
 from resolvers.writer import Writer
 from schema.mutation import MUTATIONS
 from schema.mutation_field import Arguments, MutationField
@@ -39,8 +39,8 @@ async def run(asked: Asked, operation: Operation) -> ExecutionResult:
     values = get_variable_values(asked.schema, definitions, dict(asked.variables))
     if not isinstance(values, VariableValues):
         return await asked.through_loaders(operation)  # which ends with what is wrong with the variables
-    fragments = {d.name.value: d for d in asked.syntax.definitions if isinstance(d, FragmentDefinitionNode)}
-    roots = Syntax(fragments, values.coerced).responses_of(asked.definition.selection_set, "Mutation")
+    syntax = Syntax(fragments_of(asked.syntax), values.coerced)
+    roots = syntax.responses_of(asked.definition.selection_set, "Mutation")
     data: dict[str, Any] = {}
     errors: list[GraphQLError] = []
     for key, nodes in roots.items():

@@ -27,7 +27,7 @@ from resolvers.asked import Asked
 from resolvers.compiled_lists import NotCompilableError
 from resolvers.compiler import compile_root
 from resolvers.plans import TENANT, Plan, Planned, hold, storable
-from resolvers.selection import Syntax
+from resolvers.selection import Syntax, fragments_of
 from schema.filters import OPERATORS
 from schema.table import Kind
 
@@ -92,10 +92,7 @@ class Planning:
         variables = self._variables._replace(coerced=coerced)
         tenant_id = held.get(TENANT)
         viewer = replace(self._viewer, tenant_id=tenant_id) if isinstance(tenant_id, str) else self._viewer
-        fragments = {
-            d.name.value: d for d in self._asked.syntax.definitions if isinstance(d, FragmentDefinitionNode)
-        }
-        syntax = Syntax(fragments, coerced)
+        syntax = Syntax(fragments_of(self._asked.syntax), coerced)
         roots = syntax.responses_of(self._asked.definition.selection_set, "Query")
         plans: dict[str, Plan | None] = {}
         reusable = True

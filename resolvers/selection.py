@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from graphql import (
     BooleanValueNode,
+    DocumentNode,
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
@@ -20,6 +21,11 @@ from schema.table import Column, Table
 from schema.tables import TABLES
 
 _UNIONS: Final = tuple(choice.union for table in TABLES for choice in table.choices)
+
+
+def fragments_of(document: DocumentNode) -> dict[str, FragmentDefinitionNode]:
+    """The fragments that a document defines, by their names."""
+    return {d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)}
 
 
 @dataclass(frozen=True, slots=True)

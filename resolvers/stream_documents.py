@@ -11,7 +11,6 @@ from typing import Any, Final
 from graphql import (
     ExecutionResult,
     FieldNode,
-    FragmentDefinitionNode,
     GraphQLEnumType,
     GraphQLObjectType,
     GraphQLSchema,
@@ -84,7 +83,7 @@ class StreamDocument:
         coerced = _coerced(schema, definition, self._given)
         self.arguments = self._arguments(nodes[0], coerced)
         self.variables = {k: v for k, v in self._given.items() if k != self._of_since(nodes[0])}
-        self._read(Syntax(_fragments(document), coerced.coerced), nodes)
+        self._read(Syntax(document.fragments, coerced.coerced), nodes)
 
     def text(self, cursor: str, events: Sequence[Event]) -> dict[str, Any]:
         """The response for a message that takes no rows: any of a plain document, and any without events."""
@@ -184,8 +183,3 @@ def _coerced(
     if isinstance(values, VariableValues):
         return values
     raise BadUserInputError("; ".join(error.message for error in values))
-
-
-def _fragments(document: Document) -> dict[str, FragmentDefinitionNode]:
-    assert document.syntax is not None  # noqa: S101 - the document is valid
-    return {d.name.value: d for d in document.syntax.definitions if isinstance(d, FragmentDefinitionNode)}

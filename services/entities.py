@@ -15,7 +15,7 @@ from core.ids import new_id
 from core.limits import DATA_HASH_MAX_CHARS
 from services.batches import Batch, UpsertResult, wrong_external_id, wrong_type
 from services.data_hash import data_hash
-from services.writes.values import json_text, storable
+from services.writes.values import is_storable, json_text
 
 _INTEGRATION: Final = """
 SELECT integration_id FROM public.data_sources WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL
@@ -176,18 +176,10 @@ def _wrong_hash(value: str | None) -> str | None:
 
 async def _reject_strange_sites(transaction: Snapshot, tenant_id: str, batch: Batch[EntityItem]) -> None:
     named = {item.site_id for item in batch.left.values()} - {None}
-    askable = [site_id for site_id in named if _is_storable(site_id)]
+    askable = [site_id for site_id in named if is_storable(site_id)]
     found = {row["id"] for row in await transaction.fetch(_SITES, (tenant_id, askable))} if askable else set()
     strange = named - found
     batch.reject_where(lambda item: "there is no such site" if item.site_id in strange else None)
-
-
-def _is_storable(text: str | None) -> bool:
-    try:
-        storable(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _hash(batch: Batch[EntityItem], integration_id: str) -> None:

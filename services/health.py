@@ -6,7 +6,7 @@ from core.database import Snapshot
 from core.errors import BadUserInputError, NotFoundError
 from core.limits import HEALTH_DOWN_AFTER, LONG_TEXT_MAX_CHARS
 from models.enums import HealthResourceType
-from services.writes.values import json_text, storable
+from services.writes.values import is_storable, json_text
 
 _OF_TENANT: Final = "public.{} r WHERE r.tenant_id = $1 AND r.id = $3"
 _UNDELETED: Final = _OF_TENANT + " AND r.deleted_at IS NULL"
@@ -75,7 +75,7 @@ async def report_health(
         BadUserInputError: the message or the metadata cannot be kept.
     """
     message, more = _texts(None if ok else error_message, metadata)
-    if not _is_storable(resource_id):
+    if not is_storable(resource_id):
         raise NotFoundError(f"There is no such {resource_type.value.replace('_', ' ')}")
     arguments = (tenant_id, resource_type.value, resource_id, ok, message, more, down_after)
     rows = await transaction.fetch(_STATEMENTS[resource_type], arguments)
@@ -92,18 +92,10 @@ def _texts(message: str | None, metadata: Any) -> tuple[str | None, str | None]:
         more = None if metadata is None else json_text(metadata)
     except ValueError as error:
         fields["metadata"] = str(error)
-    if message is not None and not _is_storable(message):
+    if message is not None and not is_storable(message):
         fields["errorMessage"] = "has characters that cannot be kept"
     elif message is not None and len(message) > LONG_TEXT_MAX_CHARS:
         fields["errorMessage"] = f"has {len(message)} characters; {LONG_TEXT_MAX_CHARS} are allowed"
     if fields:
         raise BadUserInputError("The report cannot be kept", fields)
     return message, more
-
-
-def _is_storable(text: str) -> bool:
-    try:
-        storable(text)
-    except ValueError:
-        return False
-    return True

@@ -1,13 +1,13 @@
 """`server.py simulate`: enrols a fleet, lets it beat until its time is over or Ctrl-C, and says how it went."""
 
 import asyncio
-import gc
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
 from rich.console import Console
 
+from core.collector import keep_what_stands
 from simulator.display import enrolment_bar, shown, summary
 from simulator.ending import Ending
 from simulator.enrolment import enrolled
@@ -42,7 +42,7 @@ async def simulate(
         fleet = Fleet(await _beats(origin, plan, enrollment_tokens, platform, console), origin, plan)
     except asyncio.CancelledError:
         return None
-    keep_what_stands()
+    keep_what_stands()  # a round over a large fleet would hold its beats up for 0.2 s
     display = asyncio.create_task(shown(fleet.tally, plan, console))
     with suppress(asyncio.CancelledError):
         await fleet.run()
@@ -50,12 +50,6 @@ async def simulate(
     await asyncio.wait([display])
     sys.stdout.write("".join(f"{line}\n" for line in summary(fleet.tally, plan)))
     return fleet.tally
-
-
-def keep_what_stands() -> None:
-    """Takes a large fleet out of the garbage collector's rounds, each of which would hold its beats up for 0.2 s."""
-    gc.collect()
-    gc.freeze()
 
 
 async def _beats(

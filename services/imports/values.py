@@ -11,8 +11,8 @@ import orjson
 from core.clock import NEVER
 from services.imports.reading import shown
 from services.imports.shapes import Column, Kind
+from services.writes.values import has_nul
 
-_NUL: Final = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 _DECIMAL: Final = re.compile(
     r"[+-]?(?:\d{1,1000}(?:\.\d{0,1000})?|\.\d{1,1000})(?:[eE][+-]?\d{1,3})?", re.ASCII
 )
@@ -95,7 +95,7 @@ def require_storable_json(text: str) -> None:
     Raises:
         ValueError: A text in it has a NUL character.
     """
-    if "\\u0000" in text and _NUL.search(text):
+    if has_nul(text):
         raise ValueError("has a NUL character (\\u0000), which PostgreSQL cannot hold")
 
 

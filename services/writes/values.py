@@ -228,7 +228,7 @@ def json_text(value: Any) -> str:
         text = orjson.dumps(value).decode()
     except TypeError as error:
         raise ValueError("has a value that cannot be kept as JSON") from error
-    if "\\u0000" in text and _NUL.search(text):  # the pattern alone takes ten times as long as the rest
+    if has_nul(text):
         raise ValueError("has a NUL character")
     if len(text) > JSON_CHARS_MAX:
         raise ValueError(f"has {len(text)} characters of JSON; {JSON_CHARS_MAX} are allowed")
@@ -249,6 +249,20 @@ def storable(value: Any) -> str:
     if b"\x00" in octets:
         raise ValueError("has characters that cannot be kept")
     return text
+
+
+def is_storable(text: str | None) -> bool:
+    """Whether PostgreSQL can hold a text."""
+    try:
+        storable(text)
+    except ValueError:
+        return False
+    return True
+
+
+def has_nul(json: str) -> bool:
+    """Whether a text in this JSON has a NUL character, which PostgreSQL cannot hold."""
+    return "\\u0000" in json and _NUL.search(json) is not None  # the pattern alone takes ten times as long
 
 
 def slug_of(name: str, most: int = 80) -> str:

@@ -7,14 +7,13 @@ import subprocess
 import sys
 import zipfile
 from asyncio.subprocess import PIPE
-from collections.abc import Iterator
 from pathlib import Path
 
 import asyncpg
 import pytest
 
 from tests.clusters import ThrowawayCluster
-from tests.e2e.servers import ROOT, Server, data_directory, ended, running
+from tests.e2e.servers import ROOT, Server, ended
 from tests.exports.convex import write_snapshot
 from tests.exports.supabase import write_folder
 from tests.exports.world import OLD_KEY, Row, secrets, with_sealed, without_secrets, world
@@ -26,16 +25,6 @@ pytestmark = pytest.mark.newest
 ROWS = without_secrets(world())
 WAITING = "SELECT pid FROM pg_locks WHERE NOT granted"
 ALL = Question.of("sites { totalCount }")
-
-
-@pytest.fixture(scope="module")
-def server(demo_database: str) -> Iterator[Server]:
-    with (
-        data_directory() as path,
-        running("--demo", "--data-dir", path, lines=5, DATABASE_URL=demo_database) as server,
-    ):
-        yield server
-        server.end()
 
 
 async def _first_site(url: str) -> Row:

@@ -3,7 +3,6 @@
 import asyncio
 import json
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -14,7 +13,7 @@ from gql.transport.websockets import WebsocketsTransport
 from jose import jwt
 
 from tests.e2e.node import CHROMIUM, DIRECTORY, NODE, needs_chromium, needs_node, tool
-from tests.e2e.servers import Server, data_directory, running
+from tests.e2e.servers import Server
 
 pytestmark = pytest.mark.newest
 
@@ -47,16 +46,6 @@ class World:
             await connection.execute("UPDATE sites SET name = $2 WHERE id = $1", self.site, name)
         finally:
             await connection.close()
-
-
-@pytest.fixture(scope="module")
-def server(demo_database: str) -> Iterator[Server]:
-    with (
-        data_directory() as path,
-        running("--demo", "--data-dir", path, lines=5, DATABASE_URL=demo_database) as server,
-    ):
-        yield server
-        server.end()
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import json
 import re
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ import pytest
 from core import limits
 from subscriptions.changes.moment import Moment
 from subscriptions.live import _BESIDE_RUNS
-from tests.e2e.servers import ROOT, Server, data_directory, running
+from tests.e2e.servers import ROOT, Server
 from tests.live.client import LiveClient, Question, live_client
 
 pytestmark = pytest.mark.newest
@@ -38,16 +38,6 @@ SUBSCRIPTIONS: Final = [
     for number, block in enumerate(_blocks(page, "graphql"))
     if block.startswith("subscription")
 ]
-
-
-@pytest.fixture(scope="module")
-def server(demo_database: str) -> Iterator[Server]:
-    with (
-        data_directory() as path,
-        running("--demo", "--data-dir", path, lines=5, DATABASE_URL=demo_database) as server,
-    ):
-        yield server
-        server.end()
 
 
 @asynccontextmanager

@@ -3,7 +3,6 @@
 import json
 import random
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import asyncpg
@@ -12,7 +11,7 @@ from jose import jwt
 
 from subscriptions.changes.moment import Moment
 from tests.e2e.node import DIRECTORY, needs_node, run
-from tests.e2e.servers import ROOT, Server, data_directory, running
+from tests.e2e.servers import ROOT, Server
 
 pytestmark = pytest.mark.newest
 
@@ -20,16 +19,6 @@ _SITES = (
     "SELECT s.id FROM sites s JOIN users u USING (tenant_id) WHERE u.id = $1 AND s.deleted_at IS NULL "
     "ORDER BY s.id LIMIT 2"
 )
-
-
-@pytest.fixture(scope="module")
-def server(demo_database: str) -> Iterator[Server]:
-    with (
-        data_directory() as path,
-        running("--demo", "--data-dir", path, lines=5, DATABASE_URL=demo_database) as server,
-    ):
-        yield server
-        server.end()
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ from jose import jwt
 from websockets.exceptions import ConnectionClosed
 
 from core.limits import SOCKET_MESSAGE_MAX_BYTES
-from tests.e2e.servers import Server, data_directory, running
+from tests.e2e.servers import Server
 from tests.sockets import SocketClient, socket_client
 
 pytestmark = pytest.mark.newest
@@ -27,16 +27,6 @@ UPSERT: Final = """mutation($input: UpsertEntitiesInput!) {
     upsertEntities(input: $input) { created rejected { index } } }"""
 BOTH: Final = """mutation($id: ID!, $no: ID!) { a: updateSite(id: $id, input: {name: "A"}) { name }
     b: updateSite(id: $no, input: {name: "B"}) { name } }"""
-
-
-@pytest.fixture(scope="module")
-def server(demo_database: str) -> Iterator[Server]:
-    with (
-        data_directory() as path,
-        running("--demo", "--data-dir", path, lines=5, DATABASE_URL=demo_database) as server,
-    ):
-        yield server
-        server.end()
 
 
 @pytest.fixture

@@ -11,6 +11,9 @@ from subscriptions.changes.change import Change
 INSERT_CALL = "INSERT INTO api_logs (id, url, method, expires_at) VALUES ($1, '', 'GET', 1)"
 """One row of a table without tenants and references."""
 
+SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+"""How a reader begins that keeps to one moment."""
+
 
 @asynccontextmanager
 async def connected(dsn: str, *, statement_cache_size: int = 100) -> AsyncIterator[asyncpg.Connection]:

@@ -18,11 +18,10 @@ from subscriptions.changes.log import ChangeLog
 from subscriptions.changes.moment import Moment
 from subscriptions.changes.retention import keep
 from tests.clusters import ThrowawayCluster, throwaway_cluster
-from tests.integration.logged import INSERT_CALL, connected, empty, ids, told
+from tests.integration.logged import INSERT_CALL, SNAPSHOT, connected, empty, ids, told
 from tests.poolers import PGBOUNCER, pooler
 
 WRITERS: Final = 16
-SNAPSHOT: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
 @pytest_asyncio.fixture

@@ -15,12 +15,11 @@ from subscriptions.changes import retention
 from subscriptions.changes.log import ChangeLog
 from subscriptions.changes.moment import Moment
 from subscriptions.changes.retention import keep
-from tests.integration.logged import INSERT_CALL, connected, empty, told
+from tests.integration.logged import INSERT_CALL, SNAPSHOT, connected, empty, told
 
 LOGGED: Final = "SELECT count(*) FROM live.change"
 PAUSE_S: Final = LOG_KEPT_S / 60 + 1
 """After this time a keeper looks again."""
-SNAPSHOT: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
 @pytest_asyncio.fixture
