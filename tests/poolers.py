@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -61,12 +62,18 @@ def pooler(cluster: ThrowawayCluster, database: str) -> Iterator[str]:
         shutil.rmtree(home)
 
 
-def _wait_for(socket: Path, process: "subprocess.Popen[bytes]") -> None:
+def _wait_for(address: Path, process: "subprocess.Popen[bytes]") -> None:
     deadline = time.monotonic() + _PATIENCE_S
-    while not socket.exists():
+    while not _listens(address):
         assert process.poll() is None, "PgBouncer did not start"
         assert time.monotonic() < deadline, "PgBouncer does not listen"
         time.sleep(0.01)
+
+
+def _listens(address: Path) -> bool:
+    """Whether it lets connect; its socket is there a moment before."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(address)) == 0
 
 
 def _as(home: Path) -> dict[str, Any]:
