@@ -11,7 +11,6 @@ from typing import Final
 import asyncpg
 
 from core.limits import IMPORT_KEY_BYTES_MAX
-from services.imports.log_secrets import blank_secrets
 from services.imports.shapes import Kind, Reference, Scope, Shape, camel
 
 MOVABLE: Final = {
@@ -122,9 +121,8 @@ class Checks:
         self.unique: list[Unique] = []
 
     async def run(self) -> None:
-        """Note with each row that is refused why; before, secrets in logs are blanked."""
+        """Note with each row that is refused why."""
         await self._do(_TWICE)
-        await blank_secrets(self._connection, self._shape)
         await self._check_lengths()
         await self._check_owners()
         for reference in self._shape.references:

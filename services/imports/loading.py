@@ -11,6 +11,7 @@ from core.limits import IMPORT_LOT_BYTES, IMPORT_LOT_ROWS
 from services.imports import staging
 from services.imports.checks import Checks, Known
 from services.imports.configs import SecretsKept
+from services.imports.log_secrets import blank_secrets
 from services.imports.merging import Merge
 from services.imports.reading import Read, Source
 from services.imports.report import Report, TableReport
@@ -139,11 +140,13 @@ class Loading:
         done.rejected += len(refused)
 
     async def _settle(self, shape: Shape, names: list[str], done: TableReport) -> None:
-        """Check and merge what is staged."""
+        """Check and merge what is staged; before, secrets in logs are blanked."""
         merge = Merge(self.connection, shape)
         await self.connection.execute(f"ANALYZE pg_temp.import_{shape.table}")
         every = {column.name for column in shape.columns}
         await merge.complete(sorted(every - {*names, "tenant_id"}))
+        if hidden := await blank_secrets(self.connection, shape):
+            done.tally.secrets.add("hidden", hidden)
         checks = Checks(self.connection, shape, self._known)
         await checks.run()
         done.rejected += await staging.note_staged(self.connection, shape)

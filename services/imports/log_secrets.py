@@ -5,6 +5,7 @@ A row that stands here just so is left as it is, so that an export of this serve
 
 import json
 import re
+from collections.abc import Iterable
 from typing import Any, Final
 
 import asyncpg
@@ -38,20 +39,32 @@ WHERE s.import_reason IS NULL AND concat_ws(' ', {names}) ~* $1
 _BLANK: Final = "UPDATE pg_temp.import_{table} SET {values} WHERE ctid = $1::text::tid"
 
 
-async def blank_secrets(connection: asyncpg.Connection, shape: Shape) -> None:
-    """Blank the secrets in what is staged of a log; other tables are left alone. Within a transaction."""
+async def blank_secrets(connection: asyncpg.Connection, shape: Shape) -> int:
+    """Blank the secrets in what is staged of a log; other tables are left alone. Within a transaction.
+
+    Returns:
+        How many there were.
+    """
     told = [column for column in shape.columns if _tells(column)]
     if shape.table not in _LOGS:
-        return
+        return 0
     values = ", ".join(f"{column.name} = ${at}" for at, column in enumerate(told, 2))
     update = _BLANK.format(table=shape.table, values=values)
     lot: list[list[str | None]] = []
+    count = 0
     async for row in connection.cursor(_found(shape, told), _SUSPECTS, prefetch=_LOT_ROWS):
-        lot.append([row["place"], *(_blanked(column, row[column.name]) for column in told)])
+        blank = [_blanked(column, row[column.name]) for column in told]
+        count += _markers(blank) - _markers(row[column.name] for column in told)
+        lot.append([row["place"], *blank])
         if len(lot) == _LOT_ROWS:
             await connection.executemany(update, lot)
             lot = []
     await connection.executemany(update, lot)
+    return count
+
+
+def _markers(texts: Iterable[str | None]) -> int:
+    return sum(text.count(HIDDEN) for text in texts if text)
 
 
 def _found(shape: Shape, told: list[Column]) -> str:

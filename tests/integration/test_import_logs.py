@@ -46,6 +46,10 @@ async def test_they_are_blanked(database_url: str, rows: World, tmp_path: Path, 
     path = write(tmp_path / ("a.sql" if form == "dump" else "a.zip"), rows)
     outcome = await imported(database_url, path)
     assert outcome.report.rejected == 0, outcome.text
+    assert all(
+        f"{table}: {count} secrets hidden" in outcome.text
+        for table, count in zip(LOGS, (9, 4, 1), strict=True)
+    )
     there = await contents(database_url)
     logs = {table: there[table] for table in LOGS}
     assert SECRET not in str(logs)
