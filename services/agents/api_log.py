@@ -12,7 +12,7 @@ from core.database import Database
 from core.errors import InternalError, UnavailableError
 from core.ids import new_id
 from core.limits import AGENT_LOGS_GATHER_S, AGENT_LOGS_WAITING_MAX
-from core.transactions import writing
+from core.transactions import Transaction, carry_out
 from services.agents.gathering import Gathering, Room
 
 _log = structlog.get_logger(__name__)
@@ -92,8 +92,12 @@ class ApiLog:
         await self._gathering.settle()
 
     async def _write(self, entries: Sequence[Entry]) -> Sequence[None]:
-        async with writing(self._database, platform=True) as transaction:
-            await transaction.fetch(_INSERT, tuple(zip(*map(_row, entries), strict=True)))
+        rows = tuple(zip(*map(_row, entries), strict=True))
+
+        async def work(transaction: Transaction) -> None:
+            await transaction.fetch(_INSERT, rows)
+
+        await carry_out(self._database, work, platform=True)
         return [None] * len(entries)
 
 

@@ -12,7 +12,7 @@ from core.errors import InTheWayError, StatementTimeoutError, UnavailableError
 from core.limits import AGENT_CALLS_AT_ONCE, ENROLLMENTS_AT_ONCE
 from core.rates import Rates
 from core.settings import Settings
-from core.transactions import Transaction, carry_out
+from core.transactions import Transaction, carry_out, unheard
 from services.agents.api_log import ApiLog
 from services.agents.check_ins import CheckIns
 from services.agents.enrollment import Device, enrol
@@ -23,10 +23,6 @@ _CONNECTIONS: Final = 2
 
 _CLOSE_S: Final = 0.2
 """How long its work has to end when the server does: a tenth of the server's two seconds."""
-
-
-def _nobody() -> None:
-    """Rings for nobody."""
 
 
 class Fleet:
@@ -47,7 +43,7 @@ class Fleet:
         apart: Database,
         tokens: AgentTokens,
         settings: Settings,
-        bell: Callable[[], None] = _nobody,
+        bell: Callable[[], None] = unheard,
     ) -> None:
         """Enrols over `database`, and does the rest over `apart`; rings `bell` after each enrolment."""
         self._database = database
@@ -66,7 +62,7 @@ class Fleet:
         database: Database,
         tokens: AgentTokens,
         settings: Settings,
-        bell: Callable[[], None] = _nobody,
+        bell: Callable[[], None] = unheard,
     ) -> AsyncIterator[Self]:
         """The fleet over a migrated database, at work for as long as the block lasts.
 

@@ -346,6 +346,33 @@ async def test_a_call_of_what_is_gone_for_good_is_logged_without_it(at: Yard) ->
     assert (status, who, site) == (404, None, at.mine.site)
 
 
+_IN_THE_WAY_TWICE: Final = """
+CREATE SEQUENCE public.tries;
+CREATE FUNCTION public.in_the_way() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF nextval('public.tries') < 3 THEN
+        RAISE 'deadlock detected' USING ERRCODE = 'deadlock_detected';
+    END IF;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER in_the_way AFTER INSERT ON public.agent_api_logs EXECUTE FUNCTION public.in_the_way();
+"""
+
+
+async def test_a_call_is_logged_although_others_are_in_the_way(at: Yard) -> None:
+    agent = await at.agent()
+    await at.calls("id")
+    await at.owner.execute("DELETE FROM agent_api_logs")
+    await at.owner.execute(_IN_THE_WAY_TWICE)
+    try:
+        refused(await at.beat(agent, hostname=7), 400)
+        assert await at.calls("agent_id") == [(agent.id,)]
+        assert await at.owner.fetchval("SELECT last_value FROM tries") == 3
+    finally:
+        await at.owner.execute("DROP FUNCTION in_the_way CASCADE; DROP SEQUENCE tries")
+
+
 async def test_enrolling_leaves_a_trail(at: Yard) -> None:
     agent = await at.agent(guid="trailed")
     await at.agent(guid="trailed", hostname=agent.hostname, version="1")
