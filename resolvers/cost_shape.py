@@ -50,7 +50,7 @@ from resolvers.cost import (
     total,
     where,
 )
-from resolvers.introspection_sizes import NESTED_LISTS, IntrospectionSizes
+from resolvers.introspection_sizes import NESTED_LISTS, IntrospectionSizes, introspection_sizes
 from schema.streams import STREAMS
 from schema.tables import LISTED
 
@@ -79,7 +79,7 @@ class CostReader:
 
     def __init__(self, schema: GraphQLSchema) -> None:
         self._schema = schema
-        self._sizes = IntrospectionSizes(schema)
+        self._sizes = introspection_sizes(schema)
 
     def cost(
         self, operation: OperationDefinitionNode, fragments: Mapping[str, FragmentDefinitionNode]

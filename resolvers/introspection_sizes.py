@@ -1,12 +1,19 @@
 """How long the lists of introspection are on average: exact for what tools ask, all types and their parts."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from graphql import GraphQLNamedType, GraphQLSchema, get_named_type
 
 NESTED_LISTS: Final = frozenset(("fields", "inputFields", "interfaces", "possibleTypes"))
 """The lists that lead from a type to types, and so into one another."""
+
+
+@lru_cache(maxsize=2)
+def introspection_sizes(schema: GraphQLSchema) -> "IntrospectionSizes":
+    """The sizes of a schema, counted once: it takes as long as twenty requests."""
+    return IntrospectionSizes(schema)
 
 
 class IntrospectionSizes:

@@ -1,7 +1,7 @@
 """Two tenants with a row in each table, who write: what to give to any mutation, and what has changed by it."""
 
 import itertools
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -247,14 +247,33 @@ async def settle(connection: asyncpg.Connection, name: str) -> Side:
     return Side(ids["tenants"], ids, admin)
 
 
+NewDesk = Callable[[], Awaitable[Desk]]
+"""Makes a desk with two new tenants."""
+
+
 @asynccontextmanager
-async def desk(dsn: str, *, forced: bool = False) -> AsyncIterator[Desk]:
-    """Two new tenants in the database at `dsn`; `forced` where its owner is under the policies, too."""
+async def desks(dsn: str, *, forced: bool = False) -> AsyncIterator[NewDesk]:
+    """Desks in the database at `dsn` on the same connections; `forced` where its owner is under the policies, too."""
     connection = await asyncpg.connect(dsn, server_settings={"app.platform": "on"} if forced else None)
-    number = next(_numbers)
-    mine, theirs = await settle(connection, f"mine{number}"), await settle(connection, f"theirs{number}")
     try:
         async with graph(dsn) as made:
-            yield Desk(made, connection, mine, theirs)
+
+            async def new() -> Desk:
+                name = next(_numbers)
+                mine, theirs = (
+                    await settle(connection, f"mine{name}"),
+                    await settle(connection, f"theirs{name}"),
+                )
+                made.commits = 0
+                return Desk(made, connection, mine, theirs)
+
+            yield new
     finally:
         await connection.close()
+
+
+@asynccontextmanager
+async def desk(dsn: str, *, forced: bool = False) -> AsyncIterator[Desk]:
+    """Two new tenants in the database at `dsn`, on connections of their own; `forced` as above."""
+    async with desks(dsn, forced=forced) as new:
+        yield await new()

@@ -26,6 +26,8 @@ from simulator.plan import Plan
 from simulator.site_tokens import SiteToken
 from tests.e2e.servers import ROOT, Server, data_directory, ended, running
 
+pytestmark = pytest.mark.newest
+
 _AGENTS = 200
 _OFFLINE_AFTER_S = 3
 _SITES = """

@@ -88,6 +88,6 @@ async def test_what_stands_here_just_so_is_left(database_url: str, rows: World, 
 @pytest.mark.parametrize("part", ["-eyJ", "token=", "token", "://a:", "authorization: a ", 'token\\"'])
 def test_a_text_made_to_take_long_does_not(part: str) -> None:
     """Where each beginning was followed to the end, 200 kB took a minute."""
-    began = time.perf_counter()
+    began = time.process_time()
     blanked_text(part * (200_000 // len(part)))
-    assert time.perf_counter() - began < 15
+    assert time.process_time() - began < 15

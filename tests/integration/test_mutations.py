@@ -9,17 +9,33 @@ import pytest_asyncio
 from services.writes.complaints import graphql_name
 from services.writes.record import Field, Owner, Record, Verb
 from services.writes.values import Json, Reference, Text
-from tests.desk import ABSENT, BAD, Call, Desk, call_of, derived, desk, everything_but, takes_platform
+from tests.desk import (
+    ABSENT,
+    BAD,
+    Call,
+    Desk,
+    NewDesk,
+    call_of,
+    derived,
+    desks,
+    everything_but,
+    takes_platform,
+)
 
 ALL: Final = [name for name, _, _ in derived()]
 BY_NAME: Final = {name: (record, verb) for name, record, verb in derived()}
 OF_TENANTS: Final = [name for name, record, _ in derived() if record.owner is not Owner.PLATFORM]
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def new_desk(shared_database_url: str) -> AsyncIterator[NewDesk]:
+    async with desks(shared_database_url) as new:
+        yield new
+
+
 @pytest_asyncio.fixture
-async def at(shared_database_url: str) -> AsyncIterator[Desk]:
-    async with desk(shared_database_url) as made:
-        yield made
+async def at(new_desk: NewDesk) -> Desk:
+    return await new_desk()
 
 
 async def ready(at: Desk, name: str) -> Call:

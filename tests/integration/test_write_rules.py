@@ -10,7 +10,7 @@ import pytest_asyncio
 from core.rights import RIGHTS
 from schema.mutation import MUTATIONS
 from tests.clusters import ThrowawayCluster
-from tests.desk import Call, Desk, desk
+from tests.desk import Call, Desk, NewDesk, desk, desks
 from tests.graph import Answer
 from tests.integration.test_policies import LONELY, _owned_by_lonely
 from tests.rows import write
@@ -18,10 +18,15 @@ from tests.rows import write
 ALL_BUT_ADMIN: Final = set(RIGHTS) - {"Global.Admin"}
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def new_desk(shared_database_url: str) -> AsyncIterator[NewDesk]:
+    async with desks(shared_database_url) as new:
+        yield new
+
+
 @pytest_asyncio.fixture
-async def at(shared_database_url: str) -> AsyncIterator[Desk]:
-    async with desk(shared_database_url) as made:
-        yield made
+async def at(new_desk: NewDesk) -> Desk:
+    return await new_desk()
 
 
 def call(name: str, /, **given: Any) -> Call:

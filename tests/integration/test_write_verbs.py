@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from schema.mutation import MUTATIONS
 from schema.verbs import VERBS
-from tests.desk import ABSENT, Call, Desk, desk, everything_but
+from tests.desk import ABSENT, Call, Desk, NewDesk, desks, everything_but
 from tests.rows import row_of, write
 
 RIGHTS: Final[Mapping[str, str]] = {
@@ -38,10 +38,15 @@ _SCHEMA: Final = {
 }
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def new_desk(shared_database_url: str) -> AsyncIterator[NewDesk]:
+    async with desks(shared_database_url) as new:
+        yield new
+
+
 @pytest_asyncio.fixture
-async def at(shared_database_url: str) -> AsyncIterator[Desk]:
-    async with desk(shared_database_url) as made:
-        yield made
+async def at(new_desk: NewDesk) -> Desk:
+    return await new_desk()
 
 
 def call(name: str, /, **given: Any) -> Call:

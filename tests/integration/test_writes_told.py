@@ -13,7 +13,7 @@ from schema.mutation import MUTATIONS
 from schema.table import Table
 from schema.tables import BY_NAME
 from subscriptions.changes.moment import Moment
-from tests.desk import Call, Desk, desk, everything_but, takes_platform
+from tests.desk import Call, Desk, NewDesk, desks, everything_but, takes_platform
 from tests.integration.test_live_catching_up import caught_up
 from tests.integration.test_mutations import BY_NAME as DERIVED
 from tests.integration.test_mutations import ready
@@ -43,11 +43,17 @@ async def live(demo_database: str) -> AsyncIterator[Engine]:
         yield made
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def new_desk(demo_database: str) -> AsyncIterator[NewDesk]:
+    async with desks(demo_database) as new:
+        yield new
+
+
 @pytest_asyncio.fixture
-async def at(demo_database: str) -> AsyncIterator[Desk]:
-    async with desk(demo_database) as made:
-        await company(made, "c-7", name="Seven")
-        yield made
+async def at(new_desk: NewDesk) -> Desk:
+    made = await new_desk()
+    await company(made, "c-7", name="Seven")
+    return made
 
 
 @dataclass(frozen=True)
