@@ -465,8 +465,12 @@ AGENT_WORD_MAX_CHARS: Final = 64
 CHECK_IN_GATHER_S: Final = 0.02
 """How long check-ins are gathered for one statement: twenty of them at a thousand a second."""
 
-CHECK_INS_AT_ONCE: Final = 1_000
-"""Check-ins of one statement: about 30 ms, for which the next ones wait."""
+CHECK_INS_AT_ONCE: Final = 250
+"""Check-ins of one statement: about 8 ms of PostgreSQL's, while the server reads the next ones and answers the last.
+
+Of 1,024 callers who wait for their answers, statements of up to a thousand held nearly all at once, so that either the
+server or PostgreSQL stood idle: 8,500 check-ins a second instead of 11,000.
+"""
 
 CHECK_INS_WAITING_MAX: Final = 10_000
 """Check-ins that wait for the database at most, some seconds' work; more are turned away at once."""
