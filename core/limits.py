@@ -468,7 +468,7 @@ CHECK_IN_GATHER_S: Final = 0.02
 CHECK_INS_AT_ONCE: Final = 250
 """Check-ins of one statement: about 8 ms of PostgreSQL's, while the server reads the next ones and answers the last.
 
-Of 1,024 callers who wait for their answers, statements of up to a thousand held nearly all at once, so that either the
+Of 1,024 callers who wait for their answers, statements of up to a thousand held nearly all, so that either the
 server or PostgreSQL stood idle: 8,500 check-ins a second instead of 11,000.
 """
 
