@@ -14,11 +14,7 @@ from graphql import (
     parse,
     validate,
 )
-from graphql.validation import (
-    MaxIntrospectionDepthRule,
-    NoSchemaIntrospectionCustomRule,
-    specified_rules,
-)
+from graphql.validation import NoSchemaIntrospectionCustomRule
 from graphql.validation.rules import overlapping_fields_can_be_merged as overlapping_fields
 from graphql.validation.validate import ValidationAbortedError
 
@@ -30,11 +26,9 @@ from resolvers.document_size import check_size
 from resolvers.document_text import check_text
 from resolvers.plans import PlanBook, Shelf
 from resolvers.selection import fragments_of
+from resolvers.validation_rules import rules_for
 
 overlapping_fields.MAX_COMPLEXITY_BUDGET = DOCUMENT_COMPARISONS_MAX
-_RULES: Final = [rule for rule in specified_rules if rule is not MaxIntrospectionDepthRule]
-"""`CostReader` bounds introspection, and says by how much."""
-
 _GAVE_UP: Final = "Validation aborted."
 _TOO_MANY_EQUAL: Final = (
     "The request has more fields with equal response keys than can be compared with one another; "
@@ -124,18 +118,17 @@ class Documents:
         try:
             syntax = parse(text)
             check_size(syntax)
-            return self._validated(syntax, may_introspect="__" in text)
+            return self._validated(syntax, text)
         except GraphQLError as error:
             return Document(None, (error,))
         except LimitExceededError as error:
             return Document(None, (_told(error),))
 
-    def _validated(self, syntax: DocumentNode, *, may_introspect: bool) -> Document:
-        found = validate(
-            self._schema, syntax, _RULES, DOCUMENT_ERRORS_MAX, hide_suggestions=not self._suggest
-        )
+    def _validated(self, syntax: DocumentNode, text: str) -> Document:
+        rules = rules_for(text)
+        found = validate(self._schema, syntax, rules, DOCUMENT_ERRORS_MAX, hide_suggestions=not self._suggest)
         errors = tuple(map(_refined, found))
-        introspects = may_introspect and bool(
+        introspects = "__" in text and bool(
             validate(self._schema, syntax, [NoSchemaIntrospectionCustomRule], 1)
         )
         operations = tuple(d for d in syntax.definitions if isinstance(d, OperationDefinitionNode))
