@@ -75,7 +75,7 @@ async def looks(seated: Watched) -> list[Outlook]:
         look = await outlook(owner, table, tenant)
         if look is None and table.scope is Scope.TENANT:
             for id_ in (await _ids(seated, table, "tenant_id = $1", tenant))[:1]:
-                await insert(owner, table, id_, 20, "more")
+                await insert(owner, table, id_, 20, "z")  # behind which copies by a turn's mark are not
             look = await outlook(owner, table, tenant)
         found.append(look)
     return apart([look for look in found if look])
