@@ -163,7 +163,7 @@ class TestTogether:
             began = time.monotonic()
             assert await keep(keeper) == 0
             assert await keeper.fetchval("SELECT live.keep(0)") is None
-            assert time.monotonic() - began < 1
+            assert time.monotonic() - began < 3
 
     async def test_a_part_that_is_being_read_is_left(
         self, database_url: str, writer: asyncpg.Connection, keeper: asyncpg.Connection, log: ChangeLog
@@ -179,7 +179,7 @@ class TestTogether:
             await writer.execute(INSERT_CALL, "two")
             await log.since(writer, moment)
             assert await keeping == 0
-            assert time.monotonic() - began < 1
+            assert time.monotonic() - began < 3
             assert await log.since(reader, moment) == first
             await reader.execute("COMMIT")
         assert await empty(keeper) == 1
@@ -335,7 +335,7 @@ class TestWithoutServers:
                 await writer.execute("SELECT live.tidy()")
                 began = time.monotonic()
                 await other.execute("SELECT live.tidy()")
-                assert time.monotonic() - began < 1
+                assert time.monotonic() - began < 3
 
     async def test_what_is_rolled_back_is_there_again(
         self, writer: asyncpg.Connection, log: ChangeLog
