@@ -84,7 +84,7 @@ async def _told(served: Served, counted: Counted, count: int, writes: int, write
 
 async def idling(stage: Stage, ours: Served, seconds: float = 10.0) -> dict[str, float]:
     """(d): while nothing happens, transactions a second that PostgreSQL sees, looks into the log, and CPU."""
-    await asyncio.sleep(3)
+    await asyncio.sleep(12)  # what connections did before they fell idle is counted up to ten seconds later
     before, cpu, ticks = await stage.transactions(), ours.cpu_s, (await counters(ours))["ticks"]
     await asyncio.sleep(seconds)
     spent, ticks = ours.cpu_s - cpu, (await counters(ours))["ticks"] - ticks
