@@ -1,11 +1,11 @@
 """The command `import`: from what the operator gives to what the operator reads."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Final, NamedTuple, TextIO
 
 import asyncpg
 from rich.console import Console
@@ -88,30 +88,33 @@ async def import_data(
         StartupError: The database cannot be used, the file is broken, or another import is running. What had been
             imported by then is reported.
     """
-    with _bar(source, wishes) as progress:
+    with _bar(source, wishes) as bar:
         async with _session(dsn) as connection:
             secrets = SecretsKept(keys, OldKey.of(settings.import_secret_key))
-            load = Loading(connection, source, wishes, secrets, progress)
+            load = Loading(connection, source, wishes, secrets, bar.show)
 
             async def tell() -> None:
+                bar.end()
                 await _tell(connection, load.report, wishes, output)
 
-            await _run(load, tell, output)
+            await _run(load, tell, bar, output)
             await _analyze(connection, load.report)
             return load.report
 
 
-async def _run(load: Loading, tell: loading.Tell, output: TextIO) -> None:
+async def _run(load: Loading, tell: loading.Tell, bar: "_Bar", output: TextIO) -> None:
     """Import; where that breaks off, say what is in the database."""
     try:
         await load.run(tell)
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        bar.end()
         await _tell_rest(load, output)
         first = error.__context__ or error  # what came of leaving transactions behind it says nothing
         raise StartupError(
             f"The import broke off, and may be run again: {' '.join(str(first).split())}"
         ) from error
     except (asyncio.CancelledError, Exception):
+        bar.end()
         await _tell_rest(load, output)
         raise
 
@@ -169,8 +172,15 @@ async def _session(dsn: str) -> AsyncIterator[asyncpg.Connection]:
         await connection.close(timeout=5)
 
 
+class _Bar(NamedTuple):
+    """A progress bar: what moves it, and what takes it away, as the report would stand on its line."""
+
+    show: loading.Progress
+    end: Callable[[], None]
+
+
 @contextmanager
-def _bar(source: Source, wishes: Wishes) -> Iterator[loading.Progress]:
+def _bar(source: Source, wishes: Wishes) -> Iterator[_Bar]:
     """A progress bar on stderr, where that is a terminal, over the bytes of all tables."""
     wanted = [table for table in SHAPES if table in source.sizes and table in wishes.tables]
     columns = (TextColumn("{task.description:>36}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
@@ -182,7 +192,7 @@ def _bar(source: Source, wishes: Wishes) -> Iterator[loading.Progress]:
         def show(table: str, doing: str, position: int) -> None:
             bar.update(task, description=f"{table}: {doing}", completed=before[table] + position)
 
-        yield show
+        yield _Bar(show, bar.stop)
 
 
 def _sums(sizes: Iterator[int]) -> Iterator[int]:

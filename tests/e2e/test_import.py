@@ -2,11 +2,13 @@
 
 import asyncio
 import os
+import pty
 import signal
 import subprocess
 import sys
 import zipfile
 from asyncio.subprocess import PIPE
+from contextlib import suppress
 from pathlib import Path
 
 import asyncpg
@@ -67,6 +69,35 @@ async def test_live_queries_see_an_import(server: Server, demo_database: str, tm
         await _import(demo_database, write_snapshot(tmp_path / "b.zip", {"sites": [probe]}))
         await every.until(lambda told: told.data["sites"]["totalCount"] == before + len(new) + 1)
         assert (every.states, named.states) == (3, 2)
+
+
+def test_the_bar_is_gone_when_the_report_is_told(database_url: str, tmp_path: Path) -> None:
+    """On a terminal, where both are shown."""
+    shown = _on_a_terminal(
+        "import", "convex", write_snapshot(tmp_path / "a.zip", ROWS), DATABASE_URL=database_url
+    )
+    bar, report = shown.split("table  ", 1)
+    assert "━" in bar
+    assert bar.endswith("\x1b[2K"), "the line of the bar is cleared"
+    assert "━" not in report
+    assert "\x1b" not in report
+
+
+def _on_a_terminal(*words: object, **environment: str) -> str:
+    """What a command shows on a terminal until it ends."""
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "server.py", *map(str, words)]
+    with subprocess.Popen(
+        command, cwd=ROOT, env={**os.environ, **environment, "TERM": "xterm"}, stdout=theirs, stderr=theirs
+    ) as process:
+        os.close(theirs)
+        shown = b""
+        with suppress(OSError):  # so says a terminal whose other side is gone
+            while part := os.read(ours, 1 << 16):
+                shown += part
+        os.close(ours)
+    assert process.returncode == 0, shown.decode()
+    return shown.decode()
 
 
 async def test_an_empty_database_is_migrated_and_filled(empty_database_url: str, tmp_path: Path) -> None:
