@@ -12,7 +12,10 @@ soon everything is looked through: of documents never seen one in a hundred wait
 
 
 def keep_what_stands() -> None:
-    """Takes what is there now out of its rounds: what lasts as long as the process need not be looked at again."""
+    """Takes what is there now out of its rounds, as what lasts as long as the process need not be looked at again.
+
+    And makes its rounds over the young rarer.
+    """
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG_MAX, 10, 10)

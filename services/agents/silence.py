@@ -86,9 +86,8 @@ async def turn_silent(database: Database, settings: Settings) -> int:
     offline_ms = settings.agent_offline_after * 1000
     down_ms = max(settings.agent_down_after * 1000, offline_ms)
     turned, found, lot = 0, SILENT_AT_ONCE, 1
-    while (
-        found == SILENT_AT_ONCE and lot
-    ):  # a lot of which none turned is held by others, and would be found again
+    # A lot of which none turned is held by others, and would be found again.
+    while found == SILENT_AT_ONCE and lot:
         async with writing(database, platform=True) as transaction:
             if not (await transaction.fetch(_LOCK, ()))[0][0]:
                 break

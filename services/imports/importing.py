@@ -107,20 +107,19 @@ async def _run(load: Loading, tell: loading.Tell, bar: "_Bar", output: TextIO) -
     try:
         await load.run(tell)
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-        bar.end()
-        await _tell_rest(load, output)
+        await _tell_rest(load, bar, output)
         first = error.__context__ or error  # what came of leaving transactions behind it says nothing
         raise StartupError(
             f"The import broke off, and may be run again: {' '.join(str(first).split())}"
         ) from error
     except (asyncio.CancelledError, Exception):
-        bar.end()
-        await _tell_rest(load, output)
+        await _tell_rest(load, bar, output)
         raise
 
 
-async def _tell_rest(load: Loading, output: TextIO) -> None:
+async def _tell_rest(load: Loading, bar: "_Bar", output: TextIO) -> None:
     """What is in the database where the import did not come to its end, and what was refused until then."""
+    bar.end()
     kept = [table.table for table in load.report.tables] if load.report.is_kept else []
     if kept:
         try:

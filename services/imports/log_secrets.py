@@ -45,9 +45,9 @@ async def blank_secrets(connection: asyncpg.Connection, shape: Shape) -> int:
     Returns:
         How many there were.
     """
-    told = [column for column in shape.columns if _tells(column)]
     if shape.table not in _LOGS:
         return 0
+    told = [column for column in shape.columns if _tells(column)]
     values = ", ".join(f"{column.name} = ${at}" for at, column in enumerate(told, 2))
     update = _BLANK.format(table=shape.table, values=values)
     lot: list[list[str | None]] = []

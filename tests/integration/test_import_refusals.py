@@ -255,6 +255,12 @@ FOR EACH ROW EXECUTE FUNCTION refuse_sites()
 """
 
 
+async def _refuse_sites(url: str) -> None:
+    connection = await asyncpg.connect(url)
+    await connection.execute(_REFUSE_SITES)
+    await connection.close()
+
+
 async def _broken_off(url: str, path: Path, raised: type[Exception], **how: bool) -> list[str]:
     """What is told of an import that does not come to its end."""
     output = io.StringIO()
@@ -268,9 +274,7 @@ async def _broken_off(url: str, path: Path, raised: type[Exception], **how: bool
 async def test_strict_tells_of_no_rows_before_they_are_in(
     database_url: str, rows: World, tmp_path: Path
 ) -> None:
-    connection = await asyncpg.connect(database_url)
-    await connection.execute(_REFUSE_SITES)
-    await connection.close()
+    await _refuse_sites(database_url)
     path = write_snapshot(tmp_path / "a.zip", rows)
     told = await _broken_off(database_url, path, StartupError, strict=True)
     assert told == ["Imported before it broke off: nothing"]
@@ -280,9 +284,7 @@ async def test_strict_tells_of_no_rows_before_they_are_in(
 async def test_what_was_rejected_before_the_database_breaks_off_is_told(
     database_url: str, rows: World, tmp_path: Path
 ) -> None:
-    connection = await asyncpg.connect(database_url)
-    await connection.execute(_REFUSE_SITES)
-    await connection.close()
+    await _refuse_sites(database_url)
     bad = _copy(rows)
     bad["tenants"].append({"id": "t", "created_at": 1})
     told = await _broken_off(database_url, write_snapshot(tmp_path / "a.zip", bad), StartupError)
