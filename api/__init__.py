@@ -1,1 +1,1 @@
-"""HTTP: the application with its routes, and the server around it."""
+"""HTTP and WebSocket: the application with its routes, and the server that runs it."""

@@ -1,33 +1,44 @@
-"""The application: what is served under which path."""
+"""The application: its routes and middleware."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
-from api.agent_api import AgentApi, AgentDoor
-from api.agent_metrics import FleetUse
-from api.bearer import INVITATION_HEADER, TENANT_HEADER
-from api.compression import Compression
+from api.agents.endpoints import AgentApi, AgentApiMiddleware
+from api.clerk_webhook import build_clerk_routes
 from api.graphiql_page import GraphiqlPage
-from api.graphql import GraphQLApp, Observer
-from api.health import Health
-from api.live_metrics import LiveUse
-from api.metrics import Metrics
-from api.operations import Operations
-from api.request_record import REQUEST_ID, TRACEPARENT, RequestRecord
-from api.socket_endpoint import SocketEndpoint
-from api.socket_host import Host, LiveQueries
-from api.sockets import Sockets
-from core.database import Database
-from core.limits import COMPRESSED_FROM_BYTES
+from api.graphql_endpoint import GraphQLEndpoint
+from api.graphql_service import GraphQLService
+from api.health import HealthEndpoints
+from api.http_connections import Connections
+from api.icons import build_icons_route
+from api.middleware import build_middleware
+from api.observability.access_log import Observer, RequestRecord
+from api.observability.agent_metrics import AgentMetrics
+from api.observability.connection_metrics import ConnectionUse
+from api.observability.database_metrics import DatabaseMetrics
+from api.observability.live_metrics import LiveMetrics
+from api.observability.metrics import Metrics
+from api.observability.metrics_access import MetricsAccess, MetricsPortMiddleware
+from api.shutdown import Shutdown
+from api.websocket.endpoint import SocketEndpoint
+from api.websocket.registry import SocketRegistry
+from api.websocket.services import LiveQueries, WebSocketServices
+from api.websocket.socket_metrics import SocketMetrics
+from core.auth.tokens import TokenVerifier
+from core.database.database import Database
+from core.database.transactions import ignore_commit
 from core.settings import Settings
-from core.tokens import TokenVerifier
-from core.transactions import unheard
-from services.agents.fleet import Fleet
-from subscriptions.live import Live
+from services.agents.agent_service import AgentService
+from services.database_status import DatabaseStatus
+from services.table_statistics import TableStatistics
+from services.users.last_activity import LastActivity
+from subscriptions.live_layer import LiveLayer
+
+_GRAPHQL_PATHS: Final = ("/graphql", "/graphql/")
 
 
 def build_app(
@@ -35,80 +46,93 @@ def build_app(
     verifier: TokenVerifier,
     settings: Settings,
     unready: Callable[[], Awaitable[str | None]],
-    more: Sequence[BaseRoute] = (),
+    extra_routes: Sequence[BaseRoute] = (),
     observers: Sequence[Observer] = (),
     live: LiveQueries | None = None,
-    fleet: Fleet | None = None,
+    fleet: AgentService | None = None,
+    connections: Connections | None = None,
+    metrics: Metrics | None = None,
+    status: DatabaseStatus | None = None,
+    activity: LastActivity | None = None,
+    statistics: TableStatistics | None = None,
 ) -> Starlette:
-    """The application on an open database; whoever opened it closes it.
+    """Build the application on an open database. The caller closes the database.
 
     Args:
-        database: what requests read.
-        verifier: whom requests come from.
-        settings: of this server.
-        unready: says why the server cannot serve, None when it can; may raise what a database raises.
-        more: routes of this start alone, such as the demo's.
-        observers: who is told of each request that has ended, beside the log and the metrics.
-        live: what keeps answers true; without it there are no WebSockets.
-        fleet: what agents are served by; without it they are not.
+        database: The database of requests.
+        verifier: Verifies the tokens of requests.
+        settings: The settings of this server.
+        unready: Returns why the server cannot serve, None if it can; may raise any database error.
+        extra_routes: Additional routes of this start, such as the demo's.
+        observers: Called with the record of each finished request, in addition to the log and the metrics.
+        live: The live layer; without it there are no WebSockets.
+        fleet: The services of agents; without it there is no agents' API.
+        connections: The register of the server's connections, for the metrics.
+        metrics: The metrics, if the caller needs them, too.
+        status: The state of the database, for `/readyz` and the metrics.
+        activity: Notes which users are active; without it their `lastActivityAt` is not kept.
+        statistics: The sizes of the tables, for the cost of operations; without it every table counts as empty.
     """
-    metrics = Metrics(database.pools) if settings.metrics else None
-    counted = [metrics.observe] if metrics else []
-    observe = _all([RequestRecord.write, *counted, *observers])
+    shutdown = connections.shutdown if connections else Shutdown()
+    if metrics is None and settings.metrics:
+        metrics = Metrics(database.pools, MetricsAccess(settings))
+    metrics_observers = [metrics.observe] if metrics else []
+    observe = _combine_observers([RequestRecord.write_log, *metrics_observers, *observers])
     page = GraphiqlPage(demo=settings.demo) if settings.graphiql else None
     tokens = fleet.tokens if fleet else None
-    operations = Operations(database, verifier, settings, live.ring if live else unheard, tokens)
-    sockets = Sockets(settings)
-    if metrics:
-        metrics.watch(sockets)
-    if metrics and isinstance(live, Live):
-        metrics.registry.register(LiveUse(live))
-    if metrics and fleet:
-        metrics.registry.register(FleetUse(fleet))
-    endpoint = live and SocketEndpoint(Host(operations, live, sockets, observe), settings)
-    return Starlette(
-        routes=[
-            Route("/graphql", GraphQLApp(operations, observe, page.show if page else None)),
-            *([WebSocketRoute("/graphql", endpoint)] if endpoint else []),
-            *Health(unready).routes(),
-            *([metrics.route()] if metrics else []),
-            *([page.files_route()] if page else []),
-            *more,
-        ],
-        middleware=[*_agents(fleet), *_middleware(settings)],
+    wake = live.wake if live else ignore_commit
+    transactions = live.transactions if live else None
+    operations = GraphQLService(
+        database, verifier, settings, wake, tokens, activity, transactions, statistics
     )
+    sockets = SocketRegistry(settings)
+    if metrics:
+        metrics.registry.register(SocketMetrics(sockets))
+        metrics.watch_documents(operations.documents)
+    if metrics and isinstance(live, LiveLayer):
+        metrics.registry.register(LiveMetrics(live))
+    if metrics and fleet:
+        metrics.registry.register(AgentMetrics(fleet))
+    if metrics and connections:
+        metrics.registry.register(ConnectionUse(connections))
+    if metrics and status:
+        metrics.registry.register(DatabaseMetrics(status, database))
+    endpoint = live and SocketEndpoint(WebSocketServices(operations, live, sockets, observe), settings)
+    graphql = GraphQLEndpoint(operations, observe, page.serve_page if page else None, shutdown)
+    app = Starlette(
+        routes=[
+            *(Route(path, graphql) for path in _GRAPHQL_PATHS),
+            *(WebSocketRoute(path, endpoint) for path in _GRAPHQL_PATHS if endpoint),
+            *HealthEndpoints(unready, shutdown, status.describe if status else dict).build_routes(),
+            build_icons_route(),
+            *build_clerk_routes(database, settings, wake),
+            *([metrics.build_route()] if metrics else []),
+            *([page.build_files_route()] if page else []),
+            *extra_routes,
+        ],
+        middleware=[
+            *_build_metrics_middleware(metrics),
+            *_build_agent_middleware(fleet, shutdown),
+            *build_middleware(settings),
+        ],
+    )
+    app.router.redirect_slashes = False  # Starlette would redirect to the host that the request names
+    return app
 
 
-def _all(observers: Sequence[Observer]) -> Observer:
+def _combine_observers(observers: Sequence[Observer]) -> Observer:
     def observe(record: RequestRecord) -> None:
-        for tell in observers:
-            tell(record)
+        for observer in observers:
+            observer(record)
 
     return observe
 
 
-def _agents(fleet: Fleet | None) -> list[Middleware]:
-    """Ahead of all others: a check-in goes through none of them."""
-    return [Middleware(AgentDoor, api=AgentApi(fleet))] if fleet else []
+def _build_agent_middleware(fleet: AgentService | None, shutdown: Shutdown) -> list[Middleware]:
+    """The first middleware, so a check-in passes through no other."""
+    return [Middleware(AgentApiMiddleware, api=AgentApi(fleet, shutdown))] if fleet else []
 
 
-def _middleware(settings: Settings) -> list[Middleware]:
-    """Level 1 takes a fifth of level 9's time, and answers of rows become hardly larger for it."""
-    compression = Middleware(Compression, minimum_size=COMPRESSED_FROM_BYTES, compresslevel=1)
-    if not settings.cors_origins:
-        return [compression]
-    cors = Middleware(
-        CORSMiddleware,
-        allow_origins=settings.cors_origins,
-        allow_methods=("GET", "POST"),
-        allow_headers=(
-            "Authorization",
-            "Content-Type",
-            INVITATION_HEADER,
-            REQUEST_ID,
-            TENANT_HEADER,
-            TRACEPARENT,
-        ),
-        expose_headers=(REQUEST_ID,),
-    )
-    return [cors, compression]
+def _build_metrics_middleware(metrics: Metrics | None) -> list[Middleware]:
+    port = metrics.access.port if metrics else None
+    return [] if port is None else [Middleware(MetricsPortMiddleware, port=port)]

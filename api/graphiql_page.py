@@ -1,4 +1,4 @@
-"""GraphiQL from our own files: its page at /graphql, everything that the page loads under /graphiql/."""
+"""GraphiQL from our own files: its page at /graphql, and the page's files under /graphiql/."""
 
 import hashlib
 from pathlib import Path
@@ -19,7 +19,7 @@ _POLICY: Final = "; ".join(
         "script-src 'self'",
         "style-src 'self'",
         "img-src 'self' data:",  # CodeMirror's marks
-        "font-src data:",  # GraphiQL's style sheet brings its fonts along
+        "font-src data:",  # included in GraphiQL's style sheet
         "connect-src 'self'",
         "base-uri 'none'",
         "form-action 'none'",
@@ -41,26 +41,26 @@ _FILE_HEADERS: Final = {
 
 
 class GraphiqlPage:
-    """The page, and its files under addresses that change with their content."""
+    """The page, and its files with addresses that change with their content."""
 
     def __init__(self, *, demo: bool) -> None:
-        """Reads the files once; a page of a demo offers its viewers."""
-        files = {path.name: path.read_bytes() for path in _paths()}
-        addresses = {name: _address(name, content) for name, content in files.items()}
+        """Reads the files once. The page of a demo has a list of its viewers."""
+        files = {path.name: path.read_bytes() for path in _list_paths()}
+        addresses = {name: _build_hashed_name(name, content) for name, content in files.items()}
         self._files = {
             addresses[name]: (content, _TYPES[name.rpartition(".")[2]]) for name, content in files.items()
         }
-        self._page = _filled(addresses, demo=demo)
+        self._page = _render_page(addresses, demo=demo)
 
-    def show(self, _request: Request) -> Response:
+    def serve_page(self, _request: Request) -> Response:
         """The page."""
         return Response(self._page, headers=_PAGE_HEADERS, media_type="text/html")
 
-    def files_route(self) -> Route:
+    def build_files_route(self) -> Route:
         """The route of all its files."""
-        return Route("/graphiql/{address}", self._file, methods=["GET"])
+        return Route("/graphiql/{address}", self._serve_file, methods=["GET"])
 
-    async def _file(self, request: Request) -> Response:
+    async def _serve_file(self, request: Request) -> Response:
         found = self._files.get(request.path_params["address"])
         if found is None:
             raise HTTPException(404)
@@ -68,17 +68,17 @@ class GraphiqlPage:
         return Response(content, headers=_FILE_HEADERS, media_type=media_type)
 
 
-def _paths() -> list[Path]:
+def _list_paths() -> list[Path]:
     return [path for path in sorted(_DIRECTORY.rglob("*")) if path.suffix[1:] in _TYPES]
 
 
-def _address(name: str, content: bytes) -> str:
+def _build_hashed_name(name: str, content: bytes) -> str:
     stem, _, ending = name.rpartition(".")
     return f"{stem}.{hashlib.sha256(content).hexdigest()[:_HASH_CHARS]}.{ending}"
 
 
-def _filled(addresses: dict[str, str], *, demo: bool) -> str:
+def _render_page(addresses: dict[str, str], *, demo: bool) -> str:
     page = (_DIRECTORY / "index.html").read_text("utf-8")
     for name, address in addresses.items():
-        page = page.replace(f'"{name}"', f'"/graphiql/{address}"')
+        page = page.replace(f'"{name}"', f'"graphiql/{address}"')
     return page.replace("data-demo=no", f"data-demo={'yes' if demo else 'no'}")

@@ -1,1 +1,1 @@
-"""What README claims, measured against a floor and a peer in one run: `make bench`."""
+"""Measures the figures in README against a baseline and a peer in one run: `make bench`."""

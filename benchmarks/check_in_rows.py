@@ -1,8 +1,9 @@
-"""What a check-in costs in PostgreSQL, by the index on the time of check-ins and by the room that pages are left.
+"""The cost of a check-in in PostgreSQL, by the index on check-in times and by the fill factor of pages.
 
-`python -m benchmarks.check_in_rows`: the server's own statement (`services.agents.beats`), over one connection to the
-embedded PostgreSQL, which waits for the disk at each commit; all triggers of the change log in force. Agents check in
-round after round, each round in an order of its own, as a fleet with jitter does.
+`python -m benchmarks.check_in_rows` runs the server's own statement (`services.agents.check_in`) over one
+connection to the embedded PostgreSQL. It waits for the disk at each commit, and all triggers of the change
+log are enabled. Agents check in round after round. Each round has an order of its own, as in a fleet with
+jitter.
 """
 
 import argparse
@@ -20,11 +21,11 @@ from typing import Any, Final
 import asyncpg
 
 from benchmarks.reads import RESULTS
-from core.embedded import EmbeddedPostgres
+from core.database.embedded.embedded_postgres import EmbeddedPostgres
 from core.settings import Settings
-from services.agents.beats import Beat, write_beats
+from services.agents.check_in import CheckIn, write_check_ins
 from services.migrations import migrate
-from subscriptions.changes.retention import keep
+from subscriptions.change_log.retention import truncate_expired
 
 INDEXES: Final = {
     "B-tree": "CREATE INDEX agents_by_last_checkin ON agents (last_checkin_at)",
@@ -36,7 +37,7 @@ INDEXES: Final = {
 FILLFACTORS: Final = (100, 85, 70)
 BATCHES: Final = (20, 500)
 
-_FILL: Final = """
+_FILL_SQL: Final = """
     INSERT INTO tenants (id, name) VALUES ('t', 'T');
     INSERT INTO sites (id, tenant_id, name, slug)
     SELECT 's' || n, 't', 'Site ' || n, 's' || n FROM generate_series(1, 600) n;
@@ -47,15 +48,15 @@ _FILL: Final = """
     FROM generate_series(1, {agents}) n;
     INSERT INTO health_checks (tenant_id, resource_type, resource_id) SELECT 't', 'agent', id FROM agents;
 """
-_SEEN: Final = """
+_STATISTICS_SQL: Final = """
     SELECT n_tup_upd AS updated, n_tup_hot_upd AS hot, pg_relation_size('agents') AS heap,
            pg_indexes_size('agents') AS indexes, pg_current_wal_insert_lsn() - '0/0' AS wal
     FROM pg_stat_user_tables WHERE relname = 'agents'
 """
 
 
-async def prepare(connection: asyncpg.Connection, index: str, fillfactor: int) -> None:
-    """Write the table anew with this index and this room on its pages."""
+async def create_table(connection: asyncpg.Connection, index: str, fillfactor: int) -> None:
+    """Rewrite the table with this index and this fill factor."""
     await connection.execute("DROP INDEX IF EXISTS agents_by_last_checkin")
     await connection.execute(INDEXES[index])
     await connection.execute(f"ALTER TABLE agents SET (fillfactor = {fillfactor})")
@@ -64,22 +65,22 @@ async def prepare(connection: asyncpg.Connection, index: str, fillfactor: int) -
     await connection.execute("CHECKPOINT")
 
 
-async def measure(
-    connection: asyncpg.Connection, beats: list[Beat], batch: int, seconds: float
+async def measure_check_ins(
+    connection: asyncpg.Connection, beats: list[CheckIn], batch: int, seconds: float
 ) -> dict[str, float]:
-    """Check in for so long; gives what each check-in took."""
-    before = await _seen(connection)
+    """Check in for a fixed time; returns the cost of each check-in."""
+    before = await _read_statistics(connection)
     began, written, statements = perf_counter(), 0, 0
     while perf_counter() - began < seconds:
         for first in range(0, len(beats), batch):
-            written += len(await write_beats(connection, beats[first : first + batch]))
+            written += len(await write_check_ins(connection, beats[first : first + batch]))
             statements += 1
             if perf_counter() - began >= seconds:
                 break
         random.shuffle(beats)
     took = perf_counter() - began
     await connection.execute("SELECT pg_stat_force_next_flush()")
-    after = await _seen(connection)
+    after = await _read_statistics(connection)
     return {
         "per_second": round(written / took),
         "statement_ms": round(took / statements * 1000, 2),
@@ -90,36 +91,36 @@ async def measure(
     }
 
 
-async def _seen(connection: asyncpg.Connection) -> asyncpg.Record:
-    seen = await connection.fetchrow(_SEEN)
+async def _read_statistics(connection: asyncpg.Connection) -> asyncpg.Record:
+    seen = await connection.fetchrow(_STATISTICS_SQL)
     assert seen is not None  # noqa: S101 - the table is there
     return seen
 
 
-async def run(dsn: str, options: argparse.Namespace) -> list[dict[str, Any]]:
-    """All variants, in turns."""
+async def measure_variants(dsn: str, options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Run all variants in turns."""
     await migrate(dsn, Settings())
     connection = await asyncpg.connect(dsn)
-    await connection.execute(_FILL.format(agents=options.agents))
+    await connection.execute(_FILL_SQL.format(agents=options.agents))
     beats = [
-        Beat(row["id"], "t", row["hostname"], "1.2.3", row["ip_address"], row["ext_address"])
+        CheckIn(row["id"], "t", row["hostname"], "1.2.3", row["ip_address"], row["ext_address"])
         for row in await connection.fetch("SELECT id, hostname, ip_address, ext_address FROM agents")
     ]
     results = []
     for batch in BATCHES:
         for index in INDEXES:
             for fillfactor in FILLFACTORS:
-                await prepare(connection, index, fillfactor)
+                await create_table(connection, index, fillfactor)
                 random.shuffle(beats)
-                seen = await measure(connection, beats, batch, options.seconds)
+                seen = await measure_check_ins(connection, beats, batch, options.seconds)
                 results.append({"batch": batch, "index": index, "fillfactor": fillfactor, **seen})
-                print(_line(results[-1]), flush=True)
-                await keep(connection)
+                print(_format_line(results[-1]), flush=True)
+                await truncate_expired(connection)
     await connection.close()
     return results
 
 
-def _line(result: dict[str, Any]) -> str:
+def _format_line(result: dict[str, Any]) -> str:
     return (
         f"{result['batch']:>4} a statement, {result['index']:>10}, {result['fillfactor']:>3} %: "
         f"{result['per_second']:>6,} check-ins/s, {result['statement_ms']:>6} ms a statement, "
@@ -129,7 +130,7 @@ def _line(result: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """Measure, and keep what was seen."""
+    """Measure, and store the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--agents", type=int, default=60_000)
     parser.add_argument("--seconds", type=float, default=20.0, help="of each variant")
@@ -137,7 +138,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="msp-bench-", dir="/tmp") as home:
         postgres = EmbeddedPostgres.start(Path(home) / "data")
         try:
-            results = asyncio.run(run(postgres.dsn, options))
+            results = asyncio.run(measure_variants(postgres.dsn, options))
         finally:
             postgres.stop()
     about = {

@@ -1,4 +1,4 @@
-"""Minutes of a fleet that beats as fleets do, with people who follow it."""
+"""A fleet that checks in at its normal rate for minutes, with subscribers."""
 
 import asyncio
 import json
@@ -11,21 +11,21 @@ from typing import Any, Final
 
 import asyncpg
 
-from benchmarks.fleets import Known
-from benchmarks.live_stage import administrators, sums
-from benchmarks.machine import Probe
+from benchmarks.agent_fleet import AgentFleet
+from benchmarks.live_servers import create_administrators, sum_metrics
+from benchmarks.machine_latency import LatencyProbe
+from benchmarks.resource_usage import ResourceUsage, UsageSample
 from benchmarks.servers import ROOT
-from benchmarks.usage import Usage, Used
-from simulator.fleet import Fleet
-from simulator.plan import Plan
-from simulator.tally import Latencies, Tally
+from simulator.fleet.fleet import SimulatedFleet
+from simulator.fleet.fleet_plan import FleetPlan
+from simulator.fleet.statistics import FleetStatistics, Latencies
 
 _INTERVAL_S: Final = 60.0
 _SETTLE_S: Final = 15.0
-"""From the first beat on until the clock runs."""
+"""The time from the first check-in until the measurement starts."""
 
-_PART_S: Final = 10.0
-"""CPU and memory are told for each of these."""
+_INTERVAL_LENGTH_S: Final = 10.0
+"""The interval for which CPU and memory are reported."""
 
 _COUNTED: Final = {
     name: f"msp_live_{name}_total"
@@ -33,31 +33,33 @@ _COUNTED: Final = {
 }
 
 
-async def endured(
-    fleet: Known, connection: asyncpg.Connection, usage: Usage, seconds: float, followers: int
+async def run_endurance(
+    fleet: AgentFleet, connection: asyncpg.Connection, usage: ResourceUsage, seconds: float, followers: int
 ) -> dict[str, Any]:
-    """All agents beat once a minute for so long, with so many streams and as many live queries open."""
-    wanted = await _wanted(fleet, connection, followers)
+    """All agents check in once a minute for a given time, with a number of open streams and as many live queries."""
+    wanted = await _choose_subscriptions(fleet, connection, followers)
     followed = {site for _, site in wanted["streams"]}
     share = sum(site in followed for site in fleet.sites) / len(fleet.sites)
-    beating = Fleet(fleet.beats, fleet.origin, Plan(len(fleet.beats), _INTERVAL_S))
+    beating = SimulatedFleet(
+        fleet.heartbeat_requests, fleet.origin, FleetPlan(len(fleet.heartbeat_requests), _INTERVAL_S)
+    )
     tally = beating.tally
-    async with _following(wanted) as child:
+    async with _run_subscribers(wanted) as child:
         run = asyncio.create_task(beating.run())
         await asyncio.sleep(_SETTLE_S)
-        await _report(child)
+        await _read_report(child)
         tally.latencies, before, counted = (
             Latencies(),
             tally.acknowledged,
-            await sums(fleet.origin.port, _COUNTED),
+            await sum_metrics(fleet.origin.port, _COUNTED),
         )
-        parts, machine = await _watched(tally, usage, seconds)
-        after, acknowledged = await sums(fleet.origin.port, _COUNTED), tally.acknowledged - before
-        told = await _report(child)
+        parts, machine = await _measure_intervals(tally, usage, seconds)
+        after, acknowledged = await sum_metrics(fleet.origin.port, _COUNTED), tally.acknowledged - before
+        told = await _read_report(child)
         answers = told.pop("answers")
         run.cancel()
         await asyncio.wait([run])
-    at = tally.latencies.at
+    at = tally.latencies.percentile
     return {
         "seconds": seconds,
         "agents": tally.agents,
@@ -72,22 +74,27 @@ async def endured(
     }
 
 
-async def _watched(
-    tally: Tally, usage: Usage, seconds: float
+async def _measure_intervals(
+    tally: FleetStatistics, usage: ResourceUsage, seconds: float
 ) -> tuple[list[dict[str, float]], dict[str, float]]:
-    """What is used in each part of the time, and what the machine does meanwhile."""
+    """The usage in each interval, and the load of the machine meanwhile."""
     parts, whole = [], tally.latencies
-    with Probe(usage.data_dir) as probe:
-        for _ in range(round(seconds / _PART_S)):
-            before, tally.latencies = usage.now(), Latencies()
-            await asyncio.sleep(_PART_S)
-            parts.append({**_part(before, usage.now()), "p99_ms": round(tally.latencies.at(0.99) * 1000, 1)})
+    with LatencyProbe(usage.data_dir) as probe:
+        for _ in range(round(seconds / _INTERVAL_LENGTH_S)):
+            before, tally.latencies = usage.sample(), Latencies()
+            await asyncio.sleep(_INTERVAL_LENGTH_S)
+            parts.append(
+                {
+                    **_usage_between(before, usage.sample()),
+                    "p99_ms": round(tally.latencies.percentile(0.99) * 1000, 1),
+                }
+            )
             whole.add_all(tally.latencies)
         tally.latencies = whole
         return parts, probe.report()
 
 
-def _part(one: Used, other: Used) -> dict[str, float]:
+def _usage_between(one: UsageSample, other: UsageSample) -> dict[str, float]:
     seconds = other.at - one.at
     return {
         "server_cpu": round((other.server_s - one.server_s) / seconds, 3),
@@ -98,14 +105,18 @@ def _part(one: Used, other: Used) -> dict[str, float]:
     }
 
 
-async def _wanted(fleet: Known, connection: asyncpg.Connection, count: int) -> dict[str, Any]:
-    """Streams on sites, and queries of half as many agents and sites, each by an administrator of the tenant."""
+async def _choose_subscriptions(
+    fleet: AgentFleet, connection: asyncpg.Connection, count: int
+) -> dict[str, Any]:
+    """Streams on sites, and live queries of half as many agents and sites, each by an administrator of the tenant."""
     dice = Random(7)  # noqa: S311 - a sample
     tenants = {site: beat.tenant_id for beat, site in zip(fleet.agents, fleet.sites, strict=True)}
     sites = dice.sample(sorted(tenants), min(count, len(tenants)))
     agents = [(beat.tenant_id, 0, beat.agent_id) for beat in dice.sample(fleet.agents, count // 2)]
     queries = sorted([*agents, *((tenants[site], 1, site) for site in sites[: count - len(agents)])])
-    tokens = {tenant: await _token(fleet, connection, tenant) for tenant in sorted({*tenants.values()})}
+    tokens = {
+        tenant: await _create_tokens(fleet, connection, tenant) for tenant in sorted({*tenants.values()})
+    }
     streams = [(tokens[tenants[site]][at % _USERS], site) for at, site in enumerate(sites)]
     return {
         "port": fleet.origin.port,
@@ -115,31 +126,37 @@ async def _wanted(fleet: Known, connection: asyncpg.Connection, count: int) -> d
 
 
 _USERS: Final = 4
-"""Administrators of each tenant: one may have a hundred sockets."""
+"""The administrators of each tenant: one may have a hundred sockets."""
 
 
-async def _token(fleet: Known, connection: asyncpg.Connection, tenant: str) -> list[str]:
-    return [fleet.issuer.issue(user) for user in await administrators(connection, tenant, _USERS)]
+async def _create_tokens(fleet: AgentFleet, connection: asyncpg.Connection, tenant: str) -> list[str]:
+    return [fleet.issuer.issue(user) for user in await create_administrators(connection, tenant, _USERS)]
 
 
 @asynccontextmanager
-async def _following(wanted: dict[str, Any]) -> AsyncIterator[Process]:
+async def _run_subscribers(wanted: dict[str, Any]) -> AsyncIterator[Process]:
     child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "benchmarks.followers", cwd=ROOT, stdin=PIPE, stdout=PIPE, limit=1 << 20
+        sys.executable,
+        "-m",
+        "benchmarks.subscriber_process",
+        cwd=ROOT,
+        stdin=PIPE,
+        stdout=PIPE,
+        limit=1 << 20,
     )
     try:
-        print(f"   followers: {await _told(child, json.dumps(wanted))}", flush=True)
+        print(f"   followers: {await _send_command(child, json.dumps(wanted))}", flush=True)
         yield child
     finally:
         child.kill()
         await child.wait()
 
 
-async def _report(child: Process) -> dict[str, Any]:
-    return await _told(child, "report")
+async def _read_report(child: Process) -> dict[str, Any]:
+    return await _send_command(child, "report")
 
 
-async def _told(child: Process, line: str) -> dict[str, Any]:
+async def _send_command(child: Process, line: str) -> dict[str, Any]:
     assert child.stdin is not None  # noqa: S101 - piped
     assert child.stdout is not None  # noqa: S101 - piped
     child.stdin.write(f"{line}\n".encode())

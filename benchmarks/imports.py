@@ -1,9 +1,10 @@
-"""How long a million rows take to bring along: `python -m benchmarks.imports`.
+"""The duration of an import of a million rows: `python -m benchmarks.imports`.
 
-The medium demo data (1.3 million rows of all 21 tables) go out as a Convex snapshot and into an empty database of the
-embedded PostgreSQL, which waits for the disk at each commit; then in again, when nothing is to be done. Each is the
-command as an operator runs it, in a process of its own, whose memory is measured. PostgreSQL's time is what its
-processes have computed: on a machine that others use it tells more than the clock.
+The medium demo data (1.3 million rows of all 21 tables) is exported as a Convex snapshot. It is imported into
+an empty database of the embedded PostgreSQL, which waits for the disk at each commit, and then imported again
+without changes. Each step is the command as an operator runs it, in a process of its own with measured
+memory. PostgreSQL's time is the CPU time of its processes. On a shared machine it is more accurate than the
+clock.
 """
 
 import argparse
@@ -24,15 +25,15 @@ from typing import Any, Final
 import asyncpg
 import psutil
 
-from benchmarks.reads import RESULTS, prepare
-from core.embedded import EmbeddedPostgres
+from benchmarks.reads import RESULTS, prepare_database
+from core.database.embedded.embedded_postgres import EmbeddedPostgres
 
 _TARGET: Final = "msp_imported"
 _TOTAL: Final = re.compile(r"^all\s+([\d,]+)\s+([\d,]+)\s+([\d,]+)\s+([\d,]+)\s+([\d,]+)$", re.MULTILINE)
 
 
-async def _emptied(dsn: str) -> str:
-    """A new database beside that one."""
+async def _create_empty_database(dsn: str) -> str:
+    """A new database in the cluster of that one."""
     connection = await asyncpg.connect(dsn)
     try:
         await connection.execute(f"DROP DATABASE IF EXISTS {_TARGET} WITH (FORCE)")
@@ -42,15 +43,15 @@ async def _emptied(dsn: str) -> str:
     return dsn.replace("/msp?", f"/{_TARGET}?")
 
 
-def _measured(dsn: str, postgres: psutil.Process, *words: object) -> tuple[dict[str, Any], str]:
-    """A command: its seconds by the clock and computed, PostgreSQL's, and its memory; beside it what it has said."""
-    before, began = _computed(postgres), time.monotonic()
+def _measure_command(dsn: str, postgres: psutil.Process, *words: object) -> tuple[dict[str, Any], str]:
+    """Run a command; returns its elapsed and CPU seconds, PostgreSQL's CPU seconds, its memory, and its output."""
+    before, began = _postgres_cpu_s(postgres), time.monotonic()
     with tempfile.TemporaryFile("w+") as output:
         command = [sys.executable, "server.py", *map(str, words)]
         process = subprocess.Popen(command, env=os.environ | {"DATABASE_URL": dsn}, stdout=output)
         most, pid = before, 0
         while not pid:
-            most = max(most, _computed(postgres))
+            most = max(most, _postgres_cpu_s(postgres))
             time.sleep(0.2)
             pid, status, used = os.wait4(process.pid, os.WNOHANG)
         output.seek(0)
@@ -67,8 +68,8 @@ def _measured(dsn: str, postgres: psutil.Process, *words: object) -> tuple[dict[
     return seen, said
 
 
-def _computed(postgres: psutil.Process) -> float:
-    """Seconds that PostgreSQL's processes have computed, those that are over included, as far as it counts them."""
+def _postgres_cpu_s(postgres: psutil.Process) -> float:
+    """The CPU seconds of PostgreSQL's processes, including ended ones as far as PostgreSQL counts them."""
     total = 0.0
     for process in (postgres, *postgres.children()):
         try:
@@ -79,22 +80,22 @@ def _computed(postgres: psutil.Process) -> float:
     return total
 
 
-def compare(dsn: str, pid: int) -> dict[str, Any]:
-    """Out, in, and in again."""
+def measure_imports(dsn: str, pid: int) -> dict[str, Any]:
+    """Export, import, and import again."""
     postgres = psutil.Process(pid)
-    asyncio.run(prepare(dsn))
-    target = asyncio.run(_emptied(dsn))
+    asyncio.run(prepare_database(dsn))
+    target = asyncio.run(_create_empty_database(dsn))
     subprocess.run(
         [sys.executable, "server.py", "migrate"], check=True, env=os.environ | {"DATABASE_URL": target}
     )
     results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="msp-bench-") as home:
         path = Path(home) / "snapshot.zip"
-        results["export"], _ = _measured(dsn, postgres, "export", "convex", path)
+        results["export"], _ = _measure_command(dsn, postgres, "export", "convex", path)
         with zipfile.ZipFile(path) as archive:
             unpacked = sum(member.file_size for member in archive.infolist())
         for name in ("import", "import again"):
-            seen, said = _measured(target, postgres, "import", "convex", path)
+            seen, said = _measure_command(target, postgres, "import", "convex", path)
             found = _TOTAL.search(said)
             if found is None:
                 raise SystemExit(f"The report has no total:\n{said}")
@@ -108,14 +109,14 @@ def compare(dsn: str, pid: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Run everything, and write what was seen to `benchmarks/results/`."""
+    """Run everything, and write the results to `benchmarks/results/`."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data-dir", type=Path, default=Path(".data/bench"))
     options = parser.parse_args()
     postgres = EmbeddedPostgres.start(options.data_dir)
     try:
         pid = int((options.data_dir / "postgres" / "postmaster.pid").read_text().split("\n")[0])
-        seen = compare(postgres.dsn, pid)
+        seen = measure_imports(postgres.dsn, pid)
     finally:
         postgres.stop()
     machine = {"cores": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}

@@ -7,13 +7,13 @@ from typing import Any, Final
 
 import asyncpg
 
-from benchmarks.live_one import idling
-from benchmarks.live_stage import Served, Stage, counters
-from benchmarks.sockets import Counted, Socket, subscribe
+from benchmarks.live_one import measure_idle
+from benchmarks.live_servers import LiveServers, ServerProcess, read_counters
+from benchmarks.websocket_clients import FrameCounter, WebSocketConnection, send_subscribe
 
 _AGENT: Final = "subscription ($id: ID!) { agent(id: $id) { hostname version site { name } } }"
-_EACH: Final = 50
-"""Live queries of one socket."""
+_QUERIES_PER_SOCKET: Final = 50
+"""The number of live queries on one socket."""
 
 _WRITERS: Final = 8
 
@@ -21,20 +21,22 @@ Agents = dict[str, list[str]]
 """Ids of agents by their tenant."""
 
 
-async def many_queries(stage: Stage, count: int, writes: int) -> dict[str, Any]:
+async def measure_many_queries(stage: LiveServers, count: int, writes: int) -> dict[str, Any]:
     """All cases, with one server."""
-    counted, by_tenant = Counted(), await _agents(stage.connection, count)
+    counted, by_tenant = FrameCounter(), await _choose_agents(stage.connection, count)
     agents = [agent for ids in by_tenant.values() for agent in ids]
-    with stage.ours() as ours:
+    with stage.start_ours() as ours:
         began = time.perf_counter()
         sockets = [
-            s for tenant, ids in by_tenant.items() for s in await _follow(stage, ours, tenant, ids, counted)
+            s
+            for tenant, ids in by_tenant.items()
+            for s in await _subscribe_to_agents(stage, ours, tenant, ids, counted)
         ]
         open_s = time.perf_counter() - began
-        idle = await idling(stage, ours)
-        one = await _one_each(stage, ours, agents, counted, writes)
-        everything = [await _all_at_once(stage, ours, agents, counted) for _ in range(5)]
-        nothing = await _unselected(stage, ours, agents)
+        idle = await measure_idle(stage, ours)
+        one = await _measure_single_writes(stage, ours, agents, counted, writes)
+        everything = [await _measure_write_to_all(stage, ours, agents, counted) for _ in range(5)]
+        nothing = await _measure_unselected_writes(stage, ours, agents)
         for socket in sockets:
             socket.close()
     everything.sort(key=lambda seen: seen["to_last_s"])
@@ -49,7 +51,7 @@ async def many_queries(stage: Stage, count: int, writes: int) -> dict[str, Any]:
     }
 
 
-async def _agents(connection: asyncpg.Connection, count: int) -> Agents:
+async def _choose_agents(connection: asyncpg.Connection, count: int) -> Agents:
     rows = await connection.fetch(
         """SELECT a.tenant_id, a.id FROM agents a JOIN tenants t ON t.id = a.tenant_id
            WHERE a.deleted_at IS NULL AND t.deleted_at IS NULL AND t.status = 'active'
@@ -62,55 +64,59 @@ async def _agents(connection: asyncpg.Connection, count: int) -> Agents:
     return found
 
 
-async def _follow(
-    stage: Stage, ours: Served, tenant: str, agents: list[str], counted: Counted
-) -> list[Socket]:
-    parts = [agents[start : start + _EACH] for start in range(0, len(agents), _EACH)]
-    sockets = await stage.followed_by(ours, tenant, len(parts), counted)
+async def _subscribe_to_agents(
+    stage: LiveServers, ours: ServerProcess, tenant: str, agents: list[str], counted: FrameCounter
+) -> list[WebSocketConnection]:
+    parts = [
+        agents[start : start + _QUERIES_PER_SOCKET] for start in range(0, len(agents), _QUERIES_PER_SOCKET)
+    ]
+    sockets = await stage.open_sockets(ours, tenant, len(parts), counted)
     counted.begin()
     for socket, part in zip(sockets, parts, strict=True):
         for number, agent in enumerate(part):
-            subscribe(socket, str(number), _AGENT, {"id": agent})
-    await counted.reach(len(agents))
+            send_subscribe(socket, str(number), _AGENT, {"id": agent})
+    await counted.wait_for_frames(len(agents))
     return sockets
 
 
-async def _one_each(
-    stage: Stage, ours: Served, agents: list[str], counted: Counted, writes: int
+async def _measure_single_writes(
+    stage: LiveServers, ours: ServerProcess, agents: list[str], counted: FrameCounter, writes: int
 ) -> dict[str, Any]:
-    """Writes that touch one query each, one after another."""
-    before, delays = await counters(ours), []
+    """Writes that change one query each, one after another."""
+    before, delays = await read_counters(ours), []
     for number in range(writes):
         counted.begin()
         sql, agent = "UPDATE agents SET version = $1 WHERE id = $2", agents[number * 7 % len(agents)]
         await stage.connection.execute(sql, f"v{time.time_ns()}", agent)
         written = time.perf_counter()
-        await counted.reach(1)
+        await counted.wait_for_frames(1)
         delays.append((counted.arrivals[0] - written) * 1000)
         await asyncio.sleep(0.02)
-    runs = (await counters(ours))["runs"] - before["runs"]
+    runs = (await read_counters(ours))["runs"] - before["runs"]
     cuts = quantiles(delays, n=100)
     return {"runs_per_write": runs / writes, "p50_ms": round(cuts[49], 1), "p99_ms": round(cuts[98], 1)}
 
 
-async def _all_at_once(stage: Stage, ours: Served, agents: list[str], counted: Counted) -> dict[str, Any]:
-    """One write that touches all."""
-    before, cpu = await counters(ours), ours.cpu_s
+async def _measure_write_to_all(
+    stage: LiveServers, ours: ServerProcess, agents: list[str], counted: FrameCounter
+) -> dict[str, Any]:
+    """One write that changes all queries."""
+    before, cpu = await read_counters(ours), ours.cpu_s
     counted.begin()
     sql = "UPDATE agents SET version = $1 WHERE id = ANY($2)"
     await stage.connection.execute(sql, f"all {time.time_ns()}", agents)
     written = time.perf_counter()
-    await counted.reach(len(agents))
+    await counted.wait_for_frames(len(agents))
     last = counted.arrivals[-1] - written
-    runs = (await counters(ours))["runs"] - before["runs"]
+    runs = (await read_counters(ours))["runs"] - before["runs"]
     return {"to_last_s": round(last, 2), "runs": runs, "cpu_s": round(ours.cpu_s - cpu, 2)}
 
 
-async def _unselected(
-    stage: Stage, ours: Served, agents: list[str], rate: int = 1_000, seconds: float = 10.0
+async def _measure_unselected_writes(
+    stage: LiveServers, ours: ServerProcess, agents: list[str], rate: int = 1_000, seconds: float = 10.0
 ) -> dict[str, Any]:
-    """(c): check-ins, one statement each, of agents whose check-in times nobody selected."""
-    before, cpu, began = await counters(ours), ours.cpu_s, time.perf_counter()
+    """(c): check-ins, one statement each, of agents with check-in times that no query selects."""
+    before, cpu, began = await read_counters(ours), ours.cpu_s, time.perf_counter()
     pool = await asyncpg.create_pool(stage.dsn, min_size=_WRITERS, max_size=_WRITERS)
     sql = "UPDATE agents SET last_checkin_at = last_checkin_at + 1 WHERE id = $1"
 
@@ -128,5 +134,5 @@ async def _unselected(
     await pool.close()
     share = (ours.cpu_s - cpu) / seconds
     await asyncio.sleep(0.5)
-    runs = (await counters(ours))["runs"] - before["runs"]
+    runs = (await read_counters(ours))["runs"] - before["runs"]
     return {"writes_s": round(done / seconds), "runs": runs, "cpu_share": round(share, 2)}

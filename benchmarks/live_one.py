@@ -1,4 +1,4 @@
-"""Case (a): many sockets follow one query; with it (d), that nothing happens, and the memory of a socket."""
+"""Case (a): many sockets subscribe to one query. Also (d), an idle server, and the memory of a socket."""
 
 import asyncio
 import time
@@ -8,88 +8,95 @@ from typing import Any, Final
 
 import httpx
 
-from benchmarks.live_stage import ROLE, Served, Stage, counters
-from benchmarks.sockets import Counted, opened, subscribe
+from benchmarks.live_servers import ROLE, LiveServers, ServerProcess, read_counters
+from benchmarks.websocket_clients import FrameCounter, open_sockets, send_subscribe
 
 _QUERY: Final = f'subscription {{ role(id: "{ROLE}") {{ id name description }} }}'
 _MESSAGES: Final = 100_000
-"""So many at least are sent by each server: its CPU is known in steps of 10 ms."""
+"""The least number of messages of each server: its CPU time has steps of 10 ms."""
 
 Write = Callable[[int], Awaitable[Any]]
 
 
-async def one_query(stage: Stage, count: int, writes: int) -> dict[str, Any]:
-    """Both servers tell `count` sockets the same bytes, several times."""
+async def measure_one_query(stage: LiveServers, count: int, writes: int) -> dict[str, Any]:
+    """Both servers send the same bytes to `count` sockets, several times."""
     writes = max(writes, _MESSAGES // count)
-    with stage.ours() as ours:
-        seen, text = await _ours(stage, ours, count, writes)
-    with stage.bare() as bare:
-        floor = await _bare(bare, count, writes, text)
+    with stage.start_ours() as ours:
+        seen, text = await _measure_ours(stage, ours, count, writes)
+    with stage.start_bare() as bare:
+        floor = await _measure_bare(bare, count, writes, text)
     ratio = round(seen["cpu_us_per_message"] / floor["cpu_us_per_message"], 2)
     return {"subscribers": count, "bytes": len(text), "cpu_ratio": ratio, "ours": seen, "bare": floor}
 
 
-async def _ours(stage: Stage, ours: Served, count: int, writes: int) -> tuple[dict[str, Any], str]:
-    counted, before, began = Counted(), ours.memory, time.perf_counter()
-    sockets = await stage.followed_by(ours, stage.tenant, count, counted)
+async def _measure_ours(
+    stage: LiveServers, ours: ServerProcess, count: int, writes: int
+) -> tuple[dict[str, Any], str]:
+    counted, before, began = FrameCounter(), ours.memory_bytes, time.perf_counter()
+    sockets = await stage.open_sockets(ours, stage.tenant, count, counted)
     open_s = time.perf_counter() - began
     counted.begin(keeping=True)
     for socket in sockets:
-        subscribe(socket, "1", _QUERY)
-    await counted.reach(count)
+        send_subscribe(socket, "1", _QUERY)
+    await counted.wait_for_frames(count)
     told_s = time.perf_counter() - began
-    memory = (ours.memory - before) // count
-    text = counted.kept[-1].decode()
+    memory = (ours.memory_bytes - before) // count
+    text = counted.payloads[-1].decode()
 
     async def write(number: int) -> None:
         sql = "UPDATE roles SET description = $1 WHERE id = $2"
         await stage.connection.execute(sql, f"{number:05} {time.time():020.6f}", ROLE)
 
-    runs = (await counters(ours))["runs"]
-    told = await _told(ours, counted, count, writes, write)
-    runs = ((await counters(ours))["runs"] - runs) / writes
-    idle = await idling(stage, ours)
+    runs = (await read_counters(ours))["runs"]
+    told = await _measure_delivery(ours, counted, count, writes, write)
+    runs = ((await read_counters(ours))["runs"] - runs) / writes
+    idle = await measure_idle(stage, ours)
     for socket in sockets:
         socket.close()
     times = {"open_s": round(open_s, 1), "all_told_s": round(told_s, 1)}
     return {"runs_per_write": runs, **told, "memory_each": memory, **times, "idle": idle}, text
 
 
-async def _bare(bare: Served, count: int, writes: int, text: str) -> dict[str, Any]:
-    counted, before = Counted(), bare.memory
-    sockets = await opened(bare.port, "/", count, counted)
-    memory = (bare.memory - before) // count
+async def _measure_bare(bare: ServerProcess, count: int, writes: int, text: str) -> dict[str, Any]:
+    counted, before = FrameCounter(), bare.memory_bytes
+    sockets = await open_sockets(bare.port, "/", count, counted)
+    memory = (bare.memory_bytes - before) // count
     async with httpx.AsyncClient(timeout=60) as http:
 
         async def write(_: int) -> None:
             await http.post(f"http://127.0.0.1:{bare.port}/broadcast", content=text)
 
-        told = await _told(bare, counted, count, writes, write)
+        told = await _measure_delivery(bare, counted, count, writes, write)
     for socket in sockets:
         socket.close()
     return {**told, "memory_each": memory}
 
 
-async def _told(served: Served, counted: Counted, count: int, writes: int, write: Write) -> dict[str, float]:
-    """Writes one after another, each told to everybody before the next; to the last socket from the write's begin."""
+async def _measure_delivery(
+    served: ServerProcess, counted: FrameCounter, count: int, writes: int, write: Write
+) -> dict[str, float]:
+    """Writes one after another, each sent to all sockets before the next.
+
+    Latency is from the write's start to the last one.
+    """
     last, cpu = [], served.cpu_s
     for number in range(writes):
         counted.begin()
         began = time.perf_counter()
-        await asyncio.gather(write(number), counted.reach(count))
+        await asyncio.gather(write(number), counted.wait_for_frames(count))
         last.append(counted.arrivals[-1] - began)
     each = (served.cpu_s - cpu) / writes / count
     return {"to_last_ms": round(median(last) * 1000, 1), "cpu_us_per_message": round(each * 1e6, 1)}
 
 
-async def idling(stage: Stage, ours: Served, seconds: float = 10.0) -> dict[str, float]:
-    """(d): while nothing happens, transactions a second that PostgreSQL sees, looks into the log, and CPU."""
-    await asyncio.sleep(12)  # what connections did before they fell idle is counted up to ten seconds later
-    before, cpu, ticks = await stage.transactions(), ours.cpu_s, (await counters(ours))["ticks"]
+async def measure_idle(stage: LiveServers, ours: ServerProcess, seconds: float = 10.0) -> dict[str, float]:
+    """(d): on an idle server, transactions a second in PostgreSQL, polls of the log, and CPU."""
+    await asyncio.sleep(12)  # statistics of connections that became idle arrive up to ten seconds later
+    before, cpu, ticks = await stage.count_transactions(), ours.cpu_s, (await read_counters(ours))["ticks"]
     await asyncio.sleep(seconds)
-    spent, ticks = ours.cpu_s - cpu, (await counters(ours))["ticks"] - ticks
-    await asyncio.sleep(2)  # its statistics come up to a second late
-    seen = await stage.transactions() - before
+    spent, ticks = ours.cpu_s - cpu, (await read_counters(ours))["ticks"] - ticks
+    await asyncio.sleep(2)  # statistics arrive up to a second late
+    seen = await stage.count_transactions() - before
     return {
         "statements_s": round(seen / (seconds + 2), 1),
         "looks_s": round(ticks / seconds, 1),

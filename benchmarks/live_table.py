@@ -7,15 +7,16 @@ from typing import Any
 from benchmarks.reads import RESULTS
 
 
-def live_table(report: dict[str, Any]) -> str:
-    """What was seen of live queries, in Markdown."""
-    return _table(
-        ("", "seen", "beside it", "aim"), [*_one(report["one_query"]), *_many(report["many_queries"])]
+def format_live_table(report: dict[str, Any]) -> str:
+    """The results for live queries, in Markdown."""
+    return _format_table(
+        ("", "measured", "compared with", "aim"),
+        [*_one_query_rows(report["one_query"]), *_many_query_rows(report["many_queries"])],
     )
 
 
-def tax_table(report: dict[str, Any]) -> str:
-    """What the change log costs writers, in Markdown."""
+def format_tax_table(report: dict[str, Any]) -> str:
+    """The cost of the change log for writers, in Markdown."""
     rows = [
         (
             f"{case['table']}, {case['writers']} at once",
@@ -26,10 +27,12 @@ def tax_table(report: dict[str, Any]) -> str:
         )
         for case in report["cases"]
     ]
-    return _table(("(e) writers", "commits/s without", "with", "ratio", "ratio with NOTIFY, too"), rows)
+    return _format_table(
+        ("(e) writers", "commits/s without", "with", "ratio", "ratio with NOTIFY, too"), rows
+    )
 
 
-def _one(cases: list[dict[str, Any]]) -> Iterator[tuple[str, ...]]:
+def _one_query_rows(cases: list[dict[str, Any]]) -> Iterator[tuple[str, ...]]:
     for case in cases:
         ours, bare, of = case["ours"], case["bare"], f"(a) {case['subscribers']:,} sockets, one query"
         yield f"{of}: runs a write", f"{ours['runs_per_write']:g}", "", "1"
@@ -38,11 +41,11 @@ def _one(cases: list[dict[str, Any]]) -> Iterator[tuple[str, ...]]:
         yield f"{of}: CPU a message", each, f"bare {bare['cpu_us_per_message']} µs", "1.5 of bare"
         kib = f"{ours['memory_each'] / 1024:.0f} KiB"
         yield f"{of}: memory a socket", kib, f"bare {bare['memory_each'] / 1024:.0f} KiB", "50 KiB"
-        yield f"{of}: all open, all told", f"{ours['open_s']} s, {ours['all_told_s']} s", "", ""
-        yield from _idle(of, ours["idle"])
+        yield f"{of}: all connected, all answered", f"{ours['open_s']} s, {ours['all_told_s']} s", "", ""
+        yield from _idle_rows(of, ours["idle"])
 
 
-def _many(seen: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+def _many_query_rows(seen: dict[str, Any]) -> Iterator[tuple[str, ...]]:
     one, everything, nothing = seen["one"], seen["all"], seen["unselected"]
     of = f"{seen['queries']:,} queries on {seen['sockets']} sockets"
     yield f"(b) {of}: runs a write to one", f"{one['runs_per_write']:g}", "", "1"
@@ -56,10 +59,10 @@ def _many(seen: dict[str, Any]) -> Iterator[tuple[str, ...]]:
     yield f"(b) {of}: a write to all, to the last", told, "", "2 s"
     runs = f"{nothing['runs']:g} runs, {nothing['cpu_share']:.0%} of a core"
     yield f"(c) {of}: {nothing['writes_s']:,} writes/s to an unselected column", runs, "", "0 runs"
-    yield from _idle(of, seen["idle"])
+    yield from _idle_rows(of, seen["idle"])
 
 
-def _idle(of: str, seen: dict[str, float]) -> Iterator[tuple[str, ...]]:
+def _idle_rows(of: str, seen: dict[str, float]) -> Iterator[tuple[str, ...]]:
     of = of.removeprefix("(a) ")
     yield (
         f"(d) {of}, idle",
@@ -69,14 +72,14 @@ def _idle(of: str, seen: dict[str, float]) -> Iterator[tuple[str, ...]]:
     )
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def _format_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def main() -> None:
     """Print both tables."""
-    for name, table in (("live", live_table), ("live_tax", tax_table)):
+    for name, table in (("live", format_live_table), ("live_tax", format_tax_table)):
         print(table(json.loads((RESULTS / f"{name}.json").read_text())), end="\n\n")
 
 

@@ -1,10 +1,12 @@
-"""What the change log costs writers: `python -m benchmarks.live_tax`.
+"""The cost of the change log for writers: `python -m benchmarks.live_tax`.
 
-Commits a second of single-row updates by PostgreSQL's own pgbench, over the embedded PostgreSQL (which waits for the
-disk at each commit) with the medium demo data: without the triggers of the change log, with them, and with a NOTIFY
-in each transaction beside them. All three run in turns, so that a machine whose speed drifts treats all alike.
+It measures commits a second of single-row updates by PostgreSQL's own pgbench, over the embedded PostgreSQL
+(which waits for the disk at each commit) with the medium demo data. There are three variants: without the
+triggers of the change log, with them, and with them and a NOTIFY in each transaction. They run in turns, so
+that a machine with changing speed affects all alike.
 
-Meanwhile the log is kept small as each server of ours does it; where none runs, writers do it, which costs them more.
+Meanwhile the log is kept small as each of our servers does it. Without a server the writers do it, at a
+higher cost.
 """
 
 import argparse
@@ -22,20 +24,20 @@ from typing import Any, Final
 
 import asyncpg
 
-from benchmarks.reads import RESULTS, prepare
-from core.embedded import EmbeddedPostgres, binaries_of_wheel
-from core.limits import LIVE_KEEP_S
-from subscriptions.changes.retention import keep
+from benchmarks.reads import RESULTS, prepare_database
+from core.database.embedded.embedded_postgres import EmbeddedPostgres, find_wheel_binaries
+from core.limits import LIVE_RETENTION_INTERVAL_S
+from subscriptions.change_log.retention import truncate_expired
 
 CASES: Final = {
     "agents": "last_checkin_at = last_checkin_at + 1, updated_at = updated_at + 1",
     "entities": "data_hash = md5(data_hash), updated_at = updated_at + 1",
     "sites": "name = md5(name)",
 }
-"""A check-in, a synchronised entity, and a small table that has few indexes: what is updated."""
+"""The updated tables: a check-in, a synchronized entity, and a small table with few indexes."""
 
 WRITERS: Final = (1, 16)
-WAYS: Final = ("without", "with", "with NOTIFY")
+TRIGGER_MODES: Final = ("without", "with", "with NOTIFY")
 
 _SCRIPT: Final = r"""
 \set place random(1, {rows})
@@ -64,7 +66,7 @@ _SIZES: Final = """
 
 
 async def prepare_writes(connection: asyncpg.Connection) -> dict[str, int]:
-    """Make what the scripts need; gives the rows of each table."""
+    """Create what the scripts need; returns the number of rows of each table."""
     await connection.execute(_PREPARE)
     for table in CASES:
         await connection.execute(_PREPARE_TABLE.format(table=table))
@@ -72,17 +74,17 @@ async def prepare_writes(connection: asyncpg.Connection) -> dict[str, int]:
     return {table: await connection.fetchval(f"SELECT count(*) FROM {table}") for table in CASES}  # noqa: S608
 
 
-async def switch(connection: asyncpg.Connection, table: str, way: str) -> None:
-    """Put the triggers of one way in force."""
-    live = "DISABLE" if way == "without" else "ENABLE ALWAYS"
-    notify = "ENABLE" if way == "with NOTIFY" else "DISABLE"
+async def set_triggers(connection: asyncpg.Connection, table: str, mode: str) -> None:
+    """Enable the triggers of one variant."""
+    live = "DISABLE" if mode == "without" else "ENABLE ALWAYS"
+    notify = "ENABLE" if mode == "with NOTIFY" else "DISABLE"
     await connection.execute(_SWITCH.format(table=table, live=live, notify=notify))
 
 
-def commits_per_second(dsn: str, script: Path, writers: int, seconds: float) -> float:
+def measure_commit_rate(dsn: str, script: Path, writers: int, seconds: float) -> float:
     """One run of pgbench, with the statement prepared once on each connection."""
-    program = binaries_of_wheel() / "pgbench"
-    command = [
+    program = find_wheel_binaries() / "pgbench"
+    command: list[str | Path] = [
         program,
         "--no-vacuum",
         "--protocol=prepared",
@@ -98,39 +100,39 @@ def commits_per_second(dsn: str, script: Path, writers: int, seconds: float) -> 
     return float(found[1])
 
 
-async def measure(
+async def measure_table(
     connection: asyncpg.Connection, dsn: str, table: str, rows: int, options: argparse.Namespace
 ) -> list[dict[str, Any]]:
-    """All ways of writing one table, by one writer and by many."""
+    """All variants of writing one table, by one writer and by many."""
     results = []
     with tempfile.TemporaryDirectory(prefix="msp-bench-") as home:
         script = Path(home) / "script.sql"
         script.write_text(_SCRIPT.format(table=table, sets=CASES[table], rows=rows))
         for writers in WRITERS:
-            rates: dict[str, list[float]] = {way: [] for way in WAYS}
+            rates: dict[str, list[float]] = {way: [] for way in TRIGGER_MODES}
             for number in range(options.rounds + 1):
-                for way in WAYS:
-                    await switch(connection, table, way)
+                for way in TRIGGER_MODES:
+                    await set_triggers(connection, table, way)
                     seconds = options.seconds if number else 1
-                    rate = await asyncio.to_thread(commits_per_second, dsn, script, writers, seconds)
+                    rate = await asyncio.to_thread(measure_commit_rate, dsn, script, writers, seconds)
                     if number:  # the first round warms up
                         rates[way].append(rate)
-            results.append(_result(table, writers, rates))
-            print(_line(results[-1]), flush=True)
+            results.append(_summarize(table, writers, rates))
+            print(_format_line(results[-1]), flush=True)
     return results
 
 
-def _result(table: str, writers: int, rates: dict[str, list[float]]) -> dict[str, Any]:
-    """The medians; of the ratios, too, as each compares runs that followed each other."""
+def _summarize(table: str, writers: int, rates: dict[str, list[float]]) -> dict[str, Any]:
+    """The medians. Those of the ratios are separate, since each ratio compares consecutive runs."""
     ratios = {
         way: round(median(rate / bare for rate, bare in zip(rates[way], rates["without"], strict=True)), 3)
-        for way in WAYS[1:]
+        for way in TRIGGER_MODES[1:]
     }
     medians = {way: round(median(seen)) for way, seen in rates.items()}
     return {"table": table, "writers": writers, "commits_per_second": medians, "ratio": ratios}
 
 
-def _line(result: dict[str, Any]) -> str:
+def _format_line(result: dict[str, Any]) -> str:
     rates, ratios = result["commits_per_second"], result["ratio"]
     return (
         f"{result['table']}, {result['writers']} writers: {rates['without']}/s without, {rates['with']}/s with "
@@ -138,28 +140,30 @@ def _line(result: dict[str, Any]) -> str:
     )
 
 
-async def keep_always(dsn: str) -> None:
+async def purge_log_repeatedly(dsn: str) -> None:
     """Keep the log small until cancelled."""
     connection = await asyncpg.connect(dsn)
     try:
         while True:
-            await keep(connection)
-            await asyncio.sleep(LIVE_KEEP_S)
+            await truncate_expired(connection)
+            await asyncio.sleep(LIVE_RETENTION_INTERVAL_S)
     finally:
         await connection.close(timeout=5)
 
 
-async def compare(dsn: str, options: argparse.Namespace) -> dict[str, Any]:
-    """Every case; the database is left as it was, but for the rows' values."""
-    await prepare(dsn)
+async def measure_all(dsn: str, options: argparse.Namespace) -> dict[str, Any]:
+    """Run every case. The database is left as it was, except for the rows' values."""
+    await prepare_database(dsn)
     connection = await asyncpg.connect(dsn)
-    keeper = asyncio.create_task(keep_always(dsn))
+    keeper = asyncio.create_task(purge_log_repeatedly(dsn))
     try:
         rows = await prepare_writes(connection)
         cases = [
-            case for table in CASES for case in await measure(connection, dsn, table, rows[table], options)
+            case
+            for table in CASES
+            for case in await measure_table(connection, dsn, table, rows[table], options)
         ]
-        changes, payload, size = await connection.fetchrow(_SIZES)
+        ((changes, payload, size),) = await connection.fetch(_SIZES)
         log = {"changes": changes, "bytes": int(payload), "bytes_on_disk": int(size)}
         return {"cases": cases, "log": log}
     finally:
@@ -172,7 +176,7 @@ async def compare(dsn: str, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Run everything, and write what was seen to `benchmarks/results/`."""
+    """Run everything, and write the results to `benchmarks/results/`."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=4.0)
@@ -180,7 +184,7 @@ def main() -> None:
     options = parser.parse_args()
     postgres = EmbeddedPostgres.start(options.data_dir)
     try:
-        seen = asyncio.run(compare(postgres.dsn, options))
+        seen = asyncio.run(measure_all(postgres.dsn, options))
     finally:
         postgres.stop()
     machine = {"cores": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}

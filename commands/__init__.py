@@ -1,1 +1,1 @@
-"""What `server.py` can be asked to do, each with all that it takes put together."""
+"""The commands of `server.py`, each with the objects that it needs."""

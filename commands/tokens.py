@@ -1,35 +1,51 @@
-"""Tokens on the command line, and the key that they are signed with."""
+"""Tokens on the command line, and the key that signs them."""
+
+import sys
+from argparse import Namespace
 
 from api.demo_issuer import DemoIssuer
-from commands.running import say
+from commands.async_runner import print_lines
+from core.auth.signing import SigningKey, issue_platform_token
 from core.errors import StartupError
+from core.ids import new_id
 from core.settings import Settings
-from core.signing import SigningKey, issue_platform_token
 
 
-def token(settings: Settings, user_id: str | None, lifetime_s: int) -> None:
-    """Prints a token for a demo user, or for the platform where no user is named."""
-    settings = of_demo(settings)
+def run(settings: Settings, arguments: Namespace) -> None:
+    """Print the token that the command line asks for."""
+    print_token(settings, arguments.user_id, arguments.lifetime_s)
+
+
+def print_token(settings: Settings, user_id: str | None, lifetime_s: int) -> None:
+    """Print a token for a demo user, or for the platform if no user is given."""
+    settings = with_demo_settings(settings)
     if user_id is None:
-        say(issue_platform_token(signing_key(settings), lifetime_s))
+        _print_platform_token(load_signing_key(settings), lifetime_s)
     elif settings.demo:
-        say(DemoIssuer.load(settings.data_dir).issue(user_id, lifetime_s))
+        print_lines(DemoIssuer.load(settings.data_dir).issue(user_id, lifetime_s))
     else:
-        raise StartupError(f"There is no demo in {settings.data_dir}: start one with --demo first.")
+        raise StartupError(f"No demo found in {settings.data_dir}: start one with --demo first.")
 
 
-def of_demo(settings: Settings) -> Settings:
-    """The settings, as those of a demo where one has been in their data directory."""
-    return settings.model_copy(update={"demo": settings.demo or DemoIssuer.is_in(settings.data_dir)})
+def _print_platform_token(key: SigningKey, lifetime_s: int) -> None:
+    """Print a platform token, and on stderr its id, by which it is revoked: the token may be lost before its use."""
+    token_id = new_id()
+    sys.stderr.write(f"The id of the token, for revokeCredential: {token_id}\n")
+    print_lines(issue_platform_token(key, lifetime_s, token_id))
 
 
-def signing_key(settings: Settings) -> SigningKey:
-    """What platform tokens are signed with.
+def with_demo_settings(settings: Settings) -> Settings:
+    """The settings; those of a demo if their data directory contains one."""
+    return settings.model_copy(update={"demo": settings.demo or DemoIssuer.exists_in(settings.data_dir)})
+
+
+def load_signing_key(settings: Settings) -> SigningKey:
+    """The key that signs platform tokens.
 
     Raises:
-        StartupError: There is no key, or it is none.
+        StartupError: There is no key, or it is invalid.
     """
     key = SigningKey.load(settings)
     if key is None:
-        raise StartupError("Nothing to sign platform tokens with: set SIGNING_KEY, or start a demo first.")
+        raise StartupError("There is no key to sign platform tokens: set SIGNING_KEY, or start a demo first.")
     return key

@@ -1,1 +1,1 @@
-"""What every other package stands on: settings, limits, errors, the viewer, the database."""
+"""The foundation of every other package: settings, limits, errors, the viewer, the database."""

@@ -3,15 +3,15 @@
 import base64
 
 
-def decoded(text: str) -> bytes:
-    """The bytes behind it.
+def decode_base64url(text: str) -> bytes:
+    """The decoded bytes.
 
     Raises:
-        ValueError: if the length is none that base64 has, or a character is not ASCII.
+        ValueError: The length is impossible for base64, or a character is not ASCII.
     """
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
-def encoded(octets: bytes) -> str:
-    """The text for it."""
+def encode_base64url(octets: bytes) -> str:
+    """The encoded text."""
     return base64.urlsafe_b64encode(octets).rstrip(b"=").decode("ascii")

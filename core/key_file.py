@@ -1,4 +1,4 @@
-"""A key in a file of the data directory: made once, for its owner alone, whoever starts first."""
+"""A key in a file of the data directory: created once, by the first process, readable by its owner alone."""
 
 import os
 import tempfile
@@ -9,22 +9,22 @@ from pathlib import Path
 from core.errors import StartupError
 
 
-def kept_key(path: Path, make: Callable[[], bytes]) -> bytes:
-    """What the file holds, made there first if there is none; safe for two processes at once.
+def load_or_create_key(path: Path, generate: Callable[[], bytes]) -> bytes:
+    """The content of the file, which is created first if it is missing. Safe for two processes at once.
 
     Raises:
-        StartupError: if the file cannot be read or written.
+        StartupError: The file cannot be read or written.
     """
     try:
         if not path.exists():
-            _write_once(path, make())
+            _write_once(path, generate())
         return path.read_bytes()
     except OSError as error:
         raise StartupError(f"The key file {path} cannot be used: {error.strerror or error}.") from error
 
 
 def _write_once(path: Path, key: bytes) -> None:
-    """Writes the file whole and for its owner alone, unless another process was first."""
+    """Write the whole file, readable by its owner alone, unless another process was faster."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
     try:

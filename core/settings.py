@@ -1,151 +1,340 @@
 """The settings, read from the environment once and frozen."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr, StringConstraints
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
-from core.limits import SOCKETS_MAX, SOCKETS_PER_VIEWER_MAX
+from core.limits import DATABASE_CONNECTIONS_MIN, DOCUMENT_CPU_SHARE, SOCKETS_MAX, SOCKETS_PER_VIEWER_MAX
 
 
-def _split(value: object) -> object:
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+def _split_list(value: object) -> object:
+    return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
 
 
-Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
-"""A list that the environment gives with commas between."""
+WordList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_list)]
+"""A list that the environment gives separated by commas."""
 
-Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
-"""The same of values that nothing prints."""
+SecretList = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split_list)]
+"""The same with secret values, which are never printed."""
 
 
 Origin = Annotated[str, StringConstraints(pattern=r"^(\*|https?://[^/@\s?#*]+)$")]
-"""Scheme, host and, unless usual, port, as browsers send it: no path, not even a slash at the end."""
+"""Scheme, host and any unusual port, as browsers send it: no path, not even a trailing slash."""
+
+
+FLAGS: Final = frozenset({"demo"})
+"""Fields that the command line alone sets: a variable that was left behind must not start a demo."""
+
+
+class _Environment(EnvSettingsSource):
+    """The environment without the fields that only the command line sets."""
+
+    def __call__(self) -> dict[str, Any]:
+        return {name: value for name, value in super().__call__().items() if name not in FLAGS}
 
 
 class Settings(BaseSettings):
-    """What an operator may set. Each field is an environment variable of the same name in upper case."""
+    """The operator's settings. Each field but `demo` is an environment variable of the same name in upper case."""
 
     model_config = SettingsConfigDict(
         frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True
     )
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - replaced
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - there is no such file
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - nor such files
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The command line, then the environment."""
+        return init_settings, _Environment(settings_cls)
+
     database_url: SecretStr | None = Field(
         default=None,
-        description="PostgreSQL 15 or later, as libpq takes it (postgresql://user:password@host/name, or "
-        "postgresql:///name?host=/run/postgresql); without it an embedded one is started in data_dir.",
+        description=(
+            "PostgreSQL 15 or later, in the form of libpq (postgresql://user:password@host/name, or "
+            "postgresql:///name?host=/run/postgresql). It may have several hosts, separated by commas, of which the "
+            "primary is used. If unset, an embedded PostgreSQL starts in data_dir."
+        ),
     )
     database_direct_url: SecretStr | None = Field(
         default=None,
-        description="The same database past a transaction pooler, for migrations: they hold a lock of their session. "
-        "As DATABASE_URL unless set.",
+        description=(
+            "The same database without a transaction pooler, for migrations, which need a session lock. "
+            "Default: DATABASE_URL."
+        ),
     )
     data_dir: Path = Field(
-        default=Path(".data"), description="Where the embedded PostgreSQL and demo keys live."
+        default=Path(".data"), description="The folder of the embedded PostgreSQL and the demo keys."
     )
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
-    demo: bool = Field(default=False, description="Load demo data and accept the demo issuer's tokens.")
+    demo: bool = Field(
+        default=False,
+        description="Whether to load demo data and accept the tokens of the demo issuer. "
+        "Only the command line sets it, by --demo.",
+    )
+
+    workers: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="Processes that serve on one port. Each has its own connections to PostgreSQL, caches and live "
+        "layer. Rates of agents and the number of sockets are divided among them.",
+    )
 
     request_role: str = Field(
         default="msp_request",
         pattern=r"^[a-z_][a-z0-9_]{0,62}$",
-        description="The PostgreSQL role under which requests run; row-level security applies to it.",
+        description="The PostgreSQL role of requests. Row-level security applies to it.",
     )
     pool_size: int = Field(
         default=10,
         ge=1,
-        description="Connections to PostgreSQL for transactions, and as many again, opened when they are needed, for "
-        "reads that one statement answers.",
+        description=(
+            "The maximum number of connections to PostgreSQL for transactions. As many more are opened on "
+            "demand for reads with a single statement."
+        ),
+    )
+    database_connections: int | None = Field(
+        default=None,
+        ge=DATABASE_CONNECTIONS_MIN,
+        description=(
+            "The maximum number of connections to PostgreSQL of this server, for everything and with all workers. "
+            "If unset, each worker opens up to twice POOL_SIZE and 11 more."
+        ),
+    )
+    postgres_bin: Path | None = Field(
+        default=None,
+        description=(
+            "The directory of pg_dump, pg_restore and psql for `backup` and `restore`. If unset, they are searched "
+            "in /usr/lib/postgresql, in PATH and in the embedded PostgreSQL."
+        ),
     )
     statement_cache_size: int = Field(
         default=100,
         ge=0,
-        description="Prepared statements kept a connection, each up to 1 MiB of PostgreSQL's memory; "
-        "0 behind PgBouncer before 1.21.",
+        description=(
+            "The number of cached prepared statements per connection, each with up to 1 MiB of PostgreSQL's "
+            "memory. Use 0 behind PgBouncer before 1.21, or without its max_prepared_statements."
+        ),
     )
 
     agent_offline_after: int = Field(
         default=180,
         ge=1,
         le=31_536_000,
-        description="Seconds after its last check-in during which an agent counts as online: three missed beats.",
+        description="The seconds after its last check-in during which an agent is online: three missed check-ins.",
     )
     agent_down_after: int = Field(
         default=900,
         ge=1,
         le=31_536_000,
-        description="Seconds after its last check-in from which an agent's health check is down, no longer degraded; "
-        "never before agent_offline_after.",
+        description=(
+            "The seconds after its last check-in after which an agent's health check is down instead of "
+            "degraded. Never before agent_offline_after."
+        ),
     )
     agent_calls_per_minute: int = Field(
-        default=12, ge=1, description="Calls of one agent in the long run, on each server; it needs one."
+        default=12,
+        ge=1,
+        description="The sustained rate of requests of one agent, on each server. An agent needs one.",
     )
     enrollments_per_minute: int = Field(
-        default=600, ge=1, description="Enrolments by one token in the long run, on each server."
+        default=600, ge=1, description="The sustained rate of enrollments with one token, on each server."
     )
 
-    oidc_issuer: str | None = Field(default=None, description="The `iss` of the identity provider's tokens.")
+    agent_api_logs_days: int = Field(
+        default=90, ge=0, le=36_500, description="Days that calls of agents are kept; 0 for ever."
+    )
+    api_logs_days: int = Field(
+        default=0,
+        ge=0,
+        le=36_500,
+        description="Days that calls to vendors are kept at most; 0 until each row's expiresAt.",
+    )
+    events_log_days: int = Field(
+        default=400, ge=0, le=36_500, description="Days that events of entities are kept; 0 for ever."
+    )
+    scheduled_jobs_days: int = Field(
+        default=90, ge=0, le=36_500, description="Days that finished jobs are kept; 0 for ever."
+    )
+    audit_log_years: int = Field(
+        default=0, ge=0, le=100, description="Years that the audit log is kept; 0 for ever."
+    )
+
+    oidc_issuer: str | None = Field(
+        default=None, description="The `iss` of the tokens of the identity provider."
+    )
     oidc_jwks_url: str | None = Field(
-        default=None, description="Where its keys are; the issuer's /.well-known/jwks.json unless set."
+        default=None,
+        description=(
+            "The URL of the keys of the identity provider. If unset, the issuer's "
+            "/.well-known/openid-configuration names it."
+        ),
     )
-    oidc_audiences: Words = Field(default=(), description="Accepted `aud`; any of them, with commas between.")
-    oidc_authorized_parties: Words = Field(default=(), description="Accepted `azp`; any of them.")
-    oidc_algorithms: Words = ("RS256", "ES256")
+    oidc_audiences: WordList = Field(
+        default=(), description="The accepted values of `aud`, separated by commas."
+    )
+    oidc_authorized_parties: WordList = Field(
+        default=(), description="The accepted values of `azp`, separated by commas."
+    )
+    oidc_any_client: bool = Field(
+        default=False,
+        description="Whether to accept the tokens of every client of the identity provider. "
+        "Otherwise the server does not start unless oidc_audiences or oidc_authorized_parties is set.",
+    )
+    oidc_algorithms: WordList = ("RS256", "ES256")
 
-    signing_key: SecretStr | None = Field(
-        default=None, description="PEM of the EC P-256 private key that signs platform and agent tokens."
+    clerk_webhook_secret: SecretStr | None = Field(
+        default=None,
+        description="The signing secret of Clerk's webhook endpoint, whsec_...; with it /webhooks/clerk takes them.",
     )
-    secret_keys: Secrets = Field(
+    signing_key: SecretStr | None = Field(
+        default=None,
+        description="The PEM of the EC P-256 private key that signs platform tokens and agent tokens. The key of "
+        "sealed texts, such as the cursors of streams, is derived from it.",
+    )
+    secret_keys: SecretList = Field(
         default=(),
-        description="Keys of the secrets that are kept for tenants, with commas between, each 32 random bytes in "
-        "base64 (openssl rand -base64 32): the first encrypts, all decrypt. Without one no secret is taken.",
+        description=(
+            "The keys that encrypt the secrets of tenants, separated by commas, each 32 random bytes in "
+            "base64 (openssl rand -base64 32). The first key encrypts, all keys decrypt. Without a key the "
+            "server accepts no secrets."
+        ),
     )
     import_secret_key: SecretStr | None = Field(
         default=None,
-        description="The AES-256 key under which an imported export has its secrets: 64 hexadecimal digits, or "
-        "32 bytes. Without it they are kept out.",
+        description=(
+            "The AES-256 key that encrypts the secrets of an imported export: 64 hexadecimal digits, or 32 "
+            "bytes. Without it the import leaves secrets out."
+        ),
     )
     former_signing_keys: SecretStr | None = Field(
         default=None,
-        description="PEMs of former signing keys, one after the other: agents' tokens that they signed are taken, "
-        "so that a new key can be set without every device enrolling anew.",
+        description=(
+            "The PEMs of former signing keys, one after the other. The server accepts the agent tokens that "
+            "they signed, and opens the texts that they sealed. A new signing key needs no new enrollments."
+        ),
     )
-    cors_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_split)] = Field(
+    cors_headers: WordList = Field(
+        default=(
+            "Apollo-Require-Preflight",
+            "ApolloGraphQL-Client-Name",
+            "ApolloGraphQL-Client-Version",
+            "Baggage",
+            "Sentry-Trace",
+            "Tracestate",
+            "X-Datadog-Origin",
+            "X-Datadog-Parent-Id",
+            "X-Datadog-Sampling-Priority",
+            "X-Datadog-Tags",
+            "X-Datadog-Trace-Id",
+        ),
+        description="Request headers that pages of cors_origins may send in addition to those that this API reads, "
+        "with commas between; * for any. By default those of Apollo, Sentry, Datadog and W3C traces.",
+    )
+    cors_exposed_headers: WordList = Field(
+        default=("Retry-After", "X-Request-Id"),
+        description="Response headers that pages of cors_origins may read, with commas between.",
+    )
+    cors_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_split_list)] = Field(
         default=(),
-        description="Origins whose pages may call this API from a browser, such as https://app.example.com, "
-        "with commas between; * for any.",
+        description=(
+            "The origins whose pages may call this API from a browser, such as https://app.example.com, "
+            "separated by commas; * for any."
+        ),
     )
-    websocket_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_split)] | None = Field(
+    websocket_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_split_list)] | None = Field(
         default=None,
-        description="Origins whose pages may open a WebSocket, with commas between; * for any. Those of cors_origins "
-        "unless set; pages of this server's own host always may. A browser opens WebSockets across origins without "
-        "asking; as there are no cookies, a page cannot act for a user whose token it does not have, but it could "
-        "reach what a browser's network reaches, and hold sockets open.",
+        description=(
+            "The origins whose pages may open a WebSocket, separated by commas; * for any. Default: "
+            "cors_origins. Pages of this server's own host are always allowed. A browser opens WebSockets to "
+            "other origins without a check. There are no cookies, so a page cannot act for a user without "
+            "the user's token. It could reach what the browser's network reaches, and keep sockets open."
+        ),
     )
-    sockets_max: int = Field(default=SOCKETS_MAX, ge=1, description="WebSockets open at once on this server.")
+    shutdown_delay: float = Field(
+        default=0,
+        ge=0,
+        le=3600,
+        description="Seconds after SIGTERM during which the server is not ready and goes on serving, until load "
+        "balancers have noticed; an unused server does not wait for it.",
+    )
+    shutdown_grace: float = Field(
+        default=20,
+        ge=0,
+        le=3600,
+        description="Seconds after that for requests in flight, and for closing sockets one after another.",
+    )
+    sockets_max: int = Field(
+        default=SOCKETS_MAX, ge=1, description="The maximum number of open WebSockets on this server."
+    )
     sockets_per_viewer: int = Field(
         default=SOCKETS_PER_VIEWER_MAX,
         ge=1,
-        description="WebSockets of one user, or of the platform in one tenant.",
+        description="The maximum number of WebSockets of one user, or of the platform in one tenant.",
     )
-    graphiql: bool = Field(default=True, description="Show GraphiQL to browsers at /graphql.")
+    document_cpu_share: float = Field(
+        default=DOCUMENT_CPU_SHARE,
+        gt=0,
+        le=1,
+        description=(
+            "The sustained CPU seconds per second for new documents of one signed-in caller. With 1 no "
+            "request is rejected for them."
+        ),
+    )
+    graphiql: bool = Field(default=True, description="Whether browsers get GraphiQL at /graphql.")
     metrics: bool = Field(
         default=True,
-        description="Serve /metrics for Prometheus on the same port. It has no secrets, but names operations: "
-        "keep it from the public at the proxy, or switch it off.",
+        description=(
+            "Whether to serve /metrics for Prometheus on the same port. The metrics contain no secrets, but "
+            "the names of operations. Block the path at the proxy, or disable it."
+        ),
+    )
+    metrics_port: int | None = Field(
+        default=None,
+        ge=0,
+        le=65535,
+        description="A port for /metrics and the health checks alone, on metrics_host; the API's port has no metrics "
+        "then.",
+    )
+    metrics_host: str = Field(default="127.0.0.1", description="The address of metrics_port.")
+    metrics_token: SecretStr | None = Field(
+        default=None, min_length=16, description="The bearer token that /metrics requires; none unless set."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least severe lines that are logged; a request is an info."
+    )
+    trusted_proxies: WordList = Field(
+        default=("127.0.0.1", "::1"),
+        description="Addresses and networks (CIDR) of proxies whose X-Forwarded-For names the client, with commas "
+        "between.",
     )
     reads: Literal["auto", "loaders"] = Field(
-        default="auto", description="How queries are run: compiled where they can be, or all by data loaders."
+        default="auto",
+        description="The execution strategy of queries: compiled where possible, or data loaders for all.",
     )
     otel_exporter_otlp_endpoint: str | None = Field(
         default=None,
         pattern=r"^https?://[^\s?#]+$",
-        description="The OpenTelemetry collector that gets a span of each request, by OTLP over HTTP, such as "
-        "http://127.0.0.1:4318; needs requirements-otel.txt.",
+        description=(
+            "The URL of the OpenTelemetry collector for a span of each request, by OTLP over HTTP, such as "
+            "http://127.0.0.1:4318. Requires requirements-otel.txt."
+        ),
     )
     introspection: bool = Field(
         default=True,
-        description="Answer introspection to anonymous callers, and suggest names to them when they err.",
+        description="Whether anonymous callers may use introspection and get suggestions of names in errors.",
     )

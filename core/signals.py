@@ -1,4 +1,4 @@
-"""What SIGINT, SIGTERM and SIGHUP do, for as long as a block runs; in the main thread only."""
+"""Handlers of SIGINT, SIGTERM and SIGHUP for the duration of a block; in the main thread only."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -6,15 +6,17 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Final
 
-ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""Ctrl-C, a service manager, a closed terminal: each asks the process to end."""
+SHUTDOWN_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Sent by Ctrl-C, a service manager and a closing terminal to end the process."""
 
 Handler = Callable[[int, FrameType | None], object] | signal.Handlers
 
 
 @contextmanager
-def handled_by(handler: Handler, signals: tuple[signal.Signals, ...] = ENDING) -> Iterator[None]:
-    """Handles these signals so, and as before afterwards."""
+def handle_signals(
+    handler: Handler, signals: tuple[signal.Signals, ...] = SHUTDOWN_SIGNALS
+) -> Iterator[None]:
+    """Handle these signals by `handler`, and restore the former handlers afterwards."""
     previous = {number: signal.signal(number, handler) for number in signals}
     try:
         yield
@@ -23,6 +25,9 @@ def handled_by(handler: Handler, signals: tuple[signal.Signals, ...] = ENDING) -
             signal.signal(number, former)
 
 
-def as_interrupt(_number: int, _frame: FrameType | None) -> None:
-    """Makes any signal a Ctrl-C, which unwinds the stack instead of ending the process where it stands."""
-    signal.raise_signal(signal.SIGINT)
+def raise_keyboard_interrupt(_number: int, _frame: FrameType | None) -> None:
+    """Handle any signal like Ctrl-C, which unwinds the stack instead of ending the process immediately.
+
+    It does not raise SIGINT, because a shell starts background processes with SIGINT ignored.
+    """
+    raise KeyboardInterrupt

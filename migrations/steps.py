@@ -1,4 +1,4 @@
-"""What the hand-written migrations share: SQL from a file, and the models' state, which they leave as it was."""
+"""Shared functions of hand-written migrations: SQL from a file, and the models' state, which they do not change."""
 
 import runpy
 from pathlib import Path
@@ -12,6 +12,6 @@ def script(name: str) -> str:
 
 
 def models_state(version: str) -> str:
-    """The state of the models that the generated migration `version` ends with, as aerich packs it."""
+    """The state of the models after the generated migration `version`, as packed by aerich."""
     state: str = runpy.run_path(str(MIGRATIONS / "models" / f"{version}.py"))["MODELS_STATE"]
     return state

@@ -1,11 +1,13 @@
-"""The 21 tables as Tortoise models, named as their GraphQL types."""
+"""The 21 tables and our additional tables as Tortoise models, with the names of their GraphQL types."""
 
 from models.agents import Agent, AgentApiLog
 from models.billing import IntegrationPricingTier, TenantBill, TenantBillingAdjustment, TenantBillLineItem
 from models.core import Role, Site, Tenant, User
+from models.credentials import IssuedCredential, SiteEnrollmentRule
 from models.entities import Entity, EntityRelationship, GlobalEntity
 from models.integrations import DataSource, DataSourceToSite, Integration
 from models.jobs import EventLogEntry, ScheduledJob
+from models.legacy_agents import LegacyAgent
 from models.monitoring import ApiLog, AuditLogEntry, HealthCheck
 
 __all__ = [
@@ -22,9 +24,12 @@ __all__ = [
     "HealthCheck",
     "Integration",
     "IntegrationPricingTier",
+    "IssuedCredential",
+    "LegacyAgent",
     "Role",
     "ScheduledJob",
     "Site",
+    "SiteEnrollmentRule",
     "Tenant",
     "TenantBill",
     "TenantBillLineItem",

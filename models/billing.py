@@ -1,4 +1,4 @@
-"""What the integrations cost a tenant, and its bills."""
+"""The prices of integrations for a tenant, and the tenant's bills."""
 
 from decimal import Decimal
 

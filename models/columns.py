@@ -1,7 +1,7 @@
-"""The column types of the 21 tables, one class for each kind that the reference knows.
+"""The column types of the 21 tables, one class for each kind in the reference.
 
-Text is compared by the collation "C" everywhere, so that order and uniqueness do not depend on the machine.
-Defaults here serve rows that the server makes; the same defaults stand in SQL (migrations/sql) for others.
+Text is always compared by the collation "C", so order and uniqueness do not depend on the machine. The defaults
+here apply to rows that the server creates. The SQL has the same defaults (migrations/sql) for other writers.
 """
 
 from decimal import Decimal
@@ -28,11 +28,11 @@ class Text(Field[str]):
 
 
 class Id(Text):
-    """An opaque key: a new one is a UUIDv7, an imported one stays as it was."""
+    """An opaque key. A new one is a UUIDv7, an imported one stays unchanged."""
 
 
 class Enumerated(Field[Value]):
-    """One of a closed set, written in lower case; the check stands in SQL."""
+    """One of a closed set of values, written in lower case. The SQL has the check constraint."""
 
     SQL_TYPE = TEXT
 
@@ -41,17 +41,17 @@ class Enumerated(Field[Value]):
         self.field_type = enum
 
     def to_db_value(self, value: Any, instance: Any) -> str | None:
-        """The member's value, or the refusal of what is no member.
+        """The member's value.
 
         Raises:
-            ValueError: `value` is not of the set.
+            ValueError: `value` is not in the set.
         """
         member = super().to_db_value(value, instance)
         return None if member is None else str(member.value)
 
 
 class Milliseconds(Field[int]):
-    """A moment, in milliseconds since the epoch (UTC), within what a JSON number holds exactly."""
+    """A time in milliseconds since the epoch (UTC), within the range that a JSON number holds exactly."""
 
     field_type = int
     SQL_TYPE = "BIGINT"
@@ -72,7 +72,7 @@ class Flag(Field[bool]):
 
 
 class Money(Field[Decimal]):
-    """An exact amount of money, with as many places as it was given; never a float."""
+    """An exact amount of money, with as many decimal places as it was given; never a float."""
 
     field_type = Decimal
     SQL_TYPE = "NUMERIC"
@@ -81,7 +81,7 @@ class Money(Field[Decimal]):
         """The amount as a Decimal.
 
         Raises:
-            ValidationError: `value` is a float, whose digits are not those that were meant.
+            ValidationError: `value` is a float, so its digits may differ from the intended ones.
         """
         if isinstance(value, float):
             raise ValidationError(f"{self.model_field_name}: an amount is exact, not a float")
@@ -100,7 +100,7 @@ class Json(JSONField[Any]):
 
 
 class TextArray(Field[list[str]]):
-    """A list of texts, in the order given."""
+    """A list of texts, in the given order."""
 
     field_type = list
     SQL_TYPE = 'TEXT[] COLLATE "C"'
@@ -112,7 +112,7 @@ def primary_key(description: str = "Opaque key; a new one is a UUIDv7.") -> Id:
 
 
 def created_at() -> Milliseconds:
-    """When the row was made."""
+    """When the row was created."""
     return Milliseconds(default=now_ms, description="When the row was made.")
 
 
@@ -122,15 +122,15 @@ def updated_at() -> Milliseconds:
 
 
 def deleted_at() -> Milliseconds:
-    """When the row was soft-deleted, if it was."""
+    """When the row was soft-deleted; null if it was not."""
     return Milliseconds(null=True, description="When the row was soft-deleted, if it was.")
 
 
 def reference(model: str, description: str, *, null: bool = False) -> Any:
-    """A reference to one row of `model`; the column is named after the attribute, with `_id`.
+    """A reference to one row of `model`; the column has the attribute's name, with `_id`.
 
-    The foreign keys stand in SQL (migrations/sql): those between a tenant's rows carry the tenant with
-    them, which Tortoise cannot say, and a plain one beside them would be paid for at every write.
+    The foreign keys are in SQL (migrations/sql). Those between a tenant's rows include the tenant, which Tortoise
+    cannot express. An additional plain foreign key would cost time at every write.
     """
     return ForeignKeyFieldInstance(
         f"models.{model}",
@@ -143,5 +143,5 @@ def reference(model: str, description: str, *, null: bool = False) -> Any:
 
 
 def tenant() -> Any:
-    """The tenant to which the row belongs for ever."""
+    """The tenant to which the row belongs permanently."""
     return reference("Tenant", "The tenant to which the row belongs, for ever.")

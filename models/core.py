@@ -1,4 +1,4 @@
-"""Organisations, their people, what these may do, and the customers' sites."""
+"""Organizations, their users, the users' roles, and the customers' sites."""
 
 from tortoise.models import Model
 

@@ -1,4 +1,4 @@
-"""What the integrations deliver, in one normalised shape, and how it hangs together."""
+"""The data that integrations deliver, in one normalized form, and its relationships."""
 
 from tortoise.models import Model
 

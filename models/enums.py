@@ -1,10 +1,10 @@
-"""The closed sets of values, as the database writes them (lower case); member names as GraphQL shows them."""
+"""The closed sets of values in the form of the database (lower case). Member names have the form of GraphQL."""
 
 from enum import StrEnum
 
 
 class TenantStatus(StrEnum):
-    """Whether an organisation is served."""
+    """Whether an organization is served."""
 
     ACTIVE = "active"
     INACTIVE = "inactive"
@@ -12,7 +12,7 @@ class TenantStatus(StrEnum):
 
 
 class UserStatus(StrEnum):
-    """Whether a person may sign in; PENDING is an invitation not yet taken up."""
+    """Whether a person may sign in. PENDING is an invitation that is not accepted yet."""
 
     ACTIVE = "active"
     INACTIVE = "inactive"
@@ -20,7 +20,7 @@ class UserStatus(StrEnum):
 
 
 class SiteStatus(StrEnum):
-    """Whether a customer's site is looked after."""
+    """Whether a customer's site is in service."""
 
     ACTIVE = "active"
     INACTIVE = "inactive"
@@ -28,7 +28,7 @@ class SiteStatus(StrEnum):
 
 
 class DataSourceStatus(StrEnum):
-    """Whether a configured integration is synchronised; ERROR when its last attempt failed for good."""
+    """Whether a configured integration is synchronized. ERROR means that its last attempt failed permanently."""
 
     ACTIVE = "active"
     INACTIVE = "inactive"
@@ -36,7 +36,7 @@ class DataSourceStatus(StrEnum):
 
 
 class JobStatus(StrEnum):
-    """Where a background job stands."""
+    """The state of a background job."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -45,7 +45,7 @@ class JobStatus(StrEnum):
 
 
 class EventStatus(StrEnum):
-    """Where the processing of an event stands."""
+    """The processing state of an event."""
 
     PENDING = "pending"
     PROCESSING = "processing"
@@ -54,7 +54,7 @@ class EventStatus(StrEnum):
 
 
 class HealthStatus(StrEnum):
-    """How a monitored resource fares."""
+    """The health of a monitored resource."""
 
     HEALTHY = "healthy"
     DEGRADED = "degraded"
@@ -62,7 +62,7 @@ class HealthStatus(StrEnum):
 
 
 class HealthResourceType(StrEnum):
-    """What a health check watches: the table in which its resource's id is found."""
+    """The resource of a health check: the table that contains the resource's id."""
 
     AGENT = "agent"
     DATA_SOURCE = "data_source"
@@ -72,7 +72,7 @@ class HealthResourceType(StrEnum):
 
 
 class AuditActor(StrEnum):
-    """Who made a change."""
+    """The kind of author of a change."""
 
     USER = "user"
     AGENT = "agent"
@@ -81,7 +81,7 @@ class AuditActor(StrEnum):
 
 
 class AuditAction(StrEnum):
-    """What a change did to its record; DELETE is a soft delete, RESTORE takes one back."""
+    """The kind of change to a record. DELETE is a soft delete, RESTORE undoes one."""
 
     CREATE = "create"
     UPDATE = "update"
@@ -90,7 +90,7 @@ class AuditAction(StrEnum):
 
 
 class BillStatus(StrEnum):
-    """Where a bill stands; a CANCELLED one frees its period for another."""
+    """The state of a bill. A CANCELLED one makes its period available for another."""
 
     DRAFT = "draft"
     FINALIZED = "finalized"
@@ -99,8 +99,17 @@ class BillStatus(StrEnum):
 
 
 class AdjustmentType(StrEnum):
-    """Which way an adjustment moves a bill."""
+    """The direction in which an adjustment changes a bill."""
 
     CREDIT = "credit"
     DEBIT = "debit"
     DISCOUNT = "discount"
+
+
+class CredentialKind(StrEnum):
+    """The purpose of an issued credential."""
+
+    ENROLLMENT = "enrollment"
+    AGENT = "agent"
+    INVITATION = "invitation"
+    PLATFORM = "platform"

@@ -1,4 +1,4 @@
-"""The catalogue of integrations, and what a tenant has configured of it."""
+"""The catalog of integrations, and a tenant's configuration of them."""
 
 from tortoise.models import Model
 

@@ -1,4 +1,4 @@
-"""Work to be done in the background, and events to be processed."""
+"""Background jobs, and events to process."""
 
 from tortoise.models import Model
 

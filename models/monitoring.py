@@ -1,4 +1,4 @@
-"""How things fare, what was called, who changed what."""
+"""Health checks, and the logs of calls and changes."""
 
 from tortoise.models import Model
 

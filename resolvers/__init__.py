@@ -1,1 +1,1 @@
-"""How the schema is answered: the one door to rows, the data loaders, and what binds them to fields."""
+"""Execution: data access, the compiler, the data loaders, and the resolvers of all fields."""

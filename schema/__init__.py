@@ -1,1 +1,1 @@
-"""What a client may see: the 21 tables' types, filters and orders, and the GraphQL schema made of them."""
+"""The API for clients: types, filters and orders of the 21 tables, and the GraphQL schema built from them."""

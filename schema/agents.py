@@ -1,74 +1,83 @@
-"""Agents on client devices, and what they asked of us."""
+"""Agents on client devices, and the log of their calls."""
 
 import strawberry
 from strawberry.scalars import ID, JSON
 
 from schema.scalars import Timestamp
 from schema.table import Reference, Table, column
+from services.device_identity import canonicalize_guid
 
 
-@strawberry.type(description="The program of ours on one client device; it checks in every minute.")
+@strawberry.type(description="Our agent, installed on one client device. Checks in once a minute.")
 class Agent:
-    id: ID = column("The agent's id, also the device id that it sends.")
-    tenant_id: ID = column("The tenant that looks after the device.")
-    site_id: ID = column("The site where the device is.")
+    id: ID = column("The id of the agent. The agent sends it as its device id.")
+    tenant_id: ID = column("The tenant that manages the device.")
+    site_id: ID = column("The site of the device.")
     guid: str = column(
-        "What tells the device from others across reinstalls; unique in the tenant.", search=True
+        "The identifier of the device, unique within the tenant. It stays the same across reinstallations.",
+        search=True,
     )
-    hostname: str = column("The device's host name.", search=True)
-    platform: str = column("The operating system: windows, macos, linux.")
-    version: str = column("The agent's version.")
-    ip_address: str | None = column("Its address in the local network.", search=True)
-    mac_address: str | None = column("Its hardware address.", search=True)
-    ext_address: str | None = column("The address that it is seen under from outside.", search=True)
-    registered_at: Timestamp | None = column("When it enrolled.")
-    last_checkin_at: Timestamp | None = column("When it last checked in; null if never.")
+    hostname: str = column("The host name of the device.", search=True)
+    platform: str = column("The operating system: windows, macos or linux.")
+    version: str = column("The version of the agent.")
+    ip_address: str | None = column("The IP address of the device in its local network.", search=True)
+    mac_address: str | None = column("The MAC address of the device.", search=True)
+    ext_address: str | None = column("The public IP address of the device.", search=True)
+    registered_at: Timestamp | None = column("The time of the enrollment.")
+    last_checkin_at: Timestamp | None = column("The time of the last check-in; null if there was none.")
     is_online: bool = column(
-        "Whether it is online: its last check-in is at most three minutes old, or as old as the operator allows.",
-        sql="coalesce({t}.last_checkin_at >= (SELECT app.online_since()), false)",
+        "Whether the agent is online: its last check-in is at most three minutes old. The operator may set "
+        "another threshold.",
+        sql="coalesce({t}.last_checkin_at BETWEEN "
+        "(SELECT app.online_since()) AND (SELECT app.online_until()), false)",
         order=False,
         stored=False,
     )
-    created_at: Timestamp = column("When its row was created.")
-    updated_at: Timestamp = column("When a person or a job last changed it; a check-in does not count.")
-    deleted_at: Timestamp | None = column("When it was deleted; null while it is not.")
+    created_at: Timestamp = column("The time when the row was created.")
+    updated_at: Timestamp = column(
+        "The time of the last change by a person or a job. A check-in is no such change."
+    )
+    deleted_at: Timestamp | None = column("The time of the deletion; null if the row is not deleted.")
 
 
 AGENTS = Table(
-    Agent, "agents", one="agent", many="agents", module="Agents", also_by={"agentByGuid": "guid"},
+    Agent, "agents", one="agent", many="agents", module="Agents",
+    also_by={"agentByGuid": "guid"}, canonical={"guid": canonicalize_guid},
     references=(
         Reference(
             "tenant_id", "tenants", one="tenant", many="agents",
-            about_one="The tenant that looks after the device.", about_many="The agents of all sites of this tenant.",
+            about_one="The tenant that manages the device.", about_many="The agents of all sites of this tenant.",
         ),
         Reference(
             "site_id", "sites", one="site", many="agents",
-            about_one="The site where the device is.", about_many="The agents on this site's devices.",
+            about_one="The site of the device.", about_many="The agents on the devices of this site.",
         ),
     ),
 )  # fmt: skip
 
 
-@strawberry.type(description="One call of the agents' HTTP API: every enrolment and ticket, and what failed.")
+@strawberry.type(
+    description="One logged call of the agents' HTTP API: each enrollment, each ticket and each failed call."
+)
 class AgentApiLog:
-    id: ID = column("The entry's id.")
-    tenant_id: ID = column("The tenant of the caller.")
-    site_id: ID | None = column("The site of the caller, where it is known.")
-    agent_id: ID | None = column("The agent that called; null where a registration failed.")
-    endpoint: str = column("The path that was called.", search=True)
-    method: str = column("The HTTP method.")
-    status_code: int = column("The HTTP status that was answered.")
+    id: ID = column("The id of the entry.")
+    tenant_id: ID = column("The tenant of the calling agent.")
+    site_id: ID | None = column("The site of the calling agent; null if it is unknown.")
+    agent_id: ID | None = column("The calling agent; null if a registration failed.")
+    endpoint: str = column("The path of the request.", search=True)
+    method: str = column("The HTTP method of the request.")
+    status_code: int = column("The HTTP status of the response.")
     external_id: str | None = column(
-        "The id that the call led to at a vendor, such as a ticket's.", search=True
+        "The vendor's id of the resulting object, such as a ticket.", search=True
     )
-    psa_site_id: str | None = column("The site's id in the PSA.")
-    rmm_device_id: str | None = column("The device's id in the RMM.")
-    req_metadata: JSON = column("What was asked, without secrets.")
-    res_metadata: JSON = column("What was answered, without secrets.")
-    time_elapsed_ms: int | None = column("How long it took, in milliseconds.")
-    error_message: str | None = column("Why it failed; null if it did not.", search=True)
-    created_at: Timestamp = column("When the call came.")
-    updated_at: Timestamp | None = column("When the entry was completed, if that was later.")
+    psa_site_id: str | None = column("The id of the site in the PSA.")
+    rmm_device_id: str | None = column("The id of the device in the RMM.")
+    req_metadata: JSON = column("The data of the request, without secrets.")
+    res_metadata: JSON = column("The data of the response, without secrets.")
+    time_elapsed_ms: int | None = column("The duration in milliseconds.")
+    error_message: str | None = column("The error message; null if the call succeeded.", search=True)
+    created_at: Timestamp = column("The time of the call.")
+    updated_at: Timestamp | None = column("The time when the entry was completed, if that was later.")
 
 
 AGENT_API_LOGS = Table(
@@ -77,15 +86,15 @@ AGENT_API_LOGS = Table(
     references=(
         Reference(
             "tenant_id", "tenants", one="tenant", many="agentApiLogs",
-            about_one="The tenant of the caller.", about_many="The calls of this tenant's agents.",
+            about_one="The tenant of the calling agent.", about_many="The logged calls of the agents of this tenant.",
         ),
         Reference(
             "site_id", "sites", one="site", many="agentApiLogs",
-            about_one="The site of the caller.", about_many="The calls of this site's agents.",
+            about_one="The site of the calling agent.", about_many="The logged calls of the agents of this site.",
         ),
         Reference(
             "agent_id", "agents", one="agent", many="apiLogs",
-            about_one="The agent that called.", about_many="The calls of this agent.",
+            about_one="The calling agent.", about_many="The logged calls of this agent.",
         ),
     ),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What integrations cost, and what tenants are billed."""
+"""Prices of integrations, and tenants' bills."""
 
 from decimal import Decimal
 
@@ -10,19 +10,19 @@ from schema.scalars import Timestamp
 from schema.table import Reference, Table, column
 
 
-@strawberry.type(description="What a unit of an integration costs a tenant, over a time.")
+@strawberry.type(description="The price of one unit of an integration for one tenant, valid for a period.")
 class IntegrationPricingTier:
-    id: ID = column("The tier's id.")
-    tenant_id: ID = column("The tenant that it holds for.")
-    integration_id: ID = column("The integration that it prices.")
-    name: str = column("The tier's name.", search=True)
-    description: str = column("What is priced.", search=True)
+    id: ID = column("The id of the pricing tier.")
+    tenant_id: ID = column("The tenant to which the price applies.")
+    integration_id: ID = column("The integration that the tier prices.")
+    name: str = column("The name of the tier.", search=True)
+    description: str = column("The description of the priced item.", search=True)
     unit_cost: Decimal = column("The price of one unit.")
-    effective_from: Timestamp = column("When it begins to hold.")
-    effective_until: Timestamp | None = column("When it ceases to hold; null while no end is set.")
-    created_at: Timestamp = column("When it was created.")
-    updated_at: Timestamp = column("When a person or a job last changed it.")
-    deleted_at: Timestamp | None = column("When it was deleted; null while it is not.")
+    effective_from: Timestamp = column("The start of the validity.")
+    effective_until: Timestamp | None = column("The end of the validity; null if no end is set.", never=True)
+    created_at: Timestamp = column("The time of the creation.")
+    updated_at: Timestamp = column("The time of the last change by a person or a job.")
+    deleted_at: Timestamp | None = column("The time of the deletion; null if the row is not deleted.")
 
 
 INTEGRATION_PRICING_TIERS = Table(
@@ -31,30 +31,30 @@ INTEGRATION_PRICING_TIERS = Table(
     references=(
         Reference(
             "tenant_id", "tenants", one="tenant", many="pricingTiers",
-            about_one="The tenant that it holds for.", about_many="The prices that hold for this tenant.",
+            about_one="The tenant to which the price applies.", about_many="The pricing tiers of this tenant.",
         ),
         Reference(
             "integration_id", "integrations", one="integration", many="pricingTiers",
-            about_one="The integration that it prices.",
-            about_many="What this integration costs the viewer's tenant.",
+            about_one="The integration that the tier prices.",
+            about_many="The pricing tiers of this integration for the viewer's tenant.",
         ),
     ),
 )  # fmt: skip
 
 
-@strawberry.type(description="What a tenant is billed for a period.")
+@strawberry.type(description="The bill of a tenant for one period.")
 class TenantBill:
-    id: ID = column("The bill's id.")
-    tenant_id: ID = column("The tenant that is billed.")
-    period_start: Timestamp = column("When the billed period begins.")
-    period_end: Timestamp = column("When it ends.")
-    status: BillStatus = column("How far the bill is.")
-    total: Decimal = column("The sum of its lines and adjustments.")
+    id: ID = column("The id of the bill.")
+    tenant_id: ID = column("The billed tenant.")
+    period_start: Timestamp = column("The start of the billed period.")
+    period_end: Timestamp = column("The end of the billed period.")
+    status: BillStatus = column("The status of the bill.")
+    total: Decimal = column("The sum of the line items and adjustments.")
     notes: str | None = column("A note on the bill.", search=True)
-    finalized_at: Timestamp | None = column("When it was made final; null while it is a draft.")
-    paid_at: Timestamp | None = column("When it was paid; null while it is not.")
-    created_at: Timestamp = column("When it was drafted.")
-    updated_at: Timestamp = column("When it last changed.")
+    finalized_at: Timestamp | None = column("The time when the bill was finalized; null for a draft.")
+    paid_at: Timestamp | None = column("The time of the payment; null if the bill is not paid.")
+    created_at: Timestamp = column("The time when the bill was drafted.")
+    updated_at: Timestamp = column("The time of the last change.")
 
 
 TENANT_BILLS = Table(
@@ -62,25 +62,25 @@ TENANT_BILLS = Table(
     references=(
         Reference(
             "tenant_id", "tenants", one="tenant", many="bills",
-            about_one="The tenant that is billed.", about_many="The bills of this tenant.",
+            about_one="The billed tenant.", about_many="The bills of this tenant.",
         ),
     ),
 )  # fmt: skip
 
 
-@strawberry.type(description="One line of a bill.")
+@strawberry.type(description="One line item of a bill.")
 class TenantBillLineItem:
-    id: ID = column("The line's id.")
-    tenant_id: ID = column("The tenant that is billed.")
-    bill_id: ID = column("The bill that it is on.")
-    integration_id: ID = column("The integration that it bills.")
-    pricing_tier_id: ID = column("The price that it was reckoned with.")
-    description: str = column("What is billed.", search=True)
-    units: Decimal = column("How many units.")
-    unit_cost: Decimal = column("The price of one unit at the time.")
-    total: Decimal = column("Units times price.")
-    metadata: JSON | None = column("How the units were counted.")
-    created_at: Timestamp = column("When it was reckoned.")
+    id: ID = column("The id of the line item.")
+    tenant_id: ID = column("The billed tenant.")
+    bill_id: ID = column("The bill of the line item.")
+    integration_id: ID = column("The billed integration.")
+    pricing_tier_id: ID = column("The pricing tier used for the calculation.")
+    description: str = column("The description of the billed item.", search=True)
+    units: Decimal = column("The number of units.")
+    unit_cost: Decimal = column("The price of one unit at the time of billing.")
+    total: Decimal = column("The number of units multiplied by the price.")
+    metadata: JSON | None = column("Data about the count of the units.")
+    created_at: Timestamp = column("The time of the calculation.")
 
 
 TENANT_BILL_LINE_ITEMS = Table(
@@ -89,40 +89,44 @@ TENANT_BILL_LINE_ITEMS = Table(
     references=(
         Reference(
             "tenant_id", "tenants", one="tenant", many="billedLineItems",
-            about_one="The tenant that is billed.", about_many="The lines of all bills of this tenant.",
+            about_one="The billed tenant.", about_many="The line items of all bills of this tenant.",
         ),
         Reference(
             "bill_id", "tenant_bills", one="bill", many="lineItems",
-            about_one="The bill that it is on.", about_many="The lines of this bill.",
+            about_one="The bill of the line item.", about_many="The line items of this bill.",
         ),
         Reference(
             "integration_id", "integrations", one="integration", many="billedLineItems",
-            about_one="The integration that it bills.",
-            about_many="The lines of the viewer's bills for this integration.",
+            about_one="The billed integration.",
+            about_many="The line items for this integration on the bills of the viewer's tenant.",
         ),
         Reference(
             "pricing_tier_id", "integration_pricing_tiers", one="pricingTier", many="billedLineItems",
-            about_one="The price that it was reckoned with.",
-            about_many="The lines that were reckoned with this price.",
+            about_one="The pricing tier used for the calculation.",
+            about_many="The line items calculated with this pricing tier.",
         ),
     ),
 )  # fmt: skip
 
 
-@strawberry.type(description="A credit, debit or discount on a tenant's bills, over a time.")
+@strawberry.type(description="A credit, debit or discount on the bills of a tenant, valid for a period.")
 class TenantBillingAdjustment:
-    id: ID = column("The adjustment's id.")
-    tenant_id: ID = column("The tenant whose bills it changes.")
-    integration_id: ID | None = column("The integration that it is for; null for the whole bill.")
-    type: AdjustmentType = column("Which way it goes.")
-    amount: Decimal = column("How much, in the bill's currency.")
-    reason: str = column("Why it was given.", search=True)
-    effective_from: Timestamp = column("When it begins to hold.")
-    effective_to: Timestamp = column("When it ceases to hold.")
-    created_by: ID | None = column("The user who gave it; null if it was no user.")
-    created_at: Timestamp = column("When it was given.")
-    updated_at: Timestamp = column("When a person or a job last changed it.")
-    deleted_at: Timestamp | None = column("When it was taken back; null while it holds.")
+    id: ID = column("The id of the adjustment.")
+    tenant_id: ID = column("The tenant whose bills are adjusted.")
+    integration_id: ID | None = column(
+        "The integration to which the adjustment applies; null for the whole bill."
+    )
+    type: AdjustmentType = column("The type of the adjustment.")
+    amount: Decimal = column("The amount, in the currency of the bill.")
+    reason: str = column("The reason for the adjustment.", search=True)
+    effective_from: Timestamp = column("The start of the validity.")
+    effective_to: Timestamp | None = column(
+        "The end of the validity; null if it never ends.", never=True, not_null=True
+    )
+    created_by: ID | None = column("The user who created the adjustment; null if no user did.")
+    created_at: Timestamp = column("The time of the creation.")
+    updated_at: Timestamp = column("The time of the last change by a person or a job.")
+    deleted_at: Timestamp | None = column("The time of the deletion; null if the row is not deleted.")
 
 
 TENANT_BILLING_ADJUSTMENTS = Table(
@@ -131,16 +135,17 @@ TENANT_BILLING_ADJUSTMENTS = Table(
     references=(
         Reference(
             "tenant_id", "tenants", one="tenant", many="billingAdjustments",
-            about_one="The tenant whose bills it changes.", about_many="The adjustments of this tenant's bills.",
+            about_one="The tenant whose bills are adjusted.",
+            about_many="The adjustments to the bills of this tenant.",
         ),
         Reference(
             "integration_id", "integrations", one="integration", many="billingAdjustments",
-            about_one="The integration that it is for.",
-            about_many="The adjustments of the viewer's bills for this integration.",
+            about_one="The integration to which the adjustment applies.",
+            about_many="The adjustments for this integration to the bills of the viewer's tenant.",
         ),
         Reference(
             "created_by", "users", one="creator", many="billingAdjustments",
-            about_one="The user who gave it.", about_many="The adjustments that this user gave.",
+            about_one="The user who created the adjustment.", about_many="The adjustments that this user created.",
         ),
     ),
 )  # fmt: skip

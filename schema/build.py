@@ -1,4 +1,4 @@
-"""The GraphQL schema, made of the declarations."""
+"""Builds the GraphQL schema from the declarations."""
 
 from graphql import GraphQLSchema
 from strawberry import Schema
@@ -10,14 +10,14 @@ from schema.scalars import SCALARS
 
 
 def build_schema() -> Schema:
-    """Make the Strawberry schema; nothing is resolved yet (see `resolvers.binding`)."""
+    """Build the Strawberry schema, without resolvers yet (see `resolvers.loaders.bindings`)."""
     return Schema(
         query=Query, mutation=Mutation, subscription=Subscription, config=StrawberryConfig(scalar_map=SCALARS)
     )
 
 
 def graphql_schema(schema: Schema) -> GraphQLSchema:
-    """The graphql-core schema inside, which documents are validated and executed against."""
-    inner = schema._schema  # noqa: SLF001 - Strawberry offers no public way to it
-    assert isinstance(inner, GraphQLSchema)  # noqa: S101 - tells mypy what Strawberry's Any is
+    """The graphql-core schema inside, which validation and execution use."""
+    inner = schema._schema  # noqa: SLF001 - Strawberry has no public access to it
+    assert isinstance(inner, GraphQLSchema)  # noqa: S101 - narrows the Any of Strawberry for mypy
     return inner

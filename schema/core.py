@@ -3,7 +3,7 @@
 import strawberry
 from strawberry.scalars import ID, JSON
 
-from schema.computed import (
+from schema.computed_columns import (
     ENABLED_COUNT,
     ENABLED_IDS,
     ENABLED_NAMES,
@@ -13,31 +13,33 @@ from schema.computed import (
     MAPPED_NAMES,
     PSA_NAME,
     TENANT_NAME,
-    at_sophos,
-    parent,
-    role,
+    parent_site_column,
+    role_column,
+    sophos_source_column,
 )
 from schema.enums import DataSourceStatus, SiteStatus, TenantStatus, UserStatus
 from schema.scalars import Timestamp
 from schema.table import Reference, Scope, Table, column
 
 
-@strawberry.type(description="A managed service provider: the owner of everything that carries its tenantId.")
+@strawberry.type(description="A managed service provider. It owns all rows with its tenantId.")
 class Tenant:
-    id: ID = column("The tenant's id.")
-    name: str = column("The company's name.", search=True)
-    status: TenantStatus = column("Whether its people may work; any but ACTIVE shuts them out at once.")
-    metadata: JSON | None = column("Free data of the dashboards about this tenant.")
+    id: ID = column("The id of the tenant.")
+    name: str = column("The name of the company.", search=True)
+    status: TenantStatus = column(
+        "The status of the tenant. Any status except ACTIVE blocks its users at once."
+    )
+    metadata: JSON | None = column("Data of the dashboards about this tenant, in any form.")
     enabled_integration_ids: list[str] | None = ENABLED_IDS.column(
-        "The integrations that it has a data source of, by their ids; sorted."
+        "The ids of the integrations of which the tenant has a data source, sorted."
     )
     enabled_integrations: list[str] | None = ENABLED_NAMES.column(
         "The names of these integrations, in the order of `enabledIntegrationIds`."
     )
-    enabled_integration_count: int | None = ENABLED_COUNT.column("How many these are.")
-    created_at: Timestamp = column("When the tenant was created.")
-    updated_at: Timestamp = column("When a person or a job last changed the tenant.")
-    deleted_at: Timestamp | None = column("When the tenant was deleted; null while it is not.")
+    enabled_integration_count: int | None = ENABLED_COUNT.column("The number of these integrations.")
+    created_at: Timestamp = column("The time when the tenant was created.")
+    updated_at: Timestamp = column("The time of the last change to the tenant by a person or a job.")
+    deleted_at: Timestamp | None = column("The time when the tenant was deleted; null if it is not deleted.")
 
 
 TENANTS = Table(
@@ -45,55 +47,63 @@ TENANTS = Table(
 )  # fmt: skip
 
 
-@strawberry.type(description="A person of a tenant, known to the identity provider under the same id.")
+@strawberry.type(description="A person of a tenant. The identity provider has the person under the same id.")
 class User:
-    id: ID = column("The identity provider's subject (for Clerk the user id).")
-    tenant_id: ID = column("The tenant that the user works for.")
-    role_id: ID = column("The role that says what the user may do.")
-    email: str = column("The e-mail address; unique in the tenant, case aside.", search=True)
-    name: str = column("The person's name.", search=True)
-    status: UserStatus = column("Whether the user may sign in.")
-    role_name: str | None = role("name").column("The name of the user's role.")
-    role_description: str | None = role("description").column("What the user's role is for.")
-    role_rights: JSON | None = role("rights").column(
-        'What the user\'s role grants: an object of `"Module.Access": true`.'
+    id: ID = column("The subject at the identity provider (the user id of Clerk).")
+    tenant_id: ID = column("The tenant of the user.")
+    role_id: ID = column("The role, which grants the rights of the user.")
+    email: str = column("The e-mail address, unique within the tenant regardless of case.", search=True)
+    name: str = column("The name of the person.", search=True)
+    status: UserStatus = column("The status of the user: whether the user may sign in.")
+    role_name: str | None = role_column("name").column("The name of the role.")
+    role_description: str | None = role_column("description").column("The description of the role.")
+    role_rights: JSON | None = role_column("rights").column(
+        'The rights that the role grants: an object of `"Module.Access": true`.'
     )
-    metadata: JSON = column("The user's preferences; `current_site` is the site chosen in the dashboard.")
-    last_activity_at: Timestamp | None = column("When the user was last seen; null if never.")
-    created_at: Timestamp = column("When the user was created or invited.")
-    updated_at: Timestamp = column("When a person or a job last changed the user.")
-    deleted_at: Timestamp | None = column("When the user was deleted; null while they are not.")
+    metadata: JSON = column(
+        "The preferences of the user. `current_site` is the site selected in the dashboard."
+    )
+    last_activity_at: Timestamp | None = column("The time of the last activity; null if there was none.")
+    created_at: Timestamp = column("The time when the user was created or invited.")
+    updated_at: Timestamp = column("The time of the last change to the user by a person or a job.")
+    deleted_at: Timestamp | None = column(
+        "The time when the user was deleted; null if the user is not deleted."
+    )
 
 
 USERS = Table(
     User, "users", one="user", many="users", module="Users",
-    also_many={"usersView": "The `users` by the name of the view that had `roleName` and its like, too."},
+    also_many={
+        "usersView": (
+            "The same list as `users`, under the name of the former view with `roleName` and similar columns."
+        )
+    },
     references=(
         Reference(
             "tenant_id", "tenants", one="tenant", many="users",
-            about_one="The tenant that the user works for.", about_many="The people of this tenant.",
+            about_one="The tenant of the user.", about_many="The users of this tenant.",
         ),
         Reference(
             "role_id", "roles", one="role", many="users",
-            about_one="The role that says what the user may do.",
-            about_many="The users of the viewer's tenant who have this role.",
+            about_one="The role, which grants the rights of the user.",
+            about_many="The users of the viewer's tenant with this role.",
         ),
     ),
 )  # fmt: skip
 
 
-@strawberry.type(description="A set of rights that users are given together.")
+@strawberry.type(description="A set of rights that users get together.")
 class Role:
-    id: ID = column("The role's id.")
+    id: ID = column("The id of the role.")
     tenant_id: ID | None = column(
-        "The tenant that made the role; null for one that is offered to every tenant."
+        "The tenant that owns the role; null for a global role, which every tenant may use."
     )
-    name: str = column("The role's name.", search=True)
-    description: str = column("What the role is for.", search=True)
-    rights: JSON = column('What it grants: an object of `"Module.Access": true`.')
-    created_at: Timestamp = column("When the role was created.")
-    updated_at: Timestamp = column("When a person or a job last changed the role.")
-    deleted_at: Timestamp | None = column("When the role was deleted; null while it is not.")
+    name: str = column("The name of the role.", search=True)
+    description: str = column("The description of the role.", search=True)
+    rights: JSON = column('The rights that the role grants: an object of `"Module.Access": true`.')
+    created_at: Timestamp = column("The time when the role was created.")
+    updated_at: Timestamp = column("The time of the last change to the role by a person or a job.")
+    deleted_at: Timestamp | None = column("The time when the role was deleted; null if it is not deleted.")
 
 
 ROLES = Table(
@@ -101,78 +111,85 @@ ROLES = Table(
     references=(
         Reference(
             "tenant_id", "tenants", one="tenant", many="roles",
-            about_one="The tenant that made the role; null for a global one.",
-            about_many="The roles that this tenant made for itself.",
+            about_one="The tenant that owns the role; null for a global role.",
+            about_many="The roles that this tenant owns.",
         ),
     ),
 )  # fmt: skip
 
 
-@strawberry.type(description="A customer, or a place of a customer, that the tenant looks after.")
+@strawberry.type(description="A customer, or a location of a customer, that the tenant manages.")
 class Site:
-    id: ID = column("The site's id. Agents' guids are made of it, so it never changes.")
-    tenant_id: ID = column("The tenant that looks after the site.")
-    name: str = column("The site's name.", search=True)
-    slug: str = column("The name in addresses; unique in the tenant.", search=True)
-    status: SiteStatus = column("Whether the site is served; agents of an archived one are turned away.")
+    id: ID = column("The id of the site. It never changes, because the guids of agents are derived from it.")
+    tenant_id: ID = column("The tenant that manages the site.")
+    name: str = column("The name of the site.", search=True)
+    slug: str = column("The name of the site in URLs, unique within the tenant.", search=True)
+    status: SiteStatus = column("The status of the site. Agents of an archived site are rejected.")
     psa_integration_id: ID | None = column(
-        "The PSA in which the site is a company; null if it is not linked."
+        "The PSA in which the site is linked to a company; null if it is not linked."
     )
-    psa_company_id: str | None = column("The company's id in that PSA.")
-    psa_parent_company_id: str | None = column("The id of that company's parent in the PSA, if it has one.")
+    psa_company_id: str | None = column("The id of the company in that PSA.")
+    psa_parent_company_id: str | None = column(
+        "The id of the company's parent in that PSA; null if there is none."
+    )
     psa_integration_name: str | None = PSA_NAME.column("The name of that PSA.")
-    parent_id: ID | None = parent("id").column(
-        "The site that is this one's parent in the PSA: its company is this one's parent company. Of HaloPSA, which "
-        "numbers clients and sites apart, only a site that is linked to the client itself."
+    parent_id: ID | None = parent_site_column("id").column(
+        "The parent site: its company is the parent of this site's company in the PSA. HaloPSA numbers "
+        "clients and sites separately. There the parent is a site that is linked to the client itself."
     )
-    parent_name: str | None = parent("name").column("The name of the site that is its parent in the PSA.")
-    parent_slug: str | None = parent("slug").column("The slug of the site that is its parent in the PSA.")
-    tenant_name: str | None = TENANT_NAME.column("The name of the tenant that looks after the site.")
+    parent_name: str | None = parent_site_column("name").column("The name of the parent site.")
+    parent_slug: str | None = parent_site_column("slug").column("The slug of the parent site.")
+    tenant_name: str | None = TENANT_NAME.column("The name of the tenant that manages the site.")
     mapped_integration_ids: list[str] | None = MAPPED_IDS.column(
-        "The integrations that serve the site, by their ids, sorted: by a data source of its own, or by one that is "
-        "mapped to it."
+        "The ids of the integrations that serve the site, sorted. They serve it by a data source of the site "
+        "or by one that is mapped to it."
     )
     mapped_integrations: list[str] | None = MAPPED_NAMES.column(
         "The names of these integrations, in the order of `mappedIntegrationIds`."
     )
-    mapped_integration_count: int | None = MAPPED_COUNT.column("How many these are.")
+    mapped_integration_count: int | None = MAPPED_COUNT.column("The number of these integrations.")
     is_linked: bool | None = IS_AT_SOPHOS.column(
-        "Whether it is linked to a tenant of Sophos Central: has a `sophos-partner` data source of its own."
+        "Whether the site is linked to a tenant of Sophos Central: it has a `sophos-partner` data source of "
+        "its own."
     )
-    linked_tenant_id: str | None = at_sophos("external_id").column("The id of that tenant of Sophos Central.")
-    linked_tenant_name: str | None = at_sophos("metadata ->> 'name'").column(
-        "The name of that tenant of Sophos Central."
+    linked_tenant_id: str | None = sophos_source_column("external_id").column(
+        "The id of the linked tenant of Sophos Central."
     )
-    linked_tenant_api_host: str | None = at_sophos("metadata ->> 'apiHost'").column(
-        "Where the API of that tenant of Sophos Central is reached."
+    linked_tenant_name: str | None = sophos_source_column("metadata ->> 'name'").column(
+        "The name of the linked tenant of Sophos Central."
     )
-    data_source_status: DataSourceStatus | None = at_sophos("status").column(
-        "Whether the site's `sophos-partner` data source works."
+    linked_tenant_api_host: str | None = sophos_source_column("metadata ->> 'apiHost'").column(
+        "The API host of the linked tenant of Sophos Central."
     )
-    mapped_at: Timestamp | None = at_sophos("created_at").column(
-        "When the site was linked to that tenant of Sophos Central."
+    data_source_status: DataSourceStatus | None = sophos_source_column("status").column(
+        "The status of the site's `sophos-partner` data source."
     )
-    metadata: JSON | None = column("Free data of the dashboards about this site.")
-    created_at: Timestamp = column("When the site was created.")
-    updated_at: Timestamp = column("When a person or a job last changed the site.")
-    deleted_at: Timestamp | None = column("When the site was deleted; null while it is not.")
+    mapped_at: Timestamp | None = sophos_source_column("created_at").column(
+        "The time when the site was linked to the tenant of Sophos Central."
+    )
+    metadata: JSON | None = column("Data of the dashboards about this site, in any form.")
+    created_at: Timestamp = column("The time when the site was created.")
+    updated_at: Timestamp = column("The time of the last change to the site by a person or a job.")
+    deleted_at: Timestamp | None = column("The time when the site was deleted; null if it is not deleted.")
 
 
 SITES = Table(
     Site, "sites", one="site", many="sites", module="Sites", also_by={"siteBySlug": "slug"},
     also_many={
-        "sitesView": "The `sites` by the name of the view that had `psaIntegrationName`, `parentName` and their like "
-        "beside their columns."
+        "sitesView": (
+            "The same list as `sites`, under the name of the former view with `psaIntegrationName`, "
+            "`parentName` and similar columns."
+        )
     },
     references=(
         Reference(
             "tenant_id", "tenants", one="tenant", many="sites",
-            about_one="The tenant that looks after the site.", about_many="The sites that this tenant looks after.",
+            about_one="The tenant that manages the site.", about_many="The sites that this tenant manages.",
         ),
         Reference(
             "psa_integration_id", "integrations", one="psaIntegration", many="psaSites",
-            about_one="The PSA in which the site is a company.",
-            about_many="The viewer's sites that are companies in this PSA.",
+            about_one="The PSA in which the site is linked to a company.",
+            about_many="The sites of the viewer's tenant that are linked to a company in this PSA.",
         ),
     ),
 )  # fmt: skip

@@ -1,44 +1,56 @@
-"""Entities: what integrations bring, normalised, and how one belongs to another."""
+"""Entities: the normalized data of integrations, and the relationships between entities."""
 
 import strawberry
 from strawberry.scalars import ID, JSON
 
-from schema.computed import IS_COMPANY_LINKED, linked_site, normalized
+from schema.computed_columns import IS_COMPANY_LINKED, linked_site_column, normalized_text
 from schema.enums import SiteStatus
 from schema.scalars import Timestamp
 from schema.table import Reference, Scope, Table, column
 
 
 @strawberry.type(
-    description="A thing that an integration told of: a company, an endpoint, a ticket, an identity, ..."
+    description="An object that an integration delivered: a company, an endpoint, a ticket, an identity, ..."
 )
 class Entity:
-    id: ID = column("The entity's id.")
-    tenant_id: ID = column("The tenant whose data it is.")
-    integration_id: ID = column("The integration that it came through.")
-    data_source_id: ID = column("The data source that it came from.")
-    site_id: ID | None = column("The site that it belongs to, where that is known.")
-    entity_type: str = column("What it is: companies, sites, endpoints, identities, groups, tickets, ...")
-    external_id: str = column("Its id at the vendor; unique with data source and type.", search=True)
-    data_hash: str = column("A hash of the raw data; unchanged data is not written again.", order=False)
-    raw_data: JSON = column("What the vendor sent.")
-    normalized_data: JSON = column("The same in our words, alike for all vendors of an entity type.")
-    name: str | None = normalized("name").column("The `name` in its normalized data; null if that has none.")
-    external_parent_id: str | None = normalized("externalParentId").column(
-        "The `externalParentId` in its normalized data: the vendor's id of a company's parent; null if that has none."
+    id: ID = column("The id of the entity.")
+    tenant_id: ID = column("The tenant that owns the data.")
+    integration_id: ID = column("The integration that delivered it.")
+    data_source_id: ID = column("The data source that delivered it.")
+    site_id: ID | None = column("The site to which it belongs; null if it is unknown.")
+    entity_type: str = column(
+        "The type of the entity: companies, sites, endpoints, identities, groups, tickets, ..."
+    )
+    external_id: str = column("The id at the vendor, unique per data source and type.", search=True)
+    data_hash: str = column("A hash of the raw data. Unchanged data is not written again.", order=False)
+    raw_data: JSON = column("The data as the vendor sent it.")
+    normalized_data: JSON = column(
+        "The data in our format, which is the same for all vendors of an entity type."
+    )
+    name: str | None = normalized_text("name").column(
+        "The `name` in the normalized data; null if there is none."
+    )
+    external_parent_id: str | None = normalized_text("externalParentId").column(
+        "The `externalParentId` in the normalized data: the vendor's id of the parent company; null if there "
+        "is none."
     )
     is_linked: bool | None = IS_COMPANY_LINKED.column(
-        "Whether it is a company of a PSA that a site is linked to, by `psaIntegrationId` and `psaCompanyId`."
+        "Whether it is a company of a PSA to which a site is linked, by `psaIntegrationId` and "
+        "`psaCompanyId`."
     )
-    linked_site_id: ID | None = linked_site("id").column("The site that is linked to it; null if none is.")
-    linked_site_name: str | None = linked_site("name").column("The name of the site that is linked to it.")
-    linked_site_slug: str | None = linked_site("slug").column("The slug of the site that is linked to it.")
-    linked_site_status: SiteStatus | None = linked_site("status").column(
-        "Whether the site that is linked to it is served."
+    linked_site_id: ID | None = linked_site_column("id").column(
+        "The id of the linked site; null if there is none."
     )
-    created_at: Timestamp = column("When it was first seen.")
-    updated_at: Timestamp = column("When its data last changed.")
-    deleted_at: Timestamp | None = column("When it was gone from the vendor; null while it is there.")
+    linked_site_name: str | None = linked_site_column("name").column("The name of the linked site.")
+    linked_site_slug: str | None = linked_site_column("slug").column("The slug of the linked site.")
+    linked_site_status: SiteStatus | None = linked_site_column("status").column(
+        "The status of the linked site."
+    )
+    created_at: Timestamp = column("The time when it was first delivered.")
+    updated_at: Timestamp = column("The time when the data last changed.")
+    deleted_at: Timestamp | None = column(
+        "The time when it no longer existed at the vendor; null while it exists."
+    )
 
 
 ENTITIES = Table(
@@ -46,39 +58,44 @@ ENTITIES = Table(
     references=(
         Reference(
             "tenant_id", "tenants", one="tenant", many="entities",
-            about_one="The tenant whose data it is.", about_many="All entities of this tenant.",
+            about_one="The tenant that owns the data.", about_many="All entities of this tenant.",
         ),
         Reference(
             "integration_id", "integrations", one="integration", many="entities",
-            about_one="The integration that it came through.",
-            about_many="The viewer's entities that came through this integration.",
+            about_one="The integration that delivered it.",
+            about_many="The entities of the viewer's tenant that this integration delivered.",
         ),
         Reference(
             "data_source_id", "data_sources", one="dataSource", many="entities",
-            about_one="The data source that it came from.", about_many="The entities that came from it.",
+            about_one="The data source that delivered it.",
+            about_many="The entities that this data source delivered.",
         ),
         Reference(
             "site_id", "sites", one="site", many="entities",
-            about_one="The site that it belongs to.", about_many="The entities that belong to this site.",
+            about_one="The site to which it belongs.", about_many="The entities that belong to this site.",
         ),
     ),
 )  # fmt: skip
 
 
 @strawberry.type(
-    description="A thing that an integration told of and that is the same for all tenants: a licence plan, ..."
+    description="An object that an integration delivered and that is the same for all tenants: a license plan, ..."
 )
 class GlobalEntity:
-    id: ID = column("The entity's id.")
-    integration_id: ID = column("The integration that it came through.")
-    entity_type: str = column("What it is.")
-    external_id: str = column("Its id at the vendor; unique with integration and type.", search=True)
-    data_hash: str = column("A hash of the raw data; unchanged data is not written again.", order=False)
-    raw_data: JSON = column("What the vendor sent.")
-    normalized_data: JSON = column("The same in our words, alike for all vendors of an entity type.")
-    created_at: Timestamp = column("When it was first seen.")
-    updated_at: Timestamp = column("When its data last changed.")
-    deleted_at: Timestamp | None = column("When it was gone from the vendor; null while it is there.")
+    id: ID = column("The id of the entity.")
+    integration_id: ID = column("The integration that delivered it.")
+    entity_type: str = column("The type of the entity.")
+    external_id: str = column("The id at the vendor, unique per integration and type.", search=True)
+    data_hash: str = column("A hash of the raw data. Unchanged data is not written again.", order=False)
+    raw_data: JSON = column("The data as the vendor sent it.")
+    normalized_data: JSON = column(
+        "The data in our format, which is the same for all vendors of an entity type."
+    )
+    created_at: Timestamp = column("The time when it was first delivered.")
+    updated_at: Timestamp = column("The time when the data last changed.")
+    deleted_at: Timestamp | None = column(
+        "The time when it no longer existed at the vendor; null while it exists."
+    )
 
 
 GLOBAL_ENTITIES = Table(
@@ -87,26 +104,26 @@ GLOBAL_ENTITIES = Table(
     references=(
         Reference(
             "integration_id", "integrations", one="integration", many="globalEntities",
-            about_one="The integration that it came through.",
-            about_many="The things that this integration tells all tenants alike.",
+            about_one="The integration that delivered it.",
+            about_many="The objects that this integration delivers for all tenants.",
         ),
     ),
 )  # fmt: skip
 
 
 @strawberry.type(
-    description="That one entity belongs to another: an identity to a group, an endpoint to a company."
+    description="A relationship between two entities: an identity belongs to a group, an endpoint to a company."
 )
 class EntityRelationship:
-    id: ID = column("The relationship's id.")
+    id: ID = column("The id of the relationship.")
     tenant_id: ID = column("The tenant of both entities.")
-    parent_entity_id: ID = column("The entity that the other belongs to.")
-    child_entity_id: ID = column("The entity that belongs to the other.")
-    relationship_type: str = column("How they belong together: member, contains, assigned, ...")
-    metadata: JSON | None = column("What more is known of it.")
-    created_at: Timestamp = column("When it was first seen.")
-    updated_at: Timestamp = column("When it last changed.")
-    deleted_at: Timestamp | None = column("When it ended; null while it holds.")
+    parent_entity_id: ID = column("The parent: the entity to which the child belongs.")
+    child_entity_id: ID = column("The child: the entity that belongs to the parent.")
+    relationship_type: str = column("The type of the relationship: member, contains, assigned, ...")
+    metadata: JSON | None = column("Further data about it.")
+    created_at: Timestamp = column("The time when it was first delivered.")
+    updated_at: Timestamp = column("The time of the last change.")
+    deleted_at: Timestamp | None = column("The time when it ended; null while it exists.")
 
 
 ENTITY_RELATIONSHIPS = Table(
@@ -115,17 +132,18 @@ ENTITY_RELATIONSHIPS = Table(
     references=(
         Reference(
             "tenant_id", "tenants", one="tenant", many="entityRelationships",
-            about_one="The tenant of both entities.", about_many="How this tenant's entities belong together.",
+            about_one="The tenant of both entities.",
+            about_many="The relationships between the entities of this tenant.",
         ),
         Reference(
             "parent_entity_id", "entities", one="parent", many="children", by=("relationship_type",),
-            about_one="The entity that the other belongs to.",
-            about_many="What belongs to this entity; each relationship leads to its `child`.",
+            about_one="The parent: the entity to which the child belongs.",
+            about_many="The relationships in which this entity is the parent.",
         ),
         Reference(
             "child_entity_id", "entities", one="child", many="parents", by=("relationship_type",),
-            about_one="The entity that belongs to the other.",
-            about_many="What this entity belongs to; each relationship leads to its `parent`.",
+            about_one="The child: the entity that belongs to the parent.",
+            about_many="The relationships in which this entity is the child.",
         ),
     ),
 )  # fmt: skip

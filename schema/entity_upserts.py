@@ -9,96 +9,104 @@ from strawberry.scalars import ID, JSON
 from core.limits import DATA_HASH_MAX_CHARS, EXTERNAL_ID_MAX_CHARS, UPSERT_ITEMS_MAX
 from schema.connections import argument
 from schema.mutation_field import Arguments, MutationField
-from services.batches import UpsertResult
-from services.entities import EntityItem, EntityKey, upsert_entities
-from services.entity_relationships import RelationshipItem, upsert_relationships
-from services.writes.complaints import pythonic
-from services.writes.writing import Writing
+from services.entities.entity_upserts import EntityItem, EntityKey, upsert_entities
+from services.entities.relationship_upserts import RelationshipItem, upsert_relationships
+from services.entities.upsert_batch import UpsertResult
+from services.writes.validation_errors import to_python_names
+from services.writes.write_context import WriteContext
 
-_SOURCE: Final = "The data source that delivers them."
+_SOURCE: Final = "The id of the data source that delivers the entities."
 
 
-@strawberry.input(description="An entity as its vendor delivers it, whole: what is left out is not so.")
+@strawberry.input(description="A complete entity as the vendor delivers it. An omitted field is empty.")
 class EntityItemInput:
-    entity_type: str = strawberry.field(description="companies, sites, endpoints, identities, tickets, ...")
-    external_id: str = strawberry.field(
-        description=f"Its id at the vendor, {EXTERNAL_ID_MAX_CHARS} characters at most. "
-        "With the type it says which entity of the data source it is."
+    entity_type: str = strawberry.field(
+        description="The type of the entity: companies, sites, endpoints, identities, tickets, ..."
     )
-    raw_data: JSON = strawberry.field(description="What the vendor delivers.")
+    external_id: str = strawberry.field(
+        description=f"The id at the vendor, at most {EXTERNAL_ID_MAX_CHARS} characters. Type and id together "
+        "identify the entity within its data source."
+    )
+    raw_data: JSON = strawberry.field(description="The data as the vendor delivers it.")
     normalized_data: JSON | None = strawberry.field(
-        default=strawberry.UNSET, description="The same in the form of its type; empty if left out."
+        default=strawberry.UNSET, description="The data in the format of the type; empty if omitted."
     )
     site_id: ID | None = strawberry.field(
-        default=strawberry.UNSET, description="The site that it belongs to."
+        default=strawberry.UNSET, description="The id of the site to which it belongs."
     )
     data_hash: str | None = strawberry.field(
         default=strawberry.UNSET,
-        description="What tells that it has changed: where it is what it was, and the site is, nothing is written. "
-        f"{DATA_HASH_MAX_CHARS} characters at most; made of `rawData`, and of nothing else, if left out.",
+        description=(
+            f"The hash that detects changes, at most {DATA_HASH_MAX_CHARS} characters. Nothing is written if "
+            "the hash and the site are unchanged. If omitted, the hash is derived from `rawData` only."
+        ),
     )
 
 
-@strawberry.input(description="What a data source delivers.")
+@strawberry.input(description="The entities that a data source delivers.")
 class UpsertEntitiesInput:
     data_source_id: ID = strawberry.field(description=_SOURCE)
-    items: list[EntityItemInput] = strawberry.field(description=f"The entities, {UPSERT_ITEMS_MAX} at most.")
+    items: list[EntityItemInput] = strawberry.field(description=f"The entities, at most {UPSERT_ITEMS_MAX}.")
 
 
 @strawberry.input(
-    description="That one entity of a data source has another, whole: what is left out is not so."
+    description="A complete relationship between two entities of a data source. An omitted field is empty."
 )
 class EntityRelationshipItemInput:
-    parent_type: str = strawberry.field(description="The type of the one that has the other.")
-    parent_external_id: str = strawberry.field(description="Its id at the vendor.")
-    child_type: str = strawberry.field(description="The type of the one that the other has.")
-    child_external_id: str = strawberry.field(description="Its id at the vendor.")
-    relationship_type: str = strawberry.field(description="How the two hang together: member, contains, ...")
-    metadata: JSON | None = strawberry.field(default=strawberry.UNSET, description="What is known of it.")
+    parent_type: str = strawberry.field(description="The type of the parent.")
+    parent_external_id: str = strawberry.field(description="The id of the parent at the vendor.")
+    child_type: str = strawberry.field(description="The type of the child.")
+    child_external_id: str = strawberry.field(description="The id of the child at the vendor.")
+    relationship_type: str = strawberry.field(
+        description="The type of the relationship: member, contains, ..."
+    )
+    metadata: JSON | None = strawberry.field(default=strawberry.UNSET, description="Further data about it.")
 
 
-@strawberry.input(description="How the entities of a data source hang together.")
+@strawberry.input(description="The relationships between the entities of a data source.")
 class UpsertEntityRelationshipsInput:
-    data_source_id: ID = strawberry.field(description="The data source that delivers both ends.")
+    data_source_id: ID = strawberry.field(
+        description="The id of the data source that delivers both entities."
+    )
     items: list[EntityRelationshipItemInput] = strawberry.field(
-        description=f"The relationships, {UPSERT_ITEMS_MAX} at most."
+        description=f"The relationships, at most {UPSERT_ITEMS_MAX}."
     )
 
 
-@strawberry.type(description="An item that was not written; the others were.")
+@strawberry.type(description="An item that was rejected. The other items were written.")
 class UpsertRejection:
-    index: int = strawberry.field(description="Its place among the items, from 0.")
+    index: int = strawberry.field(description="The index of the item, from 0.")
     external_id: str = strawberry.field(
-        description="The external id that it came with; of a relationship the child's."
+        description="The external id of the item; for a relationship the external id of the child."
     )
-    reason: str = strawberry.field(description="Why.")
+    reason: str = strawberry.field(description="The reason.")
 
 
-@strawberry.type(description="What came of the items; the four together are all of them.")
+@strawberry.type(description="The outcome of the items. The four counts add up to the number of items.")
 class UpsertPayload:
-    created: int = strawberry.field(description="How many were not there.")
-    updated: int = strawberry.field(
-        description="How many were there otherwise, or deleted: these are there again."
+    created: int = strawberry.field(description="The number of created items.")
+    updated: int = strawberry.field(description="The number of updated items, including restored rows.")
+    unchanged: int = strawberry.field(
+        description="The number of unchanged items. Their rows were not written."
     )
-    unchanged: int = strawberry.field(description="How many were there just so; their rows were not touched.")
-    rejected: list[UpsertRejection] = strawberry.field(description="What cannot be written, and why.")
+    rejected: list[UpsertRejection] = strawberry.field(description="The rejected items with the reason.")
 
 
-def _items(given: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """The items by our names; a null is what was left out."""
+def _iter_items(given: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The items with Python names; a null counts as an omitted value."""
     for item in given["items"]:
-        yield {name: value for name, value in pythonic(item).items() if value is not None}
+        yield {name: value for name, value in to_python_names(item).items() if value is not None}
 
 
-async def _entities(writing: Writing, given: Arguments) -> UpsertResult:
-    writing.require("Entities.Write", "Writing entities")
-    items = [EntityItem(**{"raw_data": None, **item}) for item in _items(given["input"])]
+async def _upsert_entities(writing: WriteContext, given: Arguments) -> UpsertResult:
+    writing.require_right("Entities.Write", "Writing entities")
+    items = [EntityItem(**{"raw_data": None, **item}) for item in _iter_items(given["input"])]
     source = given["input"]["data_source_id"]
-    return await upsert_entities(writing.transaction, writing.tenant(), source, items)
+    return await upsert_entities(writing.transaction, writing.require_tenant(), source, items)
 
 
-async def _relationships(writing: Writing, given: Arguments) -> UpsertResult:
-    writing.require("Entities.Write", "Writing relationships of entities")
+async def _upsert_relationships(writing: WriteContext, given: Arguments) -> UpsertResult:
+    writing.require_right("Entities.Write", "Writing relationships of entities")
     items = [
         RelationshipItem(
             EntityKey(item["parent_type"], item["parent_external_id"]),
@@ -106,31 +114,31 @@ async def _relationships(writing: Writing, given: Arguments) -> UpsertResult:
             item["relationship_type"],
             item.get("metadata"),
         )
-        for item in _items(given["input"])
+        for item in _iter_items(given["input"])
     ]
     source = given["input"]["data_source_id"]
-    return await upsert_relationships(writing.transaction, writing.tenant(), source, items)
+    return await upsert_relationships(writing.transaction, writing.require_tenant(), source, items)
 
 
 _ABOUT: Final = (
-    f"Up to {UPSERT_ITEMS_MAX} at once, each created, updated, restored, or left alone if nothing has changed. "
-    "Each that is written has its row in `events_log`. Of doubles the last one counts. "
-    "Takes the right `Entities.Write`."
+    f"A call takes up to {UPSERT_ITEMS_MAX} items. Each item is created, updated or restored; an unchanged "
+    "item is not written. Each written item has a row in `events_log`. If an item occurs twice, the last "
+    "one counts. Requires the right `Entities.Write`."
 )
 
 ENTITY_UPSERTS: Final = (
     MutationField(
         name="upsertEntities",
-        about=f"Write the entities that a data source delivers. {_ABOUT}",
-        arguments=[argument("input", UpsertEntitiesInput, "What it delivers.")],
-        run=_entities,
+        about=f"Writes the entities that a data source delivers. {_ABOUT}",
+        arguments=[argument("input", UpsertEntitiesInput, "The delivered items.")],
+        run=_upsert_entities,
         payload=UpsertPayload,
     ),
     MutationField(
         name="upsertEntityRelationships",
-        about=f"Write how a data source's entities hang together. {_ABOUT}",
-        arguments=[argument("input", UpsertEntityRelationshipsInput, "What it delivers.")],
-        run=_relationships,
+        about=f"Writes the relationships between the entities of a data source. {_ABOUT}",
+        arguments=[argument("input", UpsertEntityRelationshipsInput, "The delivered items.")],
+        run=_upsert_relationships,
         payload=UpsertPayload,
     ),
 )

@@ -1,6 +1,6 @@
-"""The enums, described: GraphQL sees the UPPER_CASE names, the database the lower-case values.
+"""The enums with descriptions. GraphQL shows the UPPER_CASE names, the database stores the lower-case values.
 
-Declarations import their enums from here, so that they are described before Strawberry meets them.
+Declarations import their enums from here, so that the enums have descriptions before Strawberry uses them.
 """
 
 from enum import Enum, StrEnum
@@ -8,12 +8,13 @@ from typing import Final
 
 import strawberry
 
-from core.viewer import ViewerKind
+from core.auth.viewer import ViewerKind
 from models.enums import (
     AdjustmentType,
     AuditAction,
     AuditActor,
     BillStatus,
+    CredentialKind,
     DataSourceStatus,
     EventStatus,
     HealthResourceType,
@@ -29,7 +30,7 @@ def describe(enum: type[Enum], about: str, **values: str) -> None:
     """Make `enum` a GraphQL enum; `values` describes every member by its name.
 
     Raises:
-        ValueError: A member is not described, or a description has no member.
+        ValueError: A member has no description, or a description has no member.
     """
     if set(values) != set(enum.__members__):
         raise ValueError(f"{enum.__name__} has {sorted(enum.__members__)}, described are {sorted(values)}")
@@ -39,117 +40,136 @@ def describe(enum: type[Enum], about: str, **values: str) -> None:
 
 
 class Direction(StrEnum):
-    """Which way a list runs."""
+    """The direction of a list's order."""
 
     ASC = "asc"
     DESC = "desc"
 
 
 class Nulls(StrEnum):
-    """Where rows without a value stand in a list."""
+    """The position of rows without a value in a list."""
 
     FIRST = "first"
     LAST = "last"
 
 
-describe(Direction, "Which way a list runs.", ASC="The smallest first.", DESC="The largest first.")
-describe(Nulls, "Where rows without a value stand.", FIRST="Before all others.", LAST="After all others.")
+describe(
+    Direction,
+    "The direction of an order.",
+    ASC="Ascending: the smallest value first.",
+    DESC="Descending: the largest value first.",
+)
+describe(
+    Nulls,
+    "The position of rows without a value.",
+    FIRST="Before all other rows.",
+    LAST="After all other rows.",
+)
 describe(
     ViewerKind,
-    "What kind of caller is asking.",
-    USER="A person, signed in at the identity provider.",
-    PLATFORM="The operator of this server, by a service token.",
+    "The kind of a caller.",
+    USER="A person who is signed in at the identity provider.",
+    PLATFORM="The operator of this server, with a service token.",
+    INVITED="A person without a user, who may accept an invitation.",
 )
 describe(
     TenantStatus,
-    "Whether a tenant's people may work.",
-    ACTIVE="They may.",
-    INACTIVE="The tenant has left; nobody may sign in.",
-    SUSPENDED="The tenant is barred for now; nobody may sign in.",
+    "The status of a tenant.",
+    ACTIVE="Its users may sign in.",
+    INACTIVE="The tenant has left. Its users may not sign in.",
+    SUSPENDED="The tenant is blocked temporarily. Its users may not sign in.",
 )
 describe(
     UserStatus,
-    "Whether a user may sign in.",
-    ACTIVE="They may.",
-    INACTIVE="They were switched off.",
-    PENDING="They were invited and have not signed in yet.",
+    "The status of a user.",
+    ACTIVE="The user may sign in.",
+    INACTIVE="The user was deactivated and may not sign in.",
+    PENDING="The user was invited and has not signed in yet.",
 )
 describe(
     SiteStatus,
-    "Whether a site is served.",
-    ACTIVE="It is.",
-    INACTIVE="It is not at the moment.",
-    ARCHIVED="It is kept for the record; its agents are turned away.",
+    "The status of a site.",
+    ACTIVE="The site is in service.",
+    INACTIVE="The site is out of service at the moment.",
+    ARCHIVED="The site is kept for the record. Its agents are rejected.",
 )
 describe(
     DataSourceStatus,
-    "Whether a data source works.",
-    ACTIVE="It does.",
-    INACTIVE="It was switched off.",
-    ERROR="It failed: wrong or expired credentials, or a fault at the vendor.",
+    "The status of a data source.",
+    ACTIVE="The data source works.",
+    INACTIVE="The data source was disabled.",
+    ERROR="The data source failed: wrong or expired credentials, or a fault at the vendor.",
 )
 describe(
     JobStatus,
-    "How far a job is.",
-    PENDING="It waits for its time, or for its next try.",
-    RUNNING="It is at work.",
-    COMPLETED="It ended well.",
-    FAILED="It failed and is not tried again.",
+    "The status of a job.",
+    PENDING="The job waits for its scheduled time or its next retry.",
+    RUNNING="The job is running.",
+    COMPLETED="The job succeeded.",
+    FAILED="The job failed, and there is no further retry.",
 )
 describe(
     EventStatus,
-    "How far the handling of an event is.",
-    PENDING="It has not begun.",
-    PROCESSING="It is at work.",
-    COMPLETED="It ended well.",
-    FAILED="It failed.",
+    "The status of the processing of an event.",
+    PENDING="The processing has not begun.",
+    PROCESSING="The processing is in progress.",
+    COMPLETED="The processing succeeded.",
+    FAILED="The processing failed.",
 )
 describe(
     HealthStatus,
-    "How a resource is doing.",
-    HEALTHY="The last check was well.",
-    DEGRADED="The last check failed, but not often enough to be down.",
-    DOWN="It failed several times in a row.",
+    "The health of a resource.",
+    HEALTHY="The last check succeeded.",
+    DEGRADED="The last check failed, but there were too few failures for DOWN.",
+    DOWN="Several checks in a row failed.",
 )
 describe(
     HealthResourceType,
-    "What a health check can look at.",
+    "The kind of a resource with a health check.",
     AGENT="An agent on a client device.",
     DATA_SOURCE="A data source.",
     SITE="A site.",
     SCHEDULED_JOB="A background job.",
-    INTEGRATION="An integration, for the tenant.",
+    INTEGRATION="An integration, as the tenant uses it.",
 )
 describe(
     AuditActor,
-    "What kind of actor changed a row.",
+    "The kind of the actor who changed a row.",
     USER="A person.",
     AGENT="An agent on a client device.",
-    PLATFORM="The operator, by a service token.",
+    PLATFORM="The operator, with a service token.",
     SYSTEM="The server itself.",
 )
 describe(
     AuditAction,
-    "What was done to a row.",
-    CREATE="It was created.",
-    UPDATE="It was changed.",
-    DELETE="It was deleted; most rows can be restored.",
-    RESTORE="It was brought back.",
+    "The kind of a change.",
+    CREATE="The row was created.",
+    UPDATE="The row was updated.",
+    DELETE="The row was deleted. Most rows can be restored.",
+    RESTORE="The row was restored.",
 )
 describe(
     BillStatus,
-    "How far a bill is.",
-    DRAFT="It may still change.",
-    FINALIZED="It is final and due.",
-    PAID="It was paid.",
-    CANCELLED="It was cancelled; the period may be billed anew.",
+    "The status of a bill.",
+    DRAFT="The bill may still change.",
+    FINALIZED="The bill is final and due.",
+    PAID="The bill was paid.",
+    CANCELLED="The bill was cancelled. The period may be billed again.",
 )
 describe(
     AdjustmentType,
-    "Which way an adjustment goes.",
-    CREDIT="It lowers the bill by an amount.",
-    DEBIT="It raises the bill by an amount.",
-    DISCOUNT="It lowers the bill by an agreed reduction.",
+    "The type of an adjustment.",
+    CREDIT="Reduces the bill by an amount.",
+    DEBIT="Increases the bill by an amount.",
+    DISCOUNT="Reduces the bill by an agreed discount.",
+)
+describe(
+    CredentialKind,
+    "The kind of an issued credential.",
+    ENROLLMENT="A token with which agents enroll at a site.",
+    AGENT="A token with which an agent checks in.",
+    INVITATION="A code with which an invited person accepts the invitation.",
+    PLATFORM="A token with which the operator acts as the platform.",
 )
 
 PRODUCT_ENUMS: Final[tuple[type[StrEnum], ...]] = (
@@ -165,8 +185,9 @@ PRODUCT_ENUMS: Final[tuple[type[StrEnum], ...]] = (
     AuditAction,
     BillStatus,
     AdjustmentType,
+    CredentialKind,
 )
-"""The enums that columns hold."""
+"""The enums of columns."""
 
 __all__ = [
     "PRODUCT_ENUMS",
@@ -174,6 +195,7 @@ __all__ = [
     "AuditAction",
     "AuditActor",
     "BillStatus",
+    "CredentialKind",
     "DataSourceStatus",
     "Direction",
     "EventStatus",

@@ -1,6 +1,6 @@
-"""What lists can be filtered and ordered by: one operator input a scalar, one filter and one order a table.
+"""Filters and orders of lists: one operator input per scalar, one filter and one order per table.
 
-`Nested` filters reach over to-one relations: `{ site: { name: { contains: "acme" } } }` on agents.
+`Nested` filters cross to-one relations: `{ site: { name: { contains: "acme" } } }` on agents.
 """
 
 from collections.abc import Mapping
@@ -14,30 +14,38 @@ from strawberry.scalars import ID, JSON
 from strawberry.tools import create_type
 from strawberry.types.enum import EnumValue
 from strawberry.types.field import StrawberryField
-from strawberry.utils.str_converters import to_camel_case
 
+from core.case_conversion import to_camel_case
 from schema.enums import PRODUCT_ENUMS, Direction, Nulls
 from schema.scalars import Timestamp
-from schema.table import Kind, Table, list_of, or_null
+from schema.table import Kind, Table, list_of, nullable
 from schema.tables import BY_NAME, LISTED
 
 _EQUALITY: Final = {
-    "eq": "Is this value; null: has no value.",
-    "neq": "Is not this value, or has none; null: has a value.",
+    "eq": "Equal to this value; null matches rows without a value.",
+    "neq": "Not equal to this value, or without a value; null matches rows with a value.",
 }
-_MEMBERSHIP: Final = {"in": "Is one of these.", "not_in": "Is none of these, or has no value."}
+_MEMBERSHIP: Final = {
+    "in": "Equal to one of these values.",
+    "not_in": "Equal to none of these values, or without a value.",
+}
 _COMPARISON: Final = {
-    "gt": "Is greater than this.",
-    "gte": "Is this or greater.",
-    "lt": "Is less than this.",
-    "lte": "Is this or less.",
+    "gt": "Greater than this value.",
+    "gte": "Greater than or equal to this value.",
+    "lt": "Less than this value.",
+    "lte": "Less than or equal to this value.",
 }
 _MATCHING: Final = {
-    "contains": "Contains this text, case aside.",
-    "starts_with": "Begins with this text, case aside.",
-    "ends_with": "Ends with this text, case aside.",
+    "contains": "Contains this text. Ignores case.",
+    "starts_with": "Starts with this text. Ignores case.",
+    "ends_with": "Ends with this text. Ignores case.",
 }
-_IS_NULL: Final = "True: has no value. False: has one."
+_ALL_MATCH: Final = "At least one operator must be given, and all that are given must match."
+_IS_NULL: Final = "True matches rows without a value, false matches rows with one."
+_NEVER: Final = (
+    "A time that is null because it means never counts as no value for null and `isNull`. For all other operators "
+    "it is 9007199254740991, later than every other time."
+)
 
 
 def input_field(name: str, annotation: object, about: str) -> StrawberryField:
@@ -51,9 +59,9 @@ def input_field(name: str, annotation: object, about: str) -> StrawberryField:
     )
 
 
-def _operators(name: str, value: Any, about: str, *groups: Mapping[str, str]) -> type:
+def _build_operators(name: str, value: Any, about: str, *groups: Mapping[str, str]) -> type:
     fields = [
-        input_field(operator, or_null(list_of(value) if group is _MEMBERSHIP else value), words)
+        input_field(operator, nullable(list_of(value) if group is _MEMBERSHIP else value), words)
         for group in groups
         for operator, words in group.items()
     ]
@@ -62,64 +70,85 @@ def _operators(name: str, value: Any, about: str, *groups: Mapping[str, str]) ->
     )
 
 
-@strawberry.input(description="A place inside of a JSON value, and what must stand there.")
+@strawberry.input(description="A path into a JSON value, and the value to compare.")
 class JSONPathFilter:
     """The input of `JSONFilter.at`."""
 
     path: list[str] = strawberry.field(
-        description='Keys and list positions from the outside in: `["os", "name"]`.'
+        description='Keys and list indexes from the outside to the inside: `["os", "name"]`.'
     )
-    eq: JSON = strawberry.field(description="What must stand there.")
+    eq: JSON = strawberry.field(description="The value at this path.")
 
 
 _ALL: Final = (_EQUALITY, _MEMBERSHIP, _COMPARISON)
 
 OPERATORS: Final[Mapping[Kind, type]] = {
-    Kind.ID: _operators("IDFilter", ID, "Compares an id.", _EQUALITY, _MEMBERSHIP),
-    Kind.TEXT: _operators("StringFilter", str, "Compares a text, by code points.", *_ALL, _MATCHING),
-    Kind.TIMESTAMP: _operators("TimestampFilter", Timestamp, "Compares a time.", *_ALL),
-    Kind.INT: _operators("IntFilter", int, "Compares a whole number.", *_ALL),
-    Kind.DECIMAL: _operators("DecimalFilter", Decimal, "Compares an exact decimal number.", *_ALL),
-    Kind.BOOLEAN: _operators("BooleanFilter", bool, "Compares a yes or no.", _EQUALITY),
+    Kind.ID: _build_operators("IDFilter", ID, f"Operators for an id. {_ALL_MATCH}", _EQUALITY, _MEMBERSHIP),
+    Kind.TEXT: _build_operators(
+        "StringFilter",
+        str,
+        f"Operators for a text, which is compared by code points. {_ALL_MATCH}",
+        *_ALL,
+        _MATCHING,
+    ),
+    Kind.TIMESTAMP: _build_operators(
+        "TimestampFilter", Timestamp, f"Operators for a time. {_ALL_MATCH} {_NEVER}", *_ALL
+    ),
+    Kind.INT: _build_operators("IntFilter", int, f"Operators for an integer. {_ALL_MATCH}", *_ALL),
+    Kind.DECIMAL: _build_operators(
+        "DecimalFilter",
+        Decimal,
+        f"Operators for an exact decimal number. {_ALL_MATCH}",
+        *_ALL,
+    ),
+    Kind.BOOLEAN: _build_operators(
+        "BooleanFilter", bool, f"Operators for a boolean. {_ALL_MATCH}", _EQUALITY
+    ),
     Kind.TEXTS: create_type(
         "StringListFilter",
         [
-            input_field("has", str | None, "Has this text among its members."),
+            input_field("has", str | None, "Contains this text as an element."),
             input_field("is_null", bool | None, _IS_NULL),
         ],
         is_input=True,
-        description="Compares a list of texts.",
+        description=f"Operators for a list of texts. {_ALL_MATCH}",
     ),
     Kind.JSON: create_type(
         "JSONFilter",
         [
-            input_field("contains", JSON | None, "Contains this value, as PostgreSQL's `@>` has it."),
-            input_field("at", list[JSONPathFilter] | None, "Has these values at these places, all of them."),
+            input_field(
+                "contains", JSON | None, "Contains this value, in the sense of PostgreSQL's operator `@>`."
+            ),
+            input_field("at", list[JSONPathFilter] | None, "Has all these values at these paths."),
             input_field("is_null", bool | None, _IS_NULL),
         ],
         is_input=True,
-        description="Looks into a JSON value.",
+        description=f"Operators for a JSON value. {_ALL_MATCH}",
     ),
 }
-"""The operator input for each kind of column but enums."""
+"""The operator input for each kind of column except enums."""
 
 _ENUM_OPERATORS: Final[Mapping[type[StrEnum], type]] = {
-    enum: _operators(
-        f"{enum.__name__}Filter", enum, f"Compares values of {enum.__name__}.", _EQUALITY, _MEMBERSHIP
+    enum: _build_operators(
+        f"{enum.__name__}Filter",
+        enum,
+        f"Operators for values of {enum.__name__}. {_ALL_MATCH}",
+        _EQUALITY,
+        _MEMBERSHIP,
     )
     for enum in PRODUCT_ENUMS
 }
 
 
-def _lazy(name: str) -> Any:
+def _annotate_lazily(name: str) -> Any:
     return Annotated[name, strawberry.lazy("schema.filters")]
 
 
-def _column_filters(table: Table) -> list[StrawberryField]:
+def _build_column_filters(table: Table) -> list[StrawberryField]:
     return [
         input_field(
             c.name,
-            or_null(_ENUM_OPERATORS[c.enum] if c.enum else OPERATORS[c.kind]),
+            nullable(_ENUM_OPERATORS[c.enum] if c.enum else OPERATORS[c.kind]),
             c.description,
         )
         for c in table.columns.values()
@@ -127,13 +156,15 @@ def _column_filters(table: Table) -> list[StrawberryField]:
     ]
 
 
-def _relation_filters(table: Table) -> list[StrawberryField]:
+def _build_relation_filters(table: Table) -> list[StrawberryField]:
     return [
         StrawberryField(
             python_name=r.one,
             graphql_name=r.one,
-            type_annotation=StrawberryAnnotation(or_null(_lazy(f"{BY_NAME[r.table].type_name}Filter"))),
-            description=f"Looks at the row behind `{r.one}`: {r.about_one[0].lower()}{r.about_one[1:]}",
+            type_annotation=StrawberryAnnotation(
+                nullable(_annotate_lazily(f"{BY_NAME[r.table].type_name}Filter"))
+            ),
+            description=f"A filter on the related row `{r.one}`: {r.about_one[0].lower()}{r.about_one[1:]}",
             default=strawberry.UNSET,
         )
         for r in table.references
@@ -141,60 +172,63 @@ def _relation_filters(table: Table) -> list[StrawberryField]:
     ]
 
 
-def _filter(table: Table) -> type:
+def _build_filter(table: Table) -> type:
     name = f"{table.type_name}Filter"
-    itself = _lazy(name)
+    itself = _annotate_lazily(name)
     fields = [
-        *_column_filters(table),
-        *_relation_filters(table),
-        input_field("and", or_null(list_of(itself)), "All of these hold, too."),
+        *_build_column_filters(table),
+        *_build_relation_filters(table),
+        input_field("and", nullable(list_of(itself)), "All these filters match."),
         input_field(
-            "or", or_null(list_of(itself)), "At least one of these holds, too; an empty list never does."
+            "or",
+            nullable(list_of(itself)),
+            "At least one of these filters matches. An empty list matches no row.",
         ),
         input_field(
             "not",
-            or_null(itself),
-            "This does not hold; an empty filter always does, so that its denial never does.",
+            nullable(itself),
+            "This filter does not match. An empty filter matches every row, so its negation matches none.",
         ),
     ]
     return create_type(
         name,
         fields,
         is_input=True,
-        description=f"Which rows of `{table.many}` to keep; all that is said must hold.",
+        description=f"A filter on `{table.many}`. All given conditions must match. A field that is null or absent "
+        "is no condition.",
     )
 
 
-def _order_field(table: Table) -> type[Enum]:
+def _build_order_field(table: Table) -> type[Enum]:
     columns = {c.name.upper(): c for c in table.columns.values() if c.orderable}
     enum = Enum(f"{table.type_name}OrderField", {name: c.name for name, c in columns.items()})  # type: ignore[misc]
-    strawberry.enum(enum, description=f"What `{table.many}` can be ordered by.")
+    strawberry.enum(enum, description=f"A field by which `{table.many}` can be ordered.")
     values: list[EnumValue] = enum.__strawberry_definition__.values  # type: ignore[attr-defined]
     for value in values:
         value.description = columns[value.name].description
     return enum
 
 
-def _order(table: Table) -> type:
+def _build_order(table: Table) -> type:
     fields = [
         StrawberryField(
             python_name="field",
             graphql_name="field",
-            type_annotation=StrawberryAnnotation(_order_field(table)),
-            description="What to order by.",
+            type_annotation=StrawberryAnnotation(_build_order_field(table)),
+            description="The field to order by.",
         ),
         StrawberryField(
             python_name="direction",
             graphql_name="direction",
             type_annotation=StrawberryAnnotation(Direction),
-            description="Which way.",
+            description="The direction.",
             default=Direction.ASC,
         ),
         StrawberryField(
             python_name="nulls",
             graphql_name="nulls",
             type_annotation=StrawberryAnnotation(Nulls),
-            description="Where rows without a value stand, whichever way the list runs.",
+            description="The position of rows without a value, in either direction.",
             default=Nulls.LAST,
         ),
     ]
@@ -206,11 +240,11 @@ def _order(table: Table) -> type:
     )
 
 
-FILTERS: Final[Mapping[str, type]] = {table.name: _filter(table) for table in LISTED}
+FILTERS: Final[Mapping[str, type]] = {table.name: _build_filter(table) for table in LISTED}
 """The filter input of each table, by the table's name."""
 
-ORDERS: Final[Mapping[str, type]] = {table.name: _order(table) for table in LISTED}
+ORDERS: Final[Mapping[str, type]] = {table.name: _build_order(table) for table in LISTED}
 """The order input of each table, by the table's name."""
 
-# Filters name one another before they all exist; Strawberry finds them here by name.
+# Filters refer to each other before all of them exist. Strawberry finds them here by name.
 globals().update({f"{table.type_name}Filter": FILTERS[table.name] for table in LISTED})

@@ -1,4 +1,4 @@
-"""`reportHealthCheck`: how a resource fares."""
+"""`reportHealthCheck`: reports the health of a resource."""
 
 from typing import Final
 
@@ -9,15 +9,15 @@ from schema.connections import argument
 from schema.enums import HealthResourceType
 from schema.monitoring import HEALTH_CHECKS
 from schema.mutation_field import Arguments, MutationField
-from services.health import report_health
-from services.writes.writing import Writing
+from services.health_checks import report_health
+from services.writes.write_context import WriteContext
 
 
-async def _report(writing: Writing, given: Arguments) -> list[str]:
-    writing.require("HealthChecks.Write", "Reporting health")
+async def _report(writing: WriteContext, given: Arguments) -> list[str]:
+    writing.require_right("HealthChecks.Write", "Reporting health")
     row_id = await report_health(
         writing.transaction,
-        writing.tenant(),
+        writing.require_tenant(),
         HealthResourceType(given["resource_type"]),
         given["resource_id"],
         ok=given["ok"],
@@ -30,14 +30,21 @@ async def _report(writing: Writing, given: Arguments) -> list[str]:
 HEALTH_REPORTS: Final = (
     MutationField(
         name="reportHealthCheck",
-        about="Note that a resource was looked at, and how it fares. The first failure makes it degraded, "
-        f"{HEALTH_DOWN_AFTER} in a row down, a success healthy. Takes the right `HealthChecks.Write`.",
+        about=(
+            "Records the result of a check of a resource. The first failure makes it DEGRADED, "
+            f"{HEALTH_DOWN_AFTER} failures in a row make it DOWN, a success makes it HEALTHY. Requires the "
+            "right `HealthChecks.Write`."
+        ),
         arguments=[
-            argument("resource_type", HealthResourceType, "What was looked at."),
-            argument("resource_id", ID, "Which one."),
-            argument("ok", bool, "Whether it is well."),
-            argument("error_message", str | None, "What is wrong; of no use where it is well."),
-            argument("metadata", JSON | None, "What more there is to say; the last report's is forgotten."),
+            argument("resource_type", HealthResourceType, "The kind of the resource."),
+            argument("resource_id", ID, "The id of the resource."),
+            argument("ok", bool, "Whether the check succeeded."),
+            argument(
+                "error_message", str | None, "The error of a failed check. It is ignored for a success."
+            ),
+            argument(
+                "metadata", JSON | None, "Further data about the check. It replaces that of the last report."
+            ),
         ],
         run=_report,
         table=HEALTH_CHECKS,

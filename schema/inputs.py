@@ -1,4 +1,4 @@
-"""The inputs of mutations, made of what may be written (`services.writes`) and of the columns' declarations."""
+"""The inputs of mutations, built from the writable columns (`services.writes`) and the columns' declarations."""
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
@@ -12,8 +12,8 @@ from strawberry.types.field import StrawberryField
 
 from schema.filters import input_field
 from schema.scalars import Timestamp
-from schema.table import Column, Kind, Table, or_null
-from services.writes.record import Field, Record, Verb
+from schema.table import Column, Kind, Table, nullable
+from services.writes.record import WritableField, WritableTable, WriteVerb
 
 _ANNOTATIONS: Final[Mapping[Kind, Any]] = {
     Kind.ID: ID,
@@ -28,47 +28,65 @@ _ANNOTATIONS: Final[Mapping[Kind, Any]] = {
 
 
 @cache
-def create_input(table: Table, record: Record) -> type:
-    """The input of a create: what a new row needs, and what it may have."""
+def create_input(table: Table, record: WritableTable) -> type:
+    """The input of a create: the required and optional values of a new row."""
     return create_type(
         f"Create{table.type_name}Input",
-        [_created(table.columns[field.name], field) for field in record.settable(Verb.CREATE)],
+        [
+            _build_created_field(table.columns[field.name], field)
+            for field in record.settable_fields(WriteVerb.CREATE)
+        ],
         is_input=True,
-        description=f"A new {table.type_name}; what is left out is chosen by the server, or absent.",
+        description=(
+            f"The fields of a new {table.type_name}. The server chooses the value of an omitted field, or "
+            "leaves it empty."
+        ),
     )
 
 
 @cache
-def update_input(table: Table, record: Record) -> type:
-    """The input of an update: all of it may be left out."""
+def update_input(table: Table, record: WritableTable) -> type:
+    """The input of an update, with every field optional."""
     return create_type(
         f"Update{table.type_name}Input",
-        [_updated(table.columns[field.name], field) for field in record.settable(Verb.UPDATE)],
+        [
+            _build_updated_field(table.columns[field.name], field)
+            for field in record.settable_fields(WriteVerb.UPDATE)
+        ],
         is_input=True,
-        description=f"What to change of a {table.type_name}: what is left out stays, a null clears what may be null.",
+        description=(
+            f"The changes to an existing {table.type_name}. An omitted field keeps its value. Null clears a "
+            "nullable field."
+        ),
     )
 
 
-def _created(column: Column, field: Field) -> StrawberryField:
-    if field.null or field.default:
-        return input_field(field.name, or_null(annotation_of(column)), _about(column, field, field.about))
+def _build_created_field(column: Column, field: WritableField) -> StrawberryField:
+    if field.null or field.default or field.stores_never:
+        return input_field(
+            field.name, nullable(annotation_of(column)), _describe_field(column, field, field.about)
+        )
     return StrawberryField(
         python_name=field.name,
         graphql_name=column.graphql_name,
         type_annotation=StrawberryAnnotation(annotation_of(column)),
-        description=_about(column, field, field.about),
+        description=_describe_field(column, field, field.about),
     )
 
 
-def _updated(column: Column, field: Field) -> StrawberryField:
-    return input_field(field.name, or_null(annotation_of(column)), _about(column, field))
+def _build_updated_field(column: Column, field: WritableField) -> StrawberryField:
+    return input_field(field.name, nullable(annotation_of(column)), _describe_field(column, field))
 
 
 def annotation_of(column: Column) -> Any:
-    """The GraphQL type that a column's value is given as."""
+    """The GraphQL input type of a column's value."""
     return column.enum or _ANNOTATIONS[column.kind]
 
 
-def _about(column: Column, field: Field, of_new: str = "") -> str:
-    notes: Iterable[str] = (column.description, of_new, "For the platform alone." if field.platform else "")
+def _describe_field(column: Column, field: WritableField, of_new: str = "") -> str:
+    notes: Iterable[str] = (
+        column.description,
+        of_new,
+        "Only the platform may set it." if field.platform else "",
+    )
     return " ".join(note for note in notes if note)

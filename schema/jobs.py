@@ -8,25 +8,25 @@ from schema.scalars import Timestamp
 from schema.table import Reference, Table, column
 
 
-@strawberry.type(description="A piece of work in the background, such as a sync.")
+@strawberry.type(description="A background job, such as a synchronization.")
 class ScheduledJob:
-    id: ID = column("The job's id.")
-    tenant_id: ID = column("The tenant that it works for.")
-    integration_id: ID = column("The integration that it works with.")
-    data_source_id: ID | None = column("The data source that it works on, if it is one.")
-    action: str = column("What it does: `sync.sites`, `sync.devices`, ...", search=True)
-    payload: JSON = column("What it was given.")
-    priority: int | None = column("Higher goes first; null is the middle.")
-    status: JobStatus = column("How far it is.")
-    attempts: int = column("How often it was tried.")
-    attempts_max: int = column("How often it may be tried.")
-    next_retry_at: Timestamp | None = column("When it is tried again; null if it is not.")
-    scheduled_at: Timestamp = column("When it is due.")
-    started_at: Timestamp | None = column("When it last began; null if it has not.")
-    error: str | None = column("Why the last try failed.", search=True)
-    created_by: str = column("Who or what asked for it.")
-    created_at: Timestamp = column("When it was asked for.")
-    updated_at: Timestamp = column("When it last changed.")
+    id: ID = column("The id of the job.")
+    tenant_id: ID = column("The tenant of the job.")
+    integration_id: ID = column("The integration that the job uses.")
+    data_source_id: ID | None = column("The data source that the job processes; null if there is none.")
+    action: str = column("The action of the job: `sync.sites`, `sync.devices`, ...", search=True)
+    payload: JSON = column("The parameters of the job.")
+    priority: int | None = column("The priority: higher values run first. Null is the middle.")
+    status: JobStatus = column("The status of the job.")
+    attempts: int = column("The number of attempts.")
+    attempts_max: int = column("The maximum number of attempts.")
+    next_retry_at: Timestamp | None = column("The time of the next retry; null if there is none.", never=True)
+    scheduled_at: Timestamp = column("The scheduled time.")
+    started_at: Timestamp | None = column("The time when the last attempt began; null if there was none.")
+    error: str | None = column("The error of the last attempt.", search=True)
+    created_by: str = column("The creator of the job.")
+    created_at: Timestamp = column("The time of the creation.")
+    updated_at: Timestamp = column("The time of the last change.")
 
 
 SCHEDULED_JOBS = Table(
@@ -35,33 +35,34 @@ SCHEDULED_JOBS = Table(
     references=(
         Reference(
             "tenant_id", "tenants", one="tenant", many="scheduledJobs",
-            about_one="The tenant that it works for.", about_many="The jobs of this tenant.",
+            about_one="The tenant of the job.", about_many="The jobs of this tenant.",
         ),
         Reference(
             "integration_id", "integrations", one="integration", many="scheduledJobs",
-            about_one="The integration that it works with.",
-            about_many="The viewer's jobs that work with this integration.",
+            about_one="The integration that the job uses.",
+            about_many="The jobs of the viewer's tenant that use this integration.",
         ),
         Reference(
             "data_source_id", "data_sources", one="dataSource", many="scheduledJobs",
-            about_one="The data source that it works on.", about_many="The jobs that work on it.",
+            about_one="The data source that the job processes; null if there is none.",
+            about_many="The jobs that process this data source.",
         ),
     ),
 )  # fmt: skip
 
 
-@strawberry.type(description="Something that happened to an entity, and how far its handling is.")
+@strawberry.type(description="An event of an entity, with the status of its processing.")
 class EventLogEntry:
-    id: ID = column("The event's id.")
+    id: ID = column("The id of the event.")
     tenant_id: ID = column("The tenant of the entity.")
-    entity_id: ID = column("The entity that it happened to.")
-    event_type: str = column("What happened: created, updated, deleted, ...")
-    status: EventStatus = column("How far its handling is.")
-    payload: JSON = column("What is known of it.")
-    processed_at: Timestamp | None = column("When it was handled; null while it is not.")
-    retry_count: int = column("How often its handling was tried again.")
-    created_at: Timestamp = column("When it happened.")
-    updated_at: Timestamp = column("When its handling last changed.")
+    entity_id: ID = column("The entity of the event.")
+    event_type: str = column("The type of the event: created, updated, deleted, ...")
+    status: EventStatus = column("The status of the processing.")
+    payload: JSON = column("Further data about the event.")
+    processed_at: Timestamp | None = column("The time when the event was processed; null before that.")
+    retry_count: int = column("The number of retries of the processing.")
+    created_at: Timestamp = column("The time of the event.")
+    updated_at: Timestamp = column("The time when the status of the processing last changed.")
 
 
 EVENTS_LOG = Table(
@@ -70,11 +71,11 @@ EVENTS_LOG = Table(
     references=(
         Reference(
             "tenant_id", "tenants", one="tenant", many="eventsLog",
-            about_one="The tenant of the entity.", about_many="The events of this tenant.",
+            about_one="The tenant of the entity.", about_many="The entity events of this tenant.",
         ),
         Reference(
             "entity_id", "entities", one="entity", many="events",
-            about_one="The entity that it happened to.", about_many="What happened to this entity.",
+            about_one="The entity of the event.", about_many="The events of this entity.",
         ),
     ),
 )  # fmt: skip

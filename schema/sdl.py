@@ -1,6 +1,6 @@
-"""The schema in its own language, committed so that every change of our face is seen in review.
+"""The schema in the schema definition language, committed so that a review shows every change of the API.
 
-`python -m schema.sdl` writes `schema/schema.graphql`; with `--check` it fails where that file is not the schema.
+`python -m schema.sdl` writes `schema/schema.graphql`. With `--check` it fails if that file differs from the schema.
 """
 
 import sys
@@ -20,7 +20,7 @@ def main(arguments: list[str]) -> int:
         return 0
     if SDL.exists() and SDL.read_text(encoding="utf-8") == text:
         return 0
-    sys.stderr.write(f"{SDL} is not the schema: run `python -m schema.sdl` and commit it.\n")
+    sys.stderr.write(f"{SDL} is out of date: run `python -m schema.sdl` and commit it.\n")
     return 1
 
 

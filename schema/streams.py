@@ -1,7 +1,7 @@
-"""Streams: what happened, one message a moment, beside the live queries that tell what is.
+"""Streams report what happened, one message per snapshot, in addition to the live queries, which show what is.
 
-Their events come out of the change log (`subscriptions.streams`) and are no rows; the rows that they are about hang
-on them.
+Their events come from the change log (`subscriptions.event_streams`) and are not rows. Each event has fields for the
+rows that it is about.
 """
 
 from collections.abc import Mapping
@@ -20,58 +20,60 @@ from schema.core import Site
 from schema.enums import HealthResourceType, HealthStatus
 from schema.monitoring import HEALTH_CHECKS, HealthCheck
 from schema.scalars import Timestamp
-from schema.table import Table, list_of, or_null
+from schema.table import Table, list_of, nullable
 
 _CURSOR: Final = (
-    "Where the stream stands behind these events: as `since` of a later subscription with the same arguments it goes "
-    "on from here."
+    "The position of the stream after these events. A later subscription with the same arguments resumes "
+    "here if `since` is this cursor."
 )
 
 
 @strawberry.type(description="One check-in of an agent.")
 class AgentCheckin:
     agent_id: ID = strawberry.field(description="The agent that checked in.")
-    site_id: ID = strawberry.field(description="The site where its device was then.")
-    checked_in_at: Timestamp = strawberry.field(description="When it checked in.")
+    site_id: ID = strawberry.field(description="The site of its device at that time.")
+    checked_in_at: Timestamp = strawberry.field(description="The time of the check-in.")
     previous_checkin_at: Timestamp | None = strawberry.field(
-        description="When it had checked in before; null if never."
+        description="The time of the previous check-in; null if there was none."
     )
     agent: Agent | None = strawberry.field(
-        description="The agent as it is when this is told; null if it was deleted since."
+        description="The agent as it is when the message is sent; null if it was deleted since."
     )
     site: Site | None = strawberry.field(
-        description="The site of `siteId` as it is when this is told; null if it was deleted since."
+        description="The site of `siteId` as it is when the message is sent; null if it was deleted since."
     )
 
 
 @strawberry.type(description="A new health check, or one whose status changed.")
 class HealthCheckChange:
     health_check_id: ID = strawberry.field(description="The health check.")
-    resource_type: HealthResourceType = strawberry.field(description="What the resource is.")
-    resource_id: ID = strawberry.field(description="The resource that it looks at.")
-    status: HealthStatus = strawberry.field(description="How the resource was found.")
+    resource_type: HealthResourceType = strawberry.field(description="The kind of the resource.")
+    resource_id: ID = strawberry.field(description="The id of the checked resource.")
+    status: HealthStatus = strawberry.field(description="The health after the check.")
     previous_status: HealthStatus | None = strawberry.field(
-        description="How it was found before; null for a new health check."
+        description="The health before the check; null for a new health check."
     )
-    failure_count: int = strawberry.field(description="Failures in a row then; 0 while it is healthy.")
-    last_check_at: Timestamp = strawberry.field(description="When it was looked at.")
+    failure_count: int = strawberry.field(
+        description="The number of consecutive failures at that time; 0 for a healthy resource."
+    )
+    last_check_at: Timestamp = strawberry.field(description="The time of the check.")
     health_check: HealthCheck | None = strawberry.field(
-        description="The health check as it is when this is told; null if it is no longer there."
+        description="The health check as it is when the message is sent; null if it no longer exists."
     )
 
 
 @dataclass(frozen=True, slots=True)
 class StreamType:
-    """A stream as a client sees it.
+    """The declaration of a stream for clients.
 
     Attributes:
         field: Its root field.
         event: The type of an event.
         messages: The name of the type of a message.
-        table: The table whose changes it tells; reading that table is the right that it takes.
-        about: What the schema tells of the field.
-        about_message: What it tells of a message.
-        arguments: What it can be narrowed by.
+        table: The table of the reported changes; the stream requires the right to read it.
+        about: The field's description in the schema.
+        about_message: A message's description in the schema.
+        arguments: The arguments that narrow the stream.
     """
 
     field: str
@@ -88,25 +90,27 @@ STREAMS: Final[Mapping[str, StreamType]] = {
     for stream in (
         StreamType(
             "agentCheckins", AgentCheckin, "AgentCheckins", AGENTS,
-            "Every check-in of agents, as it happens: each once, in the order in which they can be seen.",
-            "The check-ins that were seen at once.",
+            "A stream of the check-ins of agents. It has each check-in once, in the order in which they "
+            "become visible.",
+            "The check-ins of one snapshot.",
             (
-                ("site_id", ID | None, "Only agents of this site."),
-                ("agent_ids", or_null(list_of(ID)), "Only these agents."),
+                ("site_id", ID | None, "Returns only check-ins of agents of this site."),
+                ("agent_ids", nullable(list_of(ID)), "Returns only check-ins of these agents."),
             ),
         ),
         StreamType(
             "healthCheckChanges", HealthCheckChange, "HealthCheckChanges", HEALTH_CHECKS,
-            "Every new health check and every change of a health check's status, as it happens: each once, in the "
-            "order in which they can be seen. Reports that change no status are not told.",
-            "The changes of health that were seen at once.",
+            "A stream of new health checks and of changes of their status. It has each change once, in the "
+            "order in which they become visible. It leaves out reports that change no status.",
+            "The changes of health of one snapshot.",
             (
                 (
                     "site_id", ID | None,
-                    "Only resources of this site when this is told: itself, its agents and its data sources.",
+                    "Returns only changes of resources that belong to this site when the message is sent: "
+                    "the site, its agents and its data sources.",
                 ),
-                ("resource_type", HealthResourceType | None, "Only resources of this kind."),
-                ("status", HealthStatus | None, "Only what was found to be so."),
+                ("resource_type", HealthResourceType | None, "Returns only changes of resources of this kind."),
+                ("status", HealthStatus | None, "Returns only changes to this status."),
             ),
         ),
     )
@@ -114,23 +118,24 @@ STREAMS: Final[Mapping[str, StreamType]] = {
 """The streams by their root field."""
 
 _SINCE: Final = (
-    "Begin behind the events of the message with this cursor, instead of now. The error CURSOR_EXPIRED tells that "
-    "what followed it is no longer kept: read the rows anew, and subscribe without it."
+    "The cursor of a message. The stream begins after the events of that message, instead of now. The error "
+    "CURSOR_EXPIRED means that the following events are no longer stored. Then read the rows again and "
+    "subscribe without a cursor."
 )
 
 
-def _message(stream: StreamType) -> type:
+def _build_message(stream: StreamType) -> type:
     fields = [
         output_field("cursor", str, _CURSOR),
         output_field(
             "events", list_of(stream.event),
-            "What happened; nothing in the first message, and in those that only renew the cursor after a while.",
+            "The events. The list is empty in the first message, and in messages that only renew the cursor.",
         ),
     ]  # fmt: skip
     return create_type(stream.messages, fields, description=stream.about_message)
 
 
-def _arguments(stream: StreamType) -> list[StrawberryArgument]:
+def _build_arguments(stream: StreamType) -> list[StrawberryArgument]:
     narrowing = [argument(name, annotation, about) for name, annotation, about in stream.arguments]
     return [*narrowing, argument("since", str | None, _SINCE)]
 
@@ -138,6 +143,6 @@ def _arguments(stream: StreamType) -> list[StrawberryArgument]:
 def stream_fields() -> list[StrawberryField]:
     """The root fields of the streams."""
     return [
-        output_field(stream.field, _message(stream), stream.about, _arguments(stream))
+        output_field(stream.field, _build_message(stream), stream.about, _build_arguments(stream))
         for stream in STREAMS.values()
     ]

@@ -1,4 +1,4 @@
-"""All 21 tables and the views of them, and what follows from them taken together."""
+"""The 21 tables, our additional tables, the views, and data that is derived from all of them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,14 +13,16 @@ from schema.billing import (
     TENANT_BILLS,
 )
 from schema.core import ROLES, SITES, TENANTS, USERS
+from schema.credentials import ISSUED_CREDENTIALS, SITE_ENROLLMENT_RULES
 from schema.entities import ENTITIES, ENTITY_RELATIONSHIPS, GLOBAL_ENTITIES
 from schema.integrations import DATA_SOURCE_TO_SITE, DATA_SOURCES, INTEGRATIONS
 from schema.jobs import EVENTS_LOG, SCHEDULED_JOBS
+from schema.legacy_agents import LEGACY_AGENTS
 from schema.monitoring import API_LOGS, AUDIT_LOG, HEALTH_CHECKS
 from schema.table import Reference, Table
 from schema.views import VIEWS
 
-TABLES: Final[tuple[Table, ...]] = (
+REFERENCE_TABLES: Final[tuple[Table, ...]] = (
     TENANTS,
     USERS,
     ROLES,
@@ -43,9 +45,20 @@ TABLES: Final[tuple[Table, ...]] = (
     TENANT_BILL_LINE_ITEMS,
     TENANT_BILLING_ADJUSTMENTS,
 )
+"""The 21 tables of the product's reference."""
+
+SIDE_TABLES: Final[tuple[Table, ...]] = (
+    ISSUED_CREDENTIALS,
+    SITE_ENROLLMENT_RULES,
+    LEGACY_AGENTS,
+)
+"""Our tables in addition to the 21, as listed in ARCHITECTURE.md. A Convex snapshot has none of them."""
+
+TABLES: Final[tuple[Table, ...]] = (*REFERENCE_TABLES, *SIDE_TABLES)
+"""All tables."""
 
 LISTED: Final[tuple[Table, ...]] = (*TABLES, *VIEWS)
-"""Everything that has a list of its own: the tables, and the views that show their rows otherwise."""
+"""Everything with a list: the tables, and the views that show their rows in another form."""
 
 BY_NAME: Final[Mapping[str, Table]] = {table.name: table for table in TABLES}
 """The tables by their SQL name."""
@@ -54,20 +67,20 @@ REFERENCES: Final[tuple[tuple[Table, Reference], ...]] = tuple((t, r) for t in T
 """Every reference with the table that declares it."""
 
 
-def pointing_at(table: Table) -> tuple[tuple[Table, Reference], ...]:
-    """The references of all tables that name rows of `table`."""
+def references_to(table: Table) -> tuple[tuple[Table, Reference], ...]:
+    """The references of all tables to rows of `table`."""
     return tuple((child, r) for child, r in REFERENCES if r.table == table.name)
 
 
 class Side(Enum):
-    """From where a reference is followed, and to how many rows."""
+    """The direction in which a reference is followed, and the number of rows."""
 
     ONE = auto()
-    """From the row that declares it, to the row that it names."""
+    """From the declaring row to the row that it references."""
     MANY = auto()
-    """From the row that it names, to all that name it."""
+    """From the referenced row to all rows that reference it."""
     ONLY = auto()
-    """From the row that it names, to the one that names it."""
+    """From the referenced row to the one row that references it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +89,9 @@ class Relation:
 
     Attributes:
         field: The field's GraphQL name.
-        side: From where the reference is followed.
+        side: The direction in which the reference is followed.
         target: The table that it leads to.
-        reference: What it follows.
+        reference: The reference.
     """
 
     field: str
@@ -87,9 +100,9 @@ class Relation:
     reference: Reference
 
 
-def relations(table: Table) -> tuple[Relation, ...]:
-    """The fields that lead from a row of `table` to rows of others, on either side of each reference."""
-    pointing = pointing_at(table)
+def build_relations(table: Table) -> tuple[Relation, ...]:
+    """The fields that lead from a row of `table` to rows of others, on both sides of each reference."""
+    pointing = references_to(table)
     return (
         *(Relation(r.one, Side.ONE, BY_NAME[r.table], r) for r in table.references if r.one),
         *(Relation(r.only, Side.ONLY, child, r) for child, r in pointing if r.only),
@@ -98,6 +111,6 @@ def relations(table: Table) -> tuple[Relation, ...]:
 
 
 RELATIONS: Final[Mapping[str, Mapping[str, Relation]]] = {
-    table.name: {relation.field: relation for relation in relations(table)} for table in LISTED
+    table.name: {relation.field: relation for relation in build_relations(table)} for table in LISTED
 }
 """The relations of each table and view by their field."""

@@ -1,1 +1,1 @@
-"""What the product does, one verb a function."""
+"""The operations of the product. Each function does one."""

@@ -1,9 +1,10 @@
-"""The command `export convex`: everything as a Convex snapshot, in the newer encoding of `npx convex export`.
+"""The command `export convex`: all tables as a Convex snapshot, in the newer encoding of `npx convex export`.
 
-It is for another of these servers: `npx convex import` refuses ids that Convex did not make.
+The snapshot is for another server of this product: `npx convex import` refuses ids that Convex did not make.
 
 Numbers are float64, as those of JavaScript are. An amount that no float64 shows by the same digits is text,
-so that nothing of it is lost; an integer in JSON that none holds is an int64. Secrets stay: `{"secret": true}`.
+so that nothing of it is lost. An integer in JSON that none shows so is an integer, of any size.
+Secrets stay: `{"secret": true}`.
 """
 
 import os
@@ -17,60 +18,62 @@ from typing import IO, Any, Final
 import asyncpg
 import orjson
 
+from core.database.connecting import connect
+from core.error_text import format_error_line
 from core.errors import FileRefusedError, StartupError
-from core.limits import EXPORT_LOT_ROWS
-from services.configs.places import masked_config
-from services.imports.shapes import SHAPES, Kind, Shape
+from core.exact_json import dump_json, parse_json
+from core.limits import EXPORT_BATCH_ROWS
+from services.configs.secret_paths import mask_config
+from services.imports.table_shapes import SHAPES, ColumnKind, TableShape
 
 _UNIFORM: Final = b'"uniform"\n'
 _FIRST_TABLE: Final = 10_001
 """Convex numbers an application's tables from here on."""
 
-_INT64: Final = 1 << 63
-_SESSION: Final = "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0"
+_SESSION_SETTINGS: Final = "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0"
 _AS_PLATFORM: Final = "SELECT set_config('app.platform', 'on', true)"
 
 Counts = dict[str, int]
-"""Documents of each table."""
+"""The number of documents of each table."""
 
 
 async def export_convex(dsn: str, path: Path) -> Counts:
-    """Write all tables, true of one moment, to a new ZIP file that only its owner may read.
+    """Write all tables, in one snapshot, to a new ZIP file that only its owner may read.
 
     Raises:
-        StartupError: The file is there already or cannot be written, or the database cannot be read. No file is left.
+        StartupError: The file exists or cannot be written, or the database cannot be read. No file is left.
     """
-    with _new_file(path) as file:
+    with _open_new_file(path) as file:
         try:
-            connection = await asyncpg.connect(dsn)
+            connection = await connect(dsn)
             try:
-                await connection.execute(_SESSION)
+                await connection.execute(_SESSION_SETTINGS)
                 with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
-                    return await _export(connection, archive)
+                    return await _export_tables(connection, archive)
             finally:
                 await connection.close(timeout=5)
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            raise StartupError(f"The export broke off: {' '.join(str(error).split())}") from error
+            raise StartupError(f"The export failed: {format_error_line(error)}") from error
 
 
 @contextmanager
-def _new_file(path: Path) -> Iterator[IO[bytes]]:
-    """A file beside the one to be, which takes its place when it is whole."""
+def _open_new_file(path: Path) -> Iterator[IO[bytes]]:
+    """A temporary file next to the final one. It is renamed to the final name when it is complete."""
     if path.exists():
-        raise FileRefusedError(f"{path} is there already")
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        raise FileRefusedError(f"{path} exists already")
+    partial_path = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:  # noqa: PTH123 - the mode
+        with open(os.open(partial_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:  # noqa: PTH123 - the mode
             yield file
-        os.link(part, path)
+        os.link(partial_path, path)
     except OSError as error:
         raise FileRefusedError(f"{path} cannot be written: {error.strerror or error}") from error
     finally:
         with suppress(OSError):
-            part.unlink()
+            partial_path.unlink()
 
 
-async def _export(connection: asyncpg.Connection, archive: zipfile.ZipFile) -> Counts:
+async def _export_tables(connection: asyncpg.Connection, archive: zipfile.ZipFile) -> Counts:
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         await connection.execute(_AS_PLATFORM)
         listed = [
@@ -80,71 +83,80 @@ async def _export(connection: asyncpg.Connection, archive: zipfile.ZipFile) -> C
         return {shape.table: await _export_table(connection, archive, shape) for shape in SHAPES.values()}
 
 
-async def _export_table(connection: asyncpg.Connection, archive: zipfile.ZipFile, shape: Shape) -> int:
+async def _export_table(connection: asyncpg.Connection, archive: zipfile.ZipFile, shape: TableShape) -> int:
     archive.writestr(f"{shape.table}/generated_schema.jsonl", _UNIFORM)
     written = 0
     with archive.open(f"{shape.table}/documents.jsonl", "w", force_zip64=True) as out:
-        async for row in _rows(connection, shape):
-            out.write(orjson.dumps(_document(shape, row)) + b"\n")
+        async for row in _iter_rows(connection, shape):
+            out.write(dump_json(_build_document(shape, row)) + b"\n")
             written += 1
     return written
 
 
-def _rows(connection: asyncpg.Connection, shape: Shape) -> AsyncIterator[asyncpg.Record]:
+def _iter_rows(connection: asyncpg.Connection, shape: TableShape) -> AsyncIterator[asyncpg.Record]:
     names = ", ".join(f"t.{column.name}" for column in shape.columns)
-    beside, join = "", ""
+    extra_columns, join = "", ""
     if shape.table == "data_sources":
-        beside, join = ", i.config_schema", " JOIN public.integrations i ON i.id = t.integration_id"
-    # Names of tables and columns cannot be parameters; they are our models' own.
-    query = f"SELECT {names}{beside} FROM public.{shape.table} t{join} ORDER BY t.id"  # noqa: S608
-    return aiter(connection.cursor(query, prefetch=EXPORT_LOT_ROWS))
+        extra_columns, join = ", i.config_schema", " JOIN public.integrations i ON i.id = t.integration_id"
+    # Names of tables and columns cannot be parameters. They come from our own models.
+    query = f"SELECT {names}{extra_columns} FROM public.{shape.table} t{join} ORDER BY t.id"  # noqa: S608
+    return aiter(connection.cursor(query, prefetch=EXPORT_BATCH_ROWS))
 
 
-def _document(shape: Shape, row: asyncpg.Record) -> dict[str, Any]:
-    """A row as a document; what is absent has no key."""
+def _build_document(shape: TableShape, row: asyncpg.Record) -> dict[str, Any]:
+    """A row as a document. A null column has no key."""
     document = {"_id": row["id"], "_creationTime": float(row["created_at"])}
     for column in shape.columns:
         value = row[column.name]
         if value is None or column.name == "id":
             continue
         if (shape.table, column.name) == ("data_sources", "config"):
-            schema = orjson.loads(row["config_schema"] or "null")
-            document[column.field] = _as_floats(masked_config(orjson.loads(value), schema))
+            schema = parse_json(row["config_schema"] or "null")
+            document[column.field] = _convert_numbers(mask_config(parse_json(value), schema))
         else:
             document[column.field] = _WRITERS[column.kind](value)
     return document
 
 
-def _as_it_is(value: Any) -> Any:
+def _keep_value(value: Any) -> Any:
     return value
 
 
-def _amount(value: Decimal) -> float | str:
+def _convert_amount(value: Decimal) -> float | str:
     number = float(value)
     return number if Decimal(repr(number)) == value else format(value, "f")
 
 
-def _json(value: str) -> Any:
-    return _as_floats(orjson.loads(value))
+def _convert_json(value: str) -> Any:
+    return _convert_numbers(parse_json(value))
 
 
-def _as_floats(value: Any) -> Any:
-    """JSON with its numbers as float64, but for integers that only int64 holds."""
+def _convert_numbers(value: Any) -> Any:
+    """JSON with its numbers as float64, but for those that a float64 does not hold."""
     if type(value) is int:
-        return value if float(value) != value and -_INT64 <= value < _INT64 else float(value)
+        return _shorten_number(value)
     if isinstance(value, dict):
-        return {key: _as_floats(part) for key, part in value.items()}
+        return {key: _convert_numbers(element) for key, element in value.items()}
     if isinstance(value, list):
-        return [_as_floats(part) for part in value]
+        return [_convert_numbers(element) for element in value]
     return value
 
 
-_WRITERS: Final[Mapping[Kind, Callable[[Any], Any]]] = {
-    Kind.TEXT: _as_it_is,
-    Kind.MS: float,
-    Kind.INT: float,
-    Kind.BOOL: _as_it_is,
-    Kind.NUMBER: _amount,
-    Kind.JSON: _json,
-    Kind.TEXTS: _as_it_is,
+def _shorten_number(value: int) -> float | int:
+    """A float64 where its shortest digits are the same number, else the integer."""
+    try:
+        number = float(value)
+    except OverflowError:
+        return value
+    return number if Decimal(repr(number)) == value else value
+
+
+_WRITERS: Final[Mapping[ColumnKind, Callable[[Any], Any]]] = {
+    ColumnKind.TEXT: _keep_value,
+    ColumnKind.MS: float,
+    ColumnKind.INT: float,
+    ColumnKind.BOOL: _keep_value,
+    ColumnKind.NUMBER: _convert_amount,
+    ColumnKind.JSON: _convert_json,
+    ColumnKind.TEXTS: _keep_value,
 }

@@ -1,4 +1,4 @@
-"""From settings to a database that may be served: where it is, what it is, migrated, guarded, filled."""
+"""Opens the database of the settings: locates it, checks its version, migrates it, and verifies its policies."""
 
 import asyncio
 import signal
@@ -10,35 +10,41 @@ import asyncpg
 import structlog
 from tortoise.exceptions import BaseORMException
 
-from core.database import Database
-from core.embedded import EmbeddedPostgres
+from core.database.connecting import open_connection
+from core.database.database import Database
+from core.database.embedded.embedded_postgres import EmbeddedPostgres
+from core.database.poolers import require_session
+from core.database.request_role import CHANGE_MODE, RoleMode, suggest_role_sql
 from core.encryption import SecretKeys
+from core.error_text import format_error_line
 from core.errors import StartupError
 from core.settings import Settings
-from core.signals import handled_by
-from services.demo import DemoSize, DemoViewer, demo_viewers, load_demo
-from services.demo.secrets import seal_demo_secrets
-from services.migrations import Pending, migrate, pending
-from services.rotation import Rotated, rotate
+from core.signals import handle_signals
+from services.catalog.update import refresh_catalog
+from services.migrations import Pending, find_pending, migrate, migrate_to
+from services.secrets.rotation import RotationResult, rotate_secrets
+from services.users.erasure import Erasure, erase_person
 
 VERSION_MIN: Final = 15
-"""The oldest version with what the schema uses: UNIQUE NULLS NOT DISTINCT, security_invoker views."""
-CONNECT_PATIENCE_S: Final = 10
-"""A database that takes longer to answer is not one to serve from."""
-CLOSE_PATIENCE_S: Final = 0.3
+"""The oldest supported version. The schema uses UNIQUE NULLS NOT DISTINCT and security_invoker views."""
+CONNECT_TIMEOUT_S: Final = 10
+"""The connection timeout. A slower database is not fit to serve from."""
+CLOSE_TIMEOUT_S: Final = 0.3
 """A part of the two seconds in which the whole server ends."""
 
 _UNREACHABLE: Final = (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError)
-_STANDS: Final = {Pending.BEHIND: "needs migration", Pending.NEWER: "is newer than the code"}
+_PENDING_REASONS: Final = {Pending.BEHIND: "needs migration", Pending.NEWER: "is newer than the code"}
 _log = structlog.get_logger(__name__)
 
 
 @contextmanager
-def located_database(settings: Settings) -> Iterator[str]:
-    """The DSN of the database of the settings; without one, of an embedded one that lives as long as this.
+def locate_database(settings: Settings) -> Iterator[str]:
+    """The DSN of the database of the settings.
+
+    Without one it is that of an embedded database, which stops afterwards.
 
     Raises:
-        StartupError: the embedded PostgreSQL cannot start.
+        StartupError: The embedded PostgreSQL cannot start.
     """
     if settings.database_url is not None:
         yield settings.database_url.get_secret_value()
@@ -47,124 +53,167 @@ def located_database(settings: Settings) -> Iterator[str]:
     try:
         yield postgres.dsn
     finally:
-        with handled_by(signal.SIG_IGN):  # a second Ctrl-C must not leave PostgreSQL behind
+        with handle_signals(signal.SIG_IGN):  # a second Ctrl-C must not leave PostgreSQL running
             postgres.stop()
 
 
-def direct(dsn: str, settings: Settings) -> str:
-    """The database past a transaction pooler, for what needs a session of its own."""
+def direct_dsn(dsn: str, settings: Settings) -> str:
+    """The DSN that bypasses a transaction pooler, for work that needs a session."""
     return settings.database_direct_url.get_secret_value() if settings.database_direct_url else dsn
 
 
-async def migrated(dsn: str, settings: Settings) -> list[str]:
-    """Brings the database up to the code; returns the versions that were applied.
+async def migrate_database(dsn: str, settings: Settings, *, change_rls_mode: bool = False) -> list[str]:
+    """Migrate the database and update its catalog; returns the versions that were applied.
 
     Raises:
-        StartupError: it cannot be reached, is too old, newer than the code, or a migration failed.
+        StartupError: It is unreachable, too old, or newer than the code, or a migration failed. Or the mode of
+            row-level security would have to change, and `change_rls_mode` is not set.
     """
-    past_pooler = direct(dsn, settings)
+    past_pooler = direct_dsn(dsn, settings)
     await _require_postgres(past_pooler)
     try:
-        versions = await migrate(past_pooler, settings)
+        versions = await migrate(past_pooler, settings, change_rls_mode=change_rls_mode)
     except (*_UNREACHABLE, BaseORMException) as error:
-        raise StartupError(f"The migration of the database failed: {one_line(error)}") from error
+        raise StartupError(f"The migration of the database failed: {format_error(error)}") from error
     if versions:
         _log.info("migrated", versions=versions)
+    await _update_catalog(past_pooler)
     return versions
 
 
-async def opened(dsn: str, settings: Settings) -> Database:
-    """The database, migrated, and shown to hide the rows of other tenants from requests.
+async def migrate_database_to(dsn: str, settings: Settings, target: int) -> tuple[list[str], list[str]]:
+    """Migrate the database up or down to step `target`; returns the versions applied and reverted.
 
     Raises:
-        StartupError: as `migrated`, and where row-level security does not hold.
+        StartupError: As `migrate_database`, or there is no such step.
     """
-    await migrated(dsn, settings)
+    past_pooler = direct_dsn(dsn, settings)
+    await _require_postgres(past_pooler)
+    try:
+        return await migrate_to(past_pooler, settings, target)
+    except (*_UNREACHABLE, BaseORMException) as error:
+        raise StartupError(f"The migration of the database failed: {format_error(error)}") from error
+
+
+async def _update_catalog(dsn: str) -> None:
+    try:
+        async with open_connection(dsn) as connection:
+            await refresh_catalog(connection)
+    except _UNREACHABLE as error:
+        raise StartupError(f"The catalog cannot be brought up to date: {format_error(error)}") from error
+
+
+async def open_database(dsn: str, settings: Settings) -> Database:
+    """Migrate and open the database, and verify that requests cannot read other tenants' rows.
+
+    Raises:
+        StartupError: As `migrate_database`, or row-level security does not apply.
+    """
+    await migrate_database(dsn, settings)
+    return await connect_database(dsn, settings)
+
+
+async def connect_database(dsn: str, settings: Settings) -> Database:
+    """Open a migrated database, and verify that requests cannot read other tenants' rows.
+
+    Raises:
+        StartupError: The database is unreachable, or row-level security does not apply.
+    """
     database = await Database.connect(dsn, settings)
     try:
         await database.check_request_role()
+        await _report_role_mode(database, settings)
     except BaseException:
         await database.close()
         raise
     return database
 
 
-async def unready(dsn: str) -> str | None:
-    """Why this code cannot serve from the database, in a few words; None when it can.
+async def _report_role_mode(database: Database, settings: Settings) -> None:
+    """Log the mode of row-level security. FORCED is a warning, with the SQL that ends it."""
+    if database.role_mode is RoleMode.ROLE:
+        _log.info("row-level security", mode=database.role_mode.value)
+        return
+    async with database.statement_connection() as connection:
+        sql = await suggest_role_sql(connection, settings.request_role)
+    _log.warning(
+        "row-level security is forced on the owner of the tables; plain pg_dump makes no backup in this mode",
+        mode=database.role_mode.value,
+        to_end_it=[*sql, CHANGE_MODE],
+    )
+
+
+async def find_unready_reason(dsn: str) -> str | None:
+    """Why this code cannot serve from the database, in a few words; None if it can.
 
     Raises:
-        StartupError: it cannot be reached.
+        StartupError: It is unreachable.
     """
-    state = await pending(dsn)
-    return None if state is Pending.UP_TO_DATE else f"the database {_STANDS[state]}"
+    return describe_pending(await find_pending(dsn))
 
 
-async def rotated(dsn: str, keys: SecretKeys) -> Rotated:
-    """Puts every secret under the first key.
+def describe_pending(state: Pending) -> str | None:
+    """Why this code cannot serve from a database in that state, in a few words; None if it can."""
+    reason = _PENDING_REASONS.get(state)
+    return reason and f"the database {reason}"
+
+
+async def erase_deleted_person(dsn: str, user_id: str) -> Erasure:
+    """Erase the personal values of a deleted user, in the user's row and in the audit log.
 
     Raises:
-        StartupError: the database cannot be reached, or is not one that this code works on.
+        StartupError: The database is unreachable, its schema is not that of this code, or the user is unknown or not
+            deleted.
     """
-    if reason := await unready(dsn):
-        raise StartupError(f"No secret is renewed: {reason}.")
+    if reason := await find_unready_reason(dsn):
+        raise StartupError(f"No person was erased: {reason}.")
     try:
-        connection = await asyncpg.connect(dsn)
-        try:
-            return await rotate(connection, keys)
-        finally:
-            await connection.close()
+        async with open_connection(dsn) as connection:
+            return await erase_person(connection, user_id)
     except _UNREACHABLE as error:
-        raise StartupError(f"The rotation broke off, and may be run again: {one_line(error)}") from error
+        raise StartupError(f"No person was erased: {format_error(error)}") from error
 
 
-async def closed(database: Database) -> None:
-    """Closes its connections: politely for a moment, then at once, as requests were told to end before."""
+async def rotate_all_secrets(dsn: str, keys: SecretKeys) -> RotationResult:
+    """Seal every secret with the first key.
+
+    Raises:
+        StartupError: The database is unreachable, or its schema is not that of this code.
+    """
+    if reason := await find_unready_reason(dsn):
+        raise StartupError(f"No secret was encrypted again: {reason}.")
     try:
-        async with asyncio.timeout(CLOSE_PATIENCE_S):
+        async with open_connection(dsn) as connection:
+            return await rotate_secrets(connection, keys)
+    except _UNREACHABLE as error:
+        raise StartupError(f"The rotation failed and can be repeated: {format_error(error)}") from error
+
+
+async def close_database(database: Database) -> None:
+    """Close the connections: gracefully for a moment, then at once. Requests have been canceled before."""
+    try:
+        async with asyncio.timeout(CLOSE_TIMEOUT_S):
             await database.close()
     except TimeoutError:
         database.terminate()
 
 
-async def with_demo_data(dsn: str, keys: SecretKeys) -> list[DemoViewer]:
-    """Loads the small demo data unless they are there, its secrets sealed; returns whom to show them as."""
-    connection = await asyncpg.connect(dsn)
-    try:
-        if await load_demo(connection, DemoSize.SMALL):
-            await seal_demo_secrets(connection, keys)
-            _log.info("demo data loaded")
-            await _write_out(connection)
-        return await demo_viewers(connection)
-    except asyncpg.PostgresError as error:
-        raise StartupError(f"The demo data cannot be loaded: {one_line(error)}") from error
-    finally:
-        await connection.close()
-
-
-async def _write_out(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-    """Has PostgreSQL write what was loaded now, if we may, rather than while a first Ctrl-C waits for it."""
-    if await connection.fetchval("SELECT rolsuper FROM pg_roles WHERE rolname = current_user"):
-        await connection.execute("CHECKPOINT")
-
-
 async def _require_postgres(dsn: str) -> None:
-    """Refuses a database that is out of reach, too old, or does not hold text as UTF-8."""
+    """Refuse a database that is unreachable, too old, or does not store text as UTF-8."""
     try:
-        async with asyncio.timeout(CONNECT_PATIENCE_S):
-            connection = await asyncpg.connect(dsn)
-            try:
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            await require_session(dsn)
+            async with open_connection(dsn) as connection:
                 version = connection.get_server_version().major
                 encoding = await connection.fetchval("SHOW server_encoding")
-            finally:
-                await connection.close()
     except _UNREACHABLE as error:
-        raise StartupError(f"The database cannot be reached: {one_line(error)}") from error
+        raise StartupError(f"The database is unreachable: {format_error(error)}") from error
     if version < VERSION_MIN:
-        raise StartupError(f"The database is PostgreSQL {version}; this needs {VERSION_MIN} or later.")
+        raise StartupError(f"The database must be PostgreSQL {VERSION_MIN} or later, not {version}.")
     if encoding != "UTF8":
-        raise StartupError(f"The database's encoding is {encoding}; this needs UTF8.")
+        raise StartupError(f"The encoding of the database must be UTF8, not {encoding}.")
 
 
-def one_line(error: BaseException) -> str:
-    """What an error says, without line breaks; its kind where it says nothing."""
-    return " ".join(str(error).split()) or type(error).__name__
+def format_error(error: BaseException) -> str:
+    """An error's message, without line breaks and values of rows; the error's class if it has no message."""
+    return format_error_line(error)

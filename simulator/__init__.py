@@ -1,1 +1,1 @@
-"""A fleet of agents that are not there: programs in the field as a server sees them, over its HTTP API alone."""
+"""A simulated fleet of agents that uses the server's HTTP API alone, as agents in the field do."""

@@ -1,1 +1,1 @@
-"""Every query live: what changed, whom it touches, and the sockets that are told."""
+"""The live layer: the changes of the database, the live queries that they match, and the event streams."""

@@ -1,4 +1,4 @@
-"""The real server on a real port in the test's own process, with live queries that say what the test has them say."""
+"""The real server on a real port in the test's own process, with live queries that the test scripts."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -7,134 +7,142 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from api.app import build_app
-from api.serving import HttpServer, bind, url
-from core.database import Database
-from core.issuer import IssuerConfig
+from api.http_connections import Connections
+from api.server import HttpServer, bind_socket, build_url
+from api.shutdown import Shutdown
+from core.auth.issuer import IssuerConfig
+from core.auth.sealing import TransactionTokens
+from core.auth.tokens import Identity, TokenVerifier
+from core.auth.viewer import Viewer
+from core.database.database import Database
+from core.errors import UnauthenticatedError
 from core.settings import Settings
-from core.tokens import Identity, TokenVerifier
-from core.viewer import Viewer
-from resolvers.documents import Document
-from resolvers.execution import Request
-from services.sign_in import sign_in
-from services.startup import unready
-from subscriptions.changes.moment import Moment
-from subscriptions.sinks import Gone, Payload, Sink
-from tests.issuers import ISSUER, ec_key, key_server, public_jwk, user_token
+from resolvers.compiler.executable_operation import ExecutableOperation
+from resolvers.request import GraphQLRequest
+from services.startup import find_unready_reason
+from services.users.sign_in import sign_in
+from subscriptions.subscriber import Disconnect, Payload, Subscriber
+from tests.issuers import ISSUER, build_public_jwk, issue_user_token, make_ec_key, start_key_server
+from tests.sealed_tokens import TRANSACTIONS
+from tests.waiting import HANG_S
 
 
 @dataclass
-class Subscription:
-    """One subscription, and where it is told."""
+class ScriptedSubscription:
+    """One subscription and its sink."""
 
-    request: Request
-    sink: Sink
-    cancelled: int = 0
+    request: GraphQLRequest
+    sink: Subscriber
+    cancel_count: int = 0
 
     def cancel(self) -> None:
-        self.cancelled += 1
+        self.cancel_count += 1
 
-    def state(self, text: str) -> None:
-        """Tell a state."""
-        self.sink.state(Payload(text))
+    def send_state_text(self, text: str) -> None:
+        """Send a state."""
+        self.sink.send_state(Payload(text))
 
 
 @dataclass
-class Session:
-    """One socket's."""
+class ScriptedSession:
+    """The session of one socket."""
 
     live: "ScriptedLive"
     viewer: Viewer | None
-    gone: Callable[[Gone], None]
-    subscriptions: list[Subscription] = field(default_factory=list)
-    renewed: list[Identity] = field(default_factory=list)
-    waits: list[Callable[[Moment], None]] = field(default_factory=list)
-    closed: int = 0
+    gone: Callable[[Disconnect], None]
+    subscriptions: list[ScriptedSubscription] = field(default_factory=list)
+    renewed_identities: list[Identity] = field(default_factory=list)
+    waits: list[Callable[[bool], None]] = field(default_factory=list)
+    close_count: int = 0
 
     async def renew(self, identity: Identity) -> None:
-        self.renewed.append(identity)
+        self.renewed_identities.append(identity)
 
-    def subscribe(self, document: Document, request: Request, sink: Sink) -> Subscription:
-        assert document.syntax is not None
+    def subscribe(self, operation: ExecutableOperation, subscriber: Subscriber) -> ScriptedSubscription:
         if self.live.refusal:
             raise self.live.refusal
-        subscription = Subscription(request, sink)
+        subscription = ScriptedSubscription(operation.request, subscriber)
         self.subscriptions.append(subscription)
-        for text in self.live.at_once:
-            subscription.state(text)
-        if self.live.ends_at_once:
-            sink.complete()
+        for text in self.live.initial_states:
+            subscription.send_state_text(text)
+        if self.live.completes_at_once:
+            subscriber.send_complete()
         return subscription
 
-    def catch_up(self, reached: Callable[[Moment], None]) -> bool:
-        self.waits.append(reached)
-        return self.viewer is not None
+    def wait_for_transaction(self, transaction: str, on_answered: Callable[[bool], None]) -> None:
+        if self.viewer is None:
+            raise UnauthenticatedError("Authentication required: send a bearer token")
+        self.live.transactions.open(transaction)
+        self.waits.append(on_answered)
 
     def close(self) -> None:
-        self.closed += 1
+        self.close_count += 1
 
 
 @dataclass
 class ScriptedLive:
-    """Signs in as the real one does; what subscriptions are told is the test's to say.
+    """Signs in like the real one. The test decides what subscriptions receive.
 
     Attributes:
-        refusal: What `subscribe` raises.
-        at_once: States told within `subscribe`.
-        rings: How often something was committed.
+        refusal: The error that `subscribe` raises.
+        initial_states: States that are sent within `subscribe`.
+        commit_count: The number of reported commits.
     """
 
     database: Database
-    sessions: list[Session] = field(default_factory=list)
+    sessions: list[ScriptedSession] = field(default_factory=list)
     refusal: Exception | None = None
-    at_once: tuple[str, ...] = ()
-    ends_at_once: bool = False
-    rings: int = 0
+    initial_states: tuple[str, ...] = ()
+    completes_at_once: bool = False
+    commit_count: int = 0
+    transactions: TransactionTokens = TRANSACTIONS
 
-    def ring(self) -> None:
-        self.rings += 1
+    def wake(self) -> None:
+        self.commit_count += 1
 
     async def sign_in(
-        self, identity: Identity | None, tenant: str | None, gone: Callable[[Gone], None]
-    ) -> Session:
-        session = Session(self, await self._viewer(identity, tenant), gone)
+        self, identity: Identity | None, tenant: str | None, on_disconnect: Callable[[Disconnect], None]
+    ) -> ScriptedSession:
+        session = ScriptedSession(self, await self._sign_in_viewer(identity, tenant), on_disconnect)
         self.sessions.append(session)
         return session
 
-    async def _viewer(self, identity: Identity | None, tenant: str | None) -> Viewer | None:
+    async def _sign_in_viewer(self, identity: Identity | None, tenant: str | None) -> Viewer | None:
         if identity is None:
             return None
-        async with self.database.snapshot() as snapshot:
+        async with self.database.read_transaction() as snapshot:
             return await sign_in(snapshot.connection, identity, tenant)
 
     @property
-    def session(self) -> Session:
-        """The latest."""
+    def latest_session(self) -> ScriptedSession:
+        """The latest session."""
         return self.sessions[-1]
 
-    async def subscription(self, number: int = 0) -> Subscription:
-        """The subscription of that number on the latest socket, as soon as it is there."""
-        async with asyncio.timeout(5):
-            while len(self.session.subscriptions) <= number:  # noqa: ASYNC110 - the server tells no event
+    async def wait_for_subscription(self, number: int = 0) -> ScriptedSubscription:
+        """The subscription of that number on the latest socket. Waits until it exists."""
+        async with asyncio.timeout(HANG_S):
+            while len(self.latest_session.subscriptions) <= number:  # noqa: ASYNC110 - the server has no event for it
                 await asyncio.sleep(0.005)
-        return self.session.subscriptions[number]
+        return self.latest_session.subscriptions[number]
 
 
 @dataclass(frozen=True)
 class ScriptedServer:
-    """A server, and what its live queries say."""
+    """A server with scripted live queries."""
 
     url: str
     live: ScriptedLive
     server: HttpServer
+    serving: asyncio.Task[None]
 
     @staticmethod
-    def token(subject: str, **claims: Any) -> str:
-        """A token that the server believes."""
-        return user_token(ec_key("scripted"), sub=subject, **claims)
+    def issue_token(subject: str, **claims: Any) -> str:
+        """A token that the server accepts."""
+        return issue_user_token(make_ec_key("scripted"), sub=subject, **claims)
 
 
-class _Quiet(HttpServer):
-    """Leaves the test's signals alone."""
+class _SignalFreeServer(HttpServer):
+    """A server that does not install signal handlers."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -142,22 +150,27 @@ class _Quiet(HttpServer):
 
 
 @asynccontextmanager
-async def scripted_server(dsn: str, **settings: Any) -> AsyncIterator[ScriptedServer]:
+async def start_scripted_server(dsn: str, **settings: Any) -> AsyncIterator[ScriptedServer]:
     """A server on the database at `dsn`."""
     chosen = Settings(**settings)
     database = await Database.connect(dsn, chosen)
     live, ready = ScriptedLive(database), asyncio.Event()
-    async with key_server(public_jwk(ec_key("scripted"), kid="k1")) as keys:
+    connections = Connections()
+    connections.shutdown = Shutdown(chosen.shutdown_delay, chosen.shutdown_grace)
+    async with start_key_server(build_public_jwk(make_ec_key("scripted"), kid="k1")) as keys:
         verifier = TokenVerifier(IssuerConfig(ISSUER, keys.url, algorithms=("ES256",)), None)
-        app = build_app(database, verifier, chosen, lambda: unready(dsn), live=live)
-        with bind("127.0.0.1", 0) as listener:
-            address = url(listener)
-            server = _Quiet(app, listener, ready.set)
+        app = build_app(
+            database, verifier, chosen, lambda: find_unready_reason(dsn), live=live, connections=connections
+        )
+        with bind_socket("127.0.0.1", 0) as listener:
+            address = build_url(listener)
+            server = _SignalFreeServer(app, listener, ready.set, connections)
             serving = asyncio.create_task(server.serve_until_signal())
             await ready.wait()
             try:
-                yield ScriptedServer(address, live, server)
+                yield ScriptedServer(address, live, server, serving)
             finally:
+                connections.shutdown.request(urgent=True)
                 server.should_exit = True
                 await serving
                 await verifier.close()

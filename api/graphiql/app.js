@@ -39,11 +39,11 @@ query FirstLook {
 `;
 
   async function demoViewers() {
-    const response = await fetch('/demo-issuer/viewers', { method: 'POST' });
+    const response = await fetch('demo-issuer/viewers', { method: 'POST' });
     return response.ok ? response.json() : [];
   }
 
-  const fetcher = createFetcher('/graphql');
+  const fetcher = createFetcher('graphql');
   const given = new URLSearchParams(location.search);
 
   function headersOf(viewer) {

@@ -1,1 +1,1 @@
-"""Agents on client devices: they enrol, check in every minute, and are missed when they fall silent."""
+"""Agents on client devices: enrollment, a check-in each minute, and detection of silent agents."""

@@ -1,1 +1,1 @@
-"""What a tenant configures of an integration: its schema, what fits it, and where its secrets stand."""
+"""A tenant's config of an integration: its schema, its validation, and the paths of its secrets."""

@@ -1,53 +1,101 @@
-"""The catalogue's JSON Schemas of `data_sources.config`: which may stand there, and what they say is secret.
+"""The JSON Schemas of `data_sources.config` in the catalog: which are accepted, and which values they mark as secret.
 
-A property that is marked `sensitive: true` is a secret. It is sealed by us, and hidden by `app.redact` in the
-database; both follow `properties` and `items` only: what marks a secret in any other way is refused.
+A property marked `sensitive: true` is a secret. The server seals it, and `app.redact` in the database hides
+it. Both follow `properties` and `items` only. A schema that marks a secret in any other way is refused.
 """
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 
 from core.errors import BadUserInputError
+from core.exact_json import parse_json
 from core.limits import CONFIG_SCHEMA_NESTING_MAX
 
 Schema: TypeAlias = Mapping[str, Any]
 Path: TypeAlias = tuple[str | int, ...]
-"""Where in a config: keys of objects, and places in lists from 0."""
+"""A path in a config: keys of objects, and indexes in lists from 0."""
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
-_MAPS: Final = ("properties", "patternProperties", "dependentSchemas", "$defs", "definitions")
-_LISTS: Final = ("allOf", "anyOf", "oneOf", "prefixItems")
-_SINGLES: Final = (
-    "items", "additionalProperties", "unevaluatedProperties", "unevaluatedItems", "contains", "propertyNames",
-    "contentSchema", "not", "if", "then", "else",
-)  # fmt: skip
-"""Where 2020-12 keeps schemas in a schema: under names, in a list, alone."""
+_MAP_KEYWORDS: Final = ("properties", "patternProperties", "dependentSchemas", "$defs", "definitions")
+_LIST_KEYWORDS: Final = ("allOf", "anyOf", "oneOf", "prefixItems")
+"""Keywords of 2020-12 that hold subschemas by name, and those that hold a list.
 
-_FOLLOWED: Final = ("properties", "items")
-_REFERENCES: Final = ("$ref", "$dynamicRef", "$recursiveRef")
+Any other keyword may hold a single one.
+"""
+
+_SCHEMA_KEYWORDS: Final = frozenset(
+    {
+        *_MAP_KEYWORDS,
+        *_LIST_KEYWORDS,
+        *("items", "additionalProperties", "contains", "not", "if", "then", "else"),
+        *("propertyNames", "unevaluatedItems", "unevaluatedProperties"),
+    }
+)
+"""The keywords of 2020-12 that hold subschemas. An unknown keyword may hold something similar."""
+
+_FOLLOWED_KEYWORDS: Final = ("properties", "items")
+_DATA: Final = frozenset({"default", "const", "enum", "examples", "sensitive", "destination"})
+"""Keywords with values that contain no schema."""
+
+_REFERENCE_KEYWORDS: Final = ("$ref", "$dynamicRef", "$recursiveRef")
+
+
+class Concealed:
+    """The schema of a config with unknown secrets. Each value in the config is treated as a secret."""
+
+
+CONCEALED: Final = Concealed()
+
+
+def is_secret_value(schema: Any, value: Any) -> bool:
+    """Whether the schema makes this value a secret. In a concealed config all values except objects and lists are."""
+    return is_secret(schema) or (schema is CONCEALED and not isinstance(value, dict | list))
+
+
+def known_schema(schema: Any) -> Any:
+    """The schema by which to seal secrets: the given one if the catalog accepts it, else `CONCEALED`."""
+    return CONCEALED if _find_problems(schema) else schema
+
+
+@lru_cache(64)
+def schema_of(text: str | None) -> Any:
+    """`known_schema` of a schema's JSON. The result is cached and must not be changed."""
+    return known_schema(parse_json(text or "null"))
+
+
+def storable_schema(schema: Any) -> Any:
+    """The schema as the catalog stores it. One that the catalog does not accept is marked as a whole.
+
+    Then all values of its configs are hidden, and no config can be saved until the platform writes a valid
+    schema.
+    """
+    if schema is None or not _find_problems(schema):
+        return schema
+    return {**(schema if isinstance(schema, dict) else {}), "sensitive": True}
 
 
 def is_secret(schema: Any) -> bool:
-    """Whether the schema marks its value as a secret, as `app.redact` reads it."""
+    """Whether the schema marks its value as a secret, in the sense of `app.redact`."""
     mark = schema.get("sensitive") if isinstance(schema, Mapping) else None
     return mark is not None and mark is not False
 
 
-def below(schema: Any, key: str | int) -> Any:
-    """What is known of the value at that key of an object, or at that place of a list; None for nothing."""
+def child_schema(schema: Any, key: str | int) -> Any:
+    """The subschema at a key of an object or an index of a list; None if there is none."""
     if not isinstance(schema, Mapping):
-        return None
+        return CONCEALED if schema is CONCEALED else None
     if isinstance(key, int):
         return schema.get("items")
     properties = schema.get("properties")
     return properties.get(key) if isinstance(properties, Mapping) else None
 
 
-def secret_properties(schema: Any) -> Iterator[str]:
+def iter_secret_properties(schema: Any) -> Iterator[str]:
     """The names of an object's own properties that are secrets."""
     properties = schema.get("properties") if isinstance(schema, Mapping) else None
     if isinstance(properties, Mapping):
@@ -55,70 +103,109 @@ def secret_properties(schema: Any) -> Iterator[str]:
 
 
 def require_redactable(schema: Any) -> None:
-    """Make sure that a schema may stand in the catalogue: valid, no references, each secret where we look for it.
+    """Require that the catalog accepts a schema.
+
+    It must be valid, without references, and mark secrets only at paths that are searched. Each default must match
+    its own schema, because a form that starts with it could not be saved.
 
     Raises:
-        BadUserInputError: it may not; `fields` has the reason for each place in it, as `configSchema.properties.key`.
+        BadUserInputError: It does not; `fields` has the reason for each path, as `configSchema.properties.key`.
     """
-    fields = _misfits(schema)
+    fields = _find_problems(schema)
     if fields:
-        raise BadUserInputError("The configSchema is not one that secrets can be kept by", fields)
+        raise BadUserInputError("Invalid configSchema: it must show where secrets are", fields)
+    fields = dict(_iter_bad_defaults(schema, ("configSchema",)))
+    if fields:
+        raise BadUserInputError("Invalid configSchema: a default must match its own schema", fields)
 
 
-def _misfits(schema: Any) -> dict[str, str]:
+def _find_problems(schema: Any) -> dict[str, str]:
     if not isinstance(schema, dict) or schema.get("$schema", DIALECT) != DIALECT:
         return {"configSchema": f"must be an object, in the dialect {DIALECT}"}
     if is_secret(schema):
         return {
-            "configSchema.sensitive": "must mark properties: the config itself is an object that clients see"
+            "configSchema.sensitive": "must mark properties, because clients see the config itself as an object"
         }
     try:
-        fields = dict(_unfollowed(schema, ("configSchema",), followed=True))
+        fields = dict(_iter_hidden_secrets(schema, ("configSchema",), followed=True))
     except RecursionError:
-        fields = {"configSchema": f"must not nest deeper than {CONFIG_SCHEMA_NESTING_MAX}"}
-    return fields or _invalid(schema)
+        fields = {"configSchema": f"must be nested at most {CONFIG_SCHEMA_NESTING_MAX} levels deep"}
+    return fields or _find_schema_errors(schema)
 
 
-def _invalid(schema: Schema) -> dict[str, str]:
+def _find_schema_errors(schema: Schema) -> dict[str, str]:
     try:
         Draft202012Validator.check_schema(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
     except SchemaError as error:
-        return {dotted(("configSchema", *error.absolute_path)): "is not valid JSON Schema (2020-12)"}
+        return {format_path(("configSchema", *error.absolute_path)): "must be valid JSON Schema (2020-12)"}
     return {}
 
 
-def _unfollowed(schema: Any, path: Path, *, followed: bool) -> Iterator[tuple[str, str]]:
-    """The places where a secret would escape us, each with the reason."""
+def _iter_bad_defaults(schema: Any, path: Path) -> Iterator[tuple[str, str]]:
+    """The defaults that their own schema refuses. The schema itself is valid."""
+    if isinstance(schema, list):
+        for index, subschema in enumerate(schema):
+            yield from _iter_bad_defaults(subschema, (*path, index))
     if not isinstance(schema, dict):
         return
+    if "default" in schema and not _matches(schema, schema["default"]):
+        yield format_path((*path, "default")), "must match the schema that it stands in"
+    for keyword, at, subschema in _iter_subschemas(schema):
+        if keyword in _SCHEMA_KEYWORDS:
+            yield from _iter_bad_defaults(subschema, (*path, *at))
+
+
+def _matches(schema: Schema, value: Any) -> bool:
+    return Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER).is_valid(value)
+
+
+def _iter_hidden_secrets(schema: Any, path: Path, *, followed: bool) -> Iterator[tuple[str, str]]:
+    """The paths at which a secret would not be found, each with the reason."""
     if len(path) > 2 * CONFIG_SCHEMA_NESTING_MAX:
         raise RecursionError
-    for keyword in _REFERENCES:
+    if isinstance(schema, list):
+        for path_text, subschema in enumerate(schema):
+            yield from _iter_hidden_secrets(subschema, (*path, path_text), followed=False)
+    if not isinstance(schema, dict):
+        return
+    yield from _iter_invalid_keywords(schema, path, followed=followed)
+    for keyword, at, subschema in _iter_subschemas(schema):
+        yield from _iter_hidden_secrets(
+            subschema, (*path, *at), followed=followed and keyword in _FOLLOWED_KEYWORDS
+        )
+
+
+def _iter_invalid_keywords(
+    schema: dict[str, Any], path: Path, *, followed: bool
+) -> Iterator[tuple[str, str]]:
+    """The keywords of one schema that are refused, each with the reason."""
+    for keyword in _REFERENCE_KEYWORDS:
         if keyword in schema:
             yield (
-                dotted((*path, keyword)),
-                "must be written out: what it refers to may hold secrets that we do not see",
+                format_path((*path, keyword)),
+                "must be expanded: the referenced schema may contain secrets that the server does not see",
             )
-    mark = schema.get("sensitive")
-    if mark is not None and not isinstance(mark, bool):
-        yield dotted((*path, "sensitive")), "must be true or false"
-    if mark is True and not followed:
-        yield dotted((*path, "sensitive")), "can be kept only below `properties` and `items`"
-    for keyword, at, part in _parts(schema):
-        yield from _unfollowed(part, (*path, *at), followed=followed and keyword in _FOLLOWED)
+    for keyword in ("sensitive", "destination"):
+        mark = schema.get(keyword)
+        if mark is not None and not isinstance(mark, bool):
+            yield format_path((*path, keyword)), "must be true or false"
+        if mark is True and not followed:
+            yield format_path((*path, keyword)), "is allowed only below `properties` and `items`"
 
 
-def _parts(schema: dict[str, Any]) -> Iterator[tuple[str, Path, Any]]:
-    """Each schema in a schema: the keyword that holds it, its way there, itself."""
+def _iter_subschemas(schema: dict[str, Any]) -> Iterator[tuple[str, Path, Any]]:
+    """Each subschema of a schema: its keyword, its path, and itself. An unknown keyword may hold one."""
     for keyword, value in schema.items():
-        if keyword in _MAPS and isinstance(value, dict):
-            yield from ((keyword, (keyword, name), part) for name, part in value.items())
-        elif keyword in _LISTS and isinstance(value, list):
-            yield from ((keyword, (keyword, place), part) for place, part in enumerate(value))
-        elif keyword in _SINGLES:
+        if keyword in _MAP_KEYWORDS and isinstance(value, dict):
+            yield from ((keyword, (keyword, name), subschema) for name, subschema in value.items())
+        elif keyword in _LIST_KEYWORDS and isinstance(value, list):
+            yield from ((keyword, (keyword, index), subschema) for index, subschema in enumerate(value))
+        elif keyword == "items" and isinstance(value, list):  # older dialects: one schema for each index
+            yield "prefixItems", (keyword,), value
+        elif keyword not in _DATA and isinstance(value, dict | list):
             yield keyword, (keyword,), value
 
 
-def dotted(path: Path) -> str:
+def format_path(path: Path) -> str:
     """A path as `extensions.fields` names it: `config.accounts.0.key`."""
     return ".".join(map(str, path))

@@ -1,1 +1,1 @@
-"""Bringing data along: exports of Convex and Supabase, loaded as they are, as often as one likes."""
+"""Imports exports of Convex and Supabase. An import can be repeated any number of times."""

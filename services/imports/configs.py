@@ -1,160 +1,220 @@
-"""The configs of imported data sources: every secret in them sealed with our keys, or kept out.
+"""The configs of imported data sources. Each secret in them is sealed with our keys or left out.
 
-A secret that is the same as the one that stands here keeps its envelope, so that a second import changes nothing. One
-that cannot be read, and one that an export shows as `{"secret": true}`, leaves the one that stands here as it is.
+A secret that equals the stored one keeps its envelope, so that a second import changes nothing. A secret that
+cannot be read leaves the stored one as it is. So does one that an export shows as `{"secret": true}`.
+
+A stored secret stays only if no destination value changes; otherwise the row is rejected. If the integration
+has no schema that marks secrets, each value is treated as one. So is a text with credentials.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import asyncpg
-import orjson
 
 from core.encryption import SecretKeys
-from services.configs.places import MARKER, is_envelope
-from services.configs.schemas import Path, below, is_secret
-from services.imports.old_secrets import OldKey, is_sealed
-from services.imports.reading import Tally
-from services.imports.values import RowRefusedError, json_text, refused
-from services.secrets import opened, sealed
+from core.exact_json import dump_json, is_same_json, parse_json
+from services.configs.credentials import carries_credentials
+from services.configs.destinations import changed_destinations
+from services.configs.schemas import Path, child_schema, format_path, is_secret_value, schema_of
+from services.configs.secret_paths import SECRET_MARKER, is_envelope, is_hidden, iter_secrets
+from services.imports.legacy_secrets import LegacyKey, is_sealed
+from services.imports.row_values import RowRefusedError, build_refusal, json_to_text
+from services.imports.source import TableTally
+from services.secrets.config_secrets import open_secret, seal_secret
 
-_OUT: Final = object()
-"""Stands for a secret that is kept out."""
+_EXCLUDED: Final = object()
+"""Stands for a secret that is left out."""
 
-_STANDING: Final = "SELECT id, config::text FROM public.data_sources WHERE id = ANY($1::text[])"
+_STANDING: Final = (
+    "SELECT id, integration_id, config::text FROM public.data_sources WHERE id = ANY($1::text[])"
+)
 _SCHEMAS: Final = "SELECT id, config_schema::text FROM {integrations} i WHERE id = ANY($1::text[])"
+_AGAIN: Final = "must be given again: {} changes, which decides where the secret is sent"
 
 
 @dataclass(frozen=True, slots=True)
-class SecretsKept:
-    """By what secrets are opened and sealed.
+class _Standing:
+    """The stored state of a data source: its integration and its config."""
+
+    integration_id: str = ""
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SecretImport:
+    """The keys for opening and sealing secrets.
 
     Attributes:
-        keys: Ours; there may be none.
-        old: The key of the system that they come from.
+        keys: Our keys; there may be none.
+        legacy_key: The key of the exporting system.
     """
 
     keys: SecretKeys
-    old: OldKey | None
+    legacy_key: LegacyKey | None
 
-    async def cover(
+    async def seal_records(
         self,
         connection: asyncpg.Connection,
         integrations: str,
         records: Sequence[list[Any]],
         names: list[str],
-        tally: Tally,
+        tally: TableTally,
     ) -> tuple[list[list[Any]], list[tuple[int, str, str]]]:
-        """Cover the secrets in the configs of data sources, in place.
+        """Seal the secrets in the configs of data sources, in place.
 
         Args:
-            connection: Sees what stands here.
-            integrations: SQL of where the catalogue is.
+            connection: One that can read the stored rows.
+            integrations: The SQL source of the catalog.
             records: Data sources, each with its line at the end.
             names: The names of their columns.
-            tally: Counts what became of the secrets.
+            tally: Counts the results for secrets.
 
         Returns:
-            The records that are covered; and of those that cannot be, line, id and reason.
+            The records with sealed secrets; and line, id and reason of those that are refused.
         """
-        if not {"config", "integration_id"} <= set(names):
+        if "integration_id" not in names:
             return list(records), []
-        own, kind, config = names.index("id"), names.index("integration_id"), names.index("config")
-        standing = await _pairs(connection, _STANDING, {record[own] for record in records})
+        own, kind = names.index("id"), names.index("integration_id")
+        config = names.index("config") if "config" in names else None
+        standing = await _load_stored_configs(connection, {record[own] for record in records})
         query = _SCHEMAS.format(integrations=integrations)
-        schemas = await _pairs(connection, query, {record[kind] for record in records if record[kind]})
+        schemas = await _load_pairs(connection, query, {record[kind] for record in records if record[kind]})
         covered, bad = [], []
         for record in records:
-            there, schema = standing.get(record[own]), schemas.get(record[kind])
+            there = standing.get(record[own], _Standing())
             try:
-                record[config] = self._covered(record[own], record[config], there, schema, tally)
+                if config is None:
+                    _require_same_integration(record[kind], there)
+                else:
+                    cover = _ConfigSealer(self, record[own], there.config, tally)
+                    record[config] = cover.text(record[config], schema_of(schemas.get(record[kind])))
+                    cover.require_same_destinations(record[kind], there, schema_of(schemas.get(record[kind])))
             except RowRefusedError as error:
                 bad.append((record[-1], record[own], str(error)))
             else:
                 covered.append(record)
         return covered, bad
 
-    def _covered(
-        self, source_id: str, config: str, standing: str | None, schema: str | None, tally: Tally
-    ) -> str:
-        """A config as it is stored; one that is nothing but a secret kept out leaves what stands here."""
-        try:
-            there = orjson.loads(standing or "{}")
-            made = _Cover(self, source_id, there, tally).of(
-                orjson.loads(config), orjson.loads(schema or "null"), ()
-            )
-            return json_text(there if made is _OUT else made)
-        except (ValueError, RecursionError) as error:
-            raise refused("config", error) from error
+
+async def _load_stored_configs(connection: asyncpg.Connection, ids: set[str]) -> dict[str, _Standing]:
+    rows = await connection.fetch(_STANDING, list(ids))
+    return {row["id"]: _Standing(row["integration_id"], parse_json(row["config"])) for row in rows}
 
 
-async def _pairs(connection: asyncpg.Connection, query: str, ids: set[str]) -> dict[str, str | None]:
+def _require_same_integration(integration_id: str, there: _Standing) -> None:
+    """Refuse a row that would keep stored secrets under another integration."""
+    kept = [path for path, value in iter_secrets(there.config, None) if is_envelope(value)]
+    if kept and integration_id != there.integration_id:
+        raise RowRefusedError(f"{format_path(('config', *kept[0]))}: {_AGAIN.format('integrationId')}")
+
+
+async def _load_pairs(connection: asyncpg.Connection, query: str, ids: set[str]) -> dict[str, str | None]:
     return {row[0]: row[1] for row in await connection.fetch(query, list(ids))}
 
 
-def _is_covered(value: Any) -> bool:
-    """Whether a value is a secret by its looks, whatever the schema says."""
-    return is_sealed(value) or is_envelope(value) or value == MARKER
+def _resembles_secret(value: Any) -> bool:
+    """Whether a value is a secret by its form, whatever the schema says."""
+    return is_sealed(value) or is_hidden(value) or is_same_json(value, SECRET_MARKER)
 
 
-class _Cover:
-    """The covering of one data source's config."""
+class _ConfigSealer:
+    """Seals the secrets of one data source's config."""
 
-    def __init__(self, kept: SecretsKept, source_id: str, standing: Any, tally: Tally) -> None:
-        self._kept = kept
+    def __init__(self, kept: SecretImport, source_id: str, standing: Any, tally: TableTally) -> None:
+        self._keys = kept
         self._id = source_id
         self._standing = standing
         self._tally = tally.secrets
+        self._made: Any = None
+        self._kept: list[Path] = []
 
-    def of(self, value: Any, schema: Any, path: Path) -> Any:
-        """A value with its secrets covered, in place; `_OUT` where it is one that is kept out."""
-        if value not in (None, "") and (is_secret(schema) or _is_covered(value)):
-            return self._secret(value, path)
+    def text(self, config: str, schema: Any) -> str:
+        """The config as it is stored. If it consists of one secret that is left out, the stored config stays.
+
+        Raises:
+            RowRefusedError: It cannot be stored.
+        """
+        try:
+            made = self.seal(parse_json(config), schema, ())
+            self._made = self._standing if made is _EXCLUDED else made
+            return json_to_text(self._made)
+        except (ValueError, RecursionError) as error:
+            raise build_refusal("config", error) from error
+
+    def require_same_destinations(self, integration_id: str, there: _Standing, schema: Any) -> None:
+        """Refuse the row if a stored secret would be kept and sent to another destination.
+
+        Raises:
+            RowRefusedError: It would.
+        """
+        if not self._kept:
+            return
+        if integration_id != there.integration_id:
+            changed = "integrationId"
+        elif destinations := changed_destinations(self._standing, self._made, schema):
+            changed = format_path(("config", *destinations[0]))
+        else:
+            return
+        raise RowRefusedError(f"{format_path(('config', *self._kept[0]))}: {_AGAIN.format(changed)}")
+
+    def seal(self, value: Any, schema: Any, path: Path) -> Any:
+        """A value with its secrets sealed, in place; `_EXCLUDED` if it is a secret that is left out."""
+        if value not in (None, "") and (is_secret_value(schema, value) or _resembles_secret(value)):
+            return self._seal_secret(value, path)
         if isinstance(value, dict):
-            for key, part in value.items():
-                value[key] = self.of(part, below(schema, key), (*path, key))
-            for key in [key for key, part in value.items() if part is _OUT]:
+            if any(carries_credentials(key) for key in value):
+                raise ValueError("the name of a property must not contain credentials")
+            for key, element in value.items():
+                value[key] = self.seal(element, child_schema(schema, key), (*path, key))
+            for key in [key for key, element in value.items() if element is _EXCLUDED]:
                 del value[key]
-        elif isinstance(value, list):  # places in a list stay, as envelopes are bound to them
-            for at, part in enumerate(value):
-                made = self.of(part, below(schema, at), (*path, at))
-                value[at] = None if made is _OUT else made
+        elif isinstance(value, list):  # indexes in a list stay, since envelopes are bound to them
+            for at, element in enumerate(value):
+                made = self.seal(element, child_schema(schema, at), (*path, at))
+                value[at] = None if made is _EXCLUDED else made
         return value
 
-    def _secret(self, value: Any, path: Path) -> Any:
-        keys, envelope = self._kept.keys, self._envelope(path)
-        if is_envelope(value) and opened(keys, self._id, path, value) is not None:
+    def _seal_secret(self, value: Any, path: Path) -> Any:
+        keys, envelope = self._keys.keys, self._find_envelope(path)
+        known = None if envelope is None else open_secret(keys, self._id, path, envelope)
+        if is_envelope(value) and (own := open_secret(keys, self._id, path, value)) is not None:
+            if own == known or value == envelope:
+                self._kept.append(path)
             return value
-        secret, problem = self._opened(value)
+        secret, problem = self._open_secret(value)
         if problem:
             self._tally.add(problem)
-            return _OUT if envelope is None else envelope
-        if envelope is not None and opened(keys, self._id, path, envelope) == orjson.dumps(secret):
-            self._tally.add("are the same as those that stand here")
+            if envelope is None:
+                return _EXCLUDED
+            self._kept.append(path)
             return envelope
-        self._tally.add("sealed with the first of SECRET_KEYS")
-        return sealed(keys, self._id, path, secret)
+        if known is not None and known == dump_json(secret):
+            self._tally.add("unchanged")
+            return envelope
+        self._tally.add("encrypted with the first of SECRET_KEYS")
+        return seal_secret(keys, self._id, path, secret)
 
-    def _opened(self, value: Any) -> tuple[Any, str]:
-        """The secret in the clear, or why there is none."""
-        if value == MARKER:
-            return None, "kept out: the export does not have them, but only says that they are set"
+    def _open_secret(self, value: Any) -> tuple[Any, str]:
+        """The secret in plain text, or the reason why there is none."""
+        if is_same_json(value, SECRET_MARKER):
+            return None, "left out: the export does not contain them and only states that they are set"
         if is_envelope(value):
             return (
                 None,
-                "kept out: they are sealed by a server like this one, for another row or with another key",
+                "left out: a server of this kind encrypted them for another row or with another key",
             )
         if is_sealed(value):
-            if self._kept.old is None:
-                return None, "kept out: IMPORT_SECRET_KEY is not set"
-            value = self._kept.old.opened(value)
+            if self._keys.legacy_key is None:
+                return None, "left out: IMPORT_SECRET_KEY is not set"
+            value = self._keys.legacy_key.decrypt(value)
             if value is None:
-                return None, "kept out: IMPORT_SECRET_KEY does not open them"
-        return (value, "") if self._kept.keys else (None, "kept out: SECRET_KEYS is not set")
+                return None, "left out: IMPORT_SECRET_KEY does not decrypt them"
+        return (value, "") if self._keys.keys else (None, "left out: SECRET_KEYS is not set")
 
-    def _envelope(self, path: Path) -> str | None:
-        """What stands at that place here, if it is an envelope."""
+    def _find_envelope(self, path: Path) -> str | None:
+        """The stored value at that path if it is an envelope."""
         value = self._standing
         for key in path:
             if isinstance(value, dict) and isinstance(key, str):

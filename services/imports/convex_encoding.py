@@ -1,7 +1,7 @@
-"""Values inside a Convex document, from either encoding into one: the JSON that is stored.
+"""Converts values of a Convex document from either encoding to the JSON that is stored.
 
-A float64 that is whole is written as JavaScript shows it (5, not 5.0). What JSON has no word for stays as Convex's
-newer encoding has it: `{"$bytes": base64}`, and `{"$float": base64}` for NaN and the infinities.
+An integral float64 is written as in JavaScript (5, not 5.0). Values without a form in JSON stay as in
+Convex's newer encoding: `{"$bytes": base64}`, and `{"$float": base64}` for NaN and the infinities.
 """
 
 import base64
@@ -13,84 +13,91 @@ from typing import Any, Final
 
 import orjson
 
-from services.imports.convex_shapes import INFER, UNKNOWN, Options, below, is_open, meaning
+from services.imports.convex_shapes import (
+    INFER,
+    UNKNOWN,
+    ShapeOptions,
+    child_options,
+    choose_meaning,
+    is_ambiguous,
+)
 
 _EXACT: Final = 2**53
 _CHANGED: Final = frozenset({float, dict, list})
 _INFINITIES: Final = {"Infinity": math.inf, "-Infinity": -math.inf}
 
 
-def plain(value: Any) -> Any:
-    """A value of the newer encoding as it is stored; objects and lists are changed in place, as they may be large."""
+def decode_uniform(value: Any) -> Any:
+    """A value of the newer encoding as it is stored. Objects and lists, which may be large, are changed in place."""
     kind = type(value)
     if kind is float:
         return int(value) if -_EXACT <= value <= _EXACT and value.is_integer() else value
     if kind is dict:
-        for key, part in value.items():
-            if type(part) in _CHANGED:
-                value[key] = plain(part)
+        for key, element in value.items():
+            if type(element) in _CHANGED:
+                value[key] = decode_uniform(element)
     elif kind is list:
-        for place, part in enumerate(value):
-            if type(part) in _CHANGED:
-                value[place] = plain(part)
+        for index, element in enumerate(value):
+            if type(element) in _CHANGED:
+                value[index] = decode_uniform(element)
     return value
 
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """How the values of a table are written.
+    """The encoding of a table's values.
 
     Attributes:
-        uniform: Whether it is the newer way.
-        shape: Of the older one: what its documents are.
-        overrides: What is said of single documents, by id: JSON, which takes less memory than what it says.
+        uniform: Whether it is the newer encoding.
+        shape: Of the older encoding: the shape of the documents.
+        overrides: The shapes of single documents, by id. They are JSON, which takes less memory than parsed shapes.
     """
 
     uniform: bool = True
-    shape: Options = UNKNOWN
+    shape: ShapeOptions = UNKNOWN
     overrides: Mapping[str, bytes] = field(default_factory=dict)
 
     def is_plain(self, name: str) -> bool:
-        """Whether what stands under that field is written the same in both ways."""
-        return self.uniform or not (self.overrides or is_open(below(self.shape, name)))
+        """Whether both encodings write values of that field in the same way."""
+        return self.uniform or not (self.overrides or is_ambiguous(child_options(self.shape, name)))
 
-    def stored(self, name: str, row_id: str, value: Any) -> Any:
-        """What stands in a document's field, as it is stored.
+    def decode(self, name: str, row_id: str, value: Any) -> Any:
+        """The value of a document's field, as it is stored.
 
         Raises:
-            ValueError: It is not what the schema file says of it.
+            ValueError: It does not match the schema file.
         """
         said = self.overrides.get(row_id)
         hint = orjson.loads(said) if said else INFER
-        return restored(value, _hint(hint, name), below(self.shape, name))
+        return decode_legacy(value, _child_hint(hint, name), child_options(self.shape, name))
 
 
-def restored(value: Any, hint: Any, options: Options) -> Any:
-    """A value of the older encoding as it is stored; objects and lists are changed in place, as by `plain`.
+def decode_legacy(value: Any, hint: Any, options: ShapeOptions) -> Any:
+    """A value of the older encoding as it is stored. Objects and lists are changed in place, as by `decode_uniform`.
 
     Args:
-        value: As it was parsed from JSON.
-        hint: What the document's own line says of it.
-        options: What the shape allows.
+        value: The parsed JSON.
+        hint: The value's part in the document's own line of the schema file.
+        options: The shapes that the table's schema allows.
 
     Raises:
-        ValueError: It is not what was said of it.
+        ValueError: It does not match its hint.
     """
     if isinstance(value, str):
-        return _of_string(value, meaning(hint, options))
+        return _decode_string(value, choose_meaning(hint, options))
     if isinstance(value, dict):
-        for key, part in value.items():
-            value[key] = restored(part, _hint(hint, key), below(options, key))
+        for key, value_ in value.items():
+            value[key] = decode_legacy(value_, _child_hint(hint, key), child_options(options, key))
         return value
     if isinstance(value, list):
-        element = below(options, None)
-        for place, part in enumerate(value):
-            value[place] = restored(part, _hint(hint, place), element)
+        element = child_options(options, None)
+        for index, value_ in enumerate(value):
+            value[index] = decode_legacy(value_, _child_hint(hint, index), element)
         return value
-    return plain(value)
+    return decode_uniform(value)
 
 
-def _hint(hint: Any, key: str | int) -> Any:
+def _child_hint(hint: Any, key: str | int) -> Any:
     if isinstance(hint, dict):
         return hint.get(key, INFER)
     if isinstance(hint, list) and isinstance(key, int) and key < len(hint):
@@ -98,20 +105,20 @@ def _hint(hint: Any, key: str | int) -> Any:
     return INFER
 
 
-def _of_string(text: str, means: str) -> Any:
+def _decode_string(text: str, means: str) -> Any:
     if means == "int64":
         return int(text)
     if means == "bytes":
         base64.b64decode(text, validate=True)
         return {"$bytes": text}
     if means == "float64inf" and text in _INFINITIES:
-        return _special(_INFINITIES[text])
+        return _special_value(_INFINITIES[text])
     if means == "float64nan" and text == "NaN":
-        return _special(math.nan)
+        return _special_value(math.nan)
     if means == INFER:
         return text
-    raise ValueError(f"holds a string that is no {means}")
+    raise ValueError(f"contains a string that is no {means}")
 
 
-def _special(value: float) -> dict[str, str]:
+def _special_value(value: float) -> dict[str, str]:
     return {"$float": base64.b64encode(struct.pack("<d", value)).decode()}

@@ -1,4 +1,4 @@
-"""A line of a Convex export, a document, into a record."""
+"""Converts a line of a Convex export, which is a document, to a record."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -7,57 +7,75 @@ from typing import Any, Final
 
 import orjson
 
-from services.imports.convex_encoding import Encoding, plain
-from services.imports.reading import Tally
-from services.imports.rights import flat_rights
-from services.imports.shapes import Column, Kind, Shape
-from services.imports.values import (
+from core.exact_json import parse_json
+from services.imports.convex_encoding import Encoding, decode_uniform
+from services.imports.rights import flatten_rights
+from services.imports.row_values import (
+    RecordCompleter,
     RowRefusedError,
-    Whole,
-    integer,
-    json_text,
-    milliseconds,
-    number,
-    refused,
+    build_refusal,
+    json_to_text,
+    read_integer,
+    read_milliseconds,
+    read_number,
     require_storable_text,
 )
+from services.imports.source import TableTally
+from services.imports.table_shapes import ColumnKind, ImportColumn, TableShape
 
 Reader = Callable[[Any, str], Any]
-"""Makes the value of a column out of a document's, with the document's id; raises `ValueError`."""
+"""Converts a document's value to a column's value, given the document's id; raises `ValueError`."""
 
 _INT64: Final = re.compile(r"-?\d{1,19}", re.ASCII)
+_FRACTIONAL: Final = (float, Decimal)
 _SYSTEM: Final = frozenset({"_id", "_creationTime"})
 
 
-class ConvexRows:
+class ConvexRowReader:
     """Reads the documents of one table."""
 
-    def __init__(self, shape: Shape, encoding: Encoding, tally: Tally) -> None:
-        self._fields = _SYSTEM | {column.field for column in shape.columns}
-        self._readers = [(column.field, self._reader(column, encoding)) for column in shape.columns]
-        self._whole = Whole(shape.columns)
+    def __init__(
+        self, shape: TableShape, encoding: Encoding, tally: TableTally, id_field: str | None = None
+    ) -> None:
+        """A reader; `id_field` names the field with the id if that is not `_id`."""
+        self._id_field = id_field
+        self._fields = _SYSTEM | {column.field for column in shape.columns} | {id_field or "_id"}
         self._tally = tally
+        self._readers = [(column.field, self._build_reader(column, encoding)) for column in shape.columns]
+        self._created = next(at for at, column in enumerate(shape.columns) if column.name == "created_at")
+        self._whole = RecordCompleter(shape.columns, tally)
 
-    def read(self, line: bytes) -> tuple[str, list[Any]]:
-        """A document's id and its record.
+    def read_line(self, line: bytes) -> tuple[str, list[Any]]:
+        """The id of a document, which is its `_id`, and its record.
 
         Raises:
-            RowRefusedError: It is none that can be taken.
+            RowRefusedError: It is not valid.
         """
-        document = _document(line)
+        document = _parse_document(line)
         row_id = document.get("_id")
         if not isinstance(row_id, str):
-            raise RowRefusedError("has no _id")
-        document["id"] = row_id
+            raise RowRefusedError("must have an _id")
         if document.get("createdAt") is None:
             document["createdAt"] = document.get("_creationTime")
         try:
-            return row_id, self._whole.made(self._record(document, row_id))
+            document["id"] = self._choose_id(document, row_id)
+            return row_id, self._whole.complete(self._build_record(document, row_id))
         except RowRefusedError as error:
             error.row_id = row_id
             raise
 
-    def _record(self, document: dict[str, Any], row_id: str) -> list[Any]:
+    def _choose_id(self, document: dict[str, Any], row_id: str) -> str:
+        if self._id_field is None:
+            return row_id
+        chosen = document.get(self._id_field)
+        if chosen is None or chosen == "":
+            self._tally.changed.add(f"id: without {self._id_field} the _id was kept")
+            return row_id
+        if not isinstance(chosen, str):
+            raise RowRefusedError(f"{self._id_field}: must be a string")
+        return chosen
+
+    def _build_record(self, document: dict[str, Any], row_id: str) -> list[Any]:
         record: list[Any] = []
         field = ""
         try:
@@ -65,88 +83,105 @@ class ConvexRows:
                 value = document.get(field)
                 record.append(None if value is None else reader(value, row_id))
         except (ValueError, RecursionError) as error:
-            raise refused(field, error) from error
+            raise build_refusal(field, error) from error
+        if record[self._created] == 0 and document.get("_creationTime") is not None:
+            record[self._created] = _read_ms(document["_creationTime"])
+            self._tally.changed.add("createdAt: 0 is not a time and became _creationTime")
         if not document.keys() <= self._fields:
             for name in document.keys() - self._fields:
                 self._tally.unknown.add(name)
         return record
 
-    def _reader(self, column: Column, encoding: Encoding) -> Reader:
-        if column.kind is not Kind.JSON:
+    def _build_reader(self, column: ImportColumn, encoding: Encoding) -> Reader:
+        if column.kind in (ColumnKind.INT, ColumnKind.MS):
+            return self._count_fractions(column, _READERS[column.kind])
+        if column.kind is not ColumnKind.JSON:
             return _READERS[column.kind]
-        prepared = self._flat if column.name == "rights" else _as_it_is
+        prepared = self._flatten_rights if column.name == "rights" else _identity
         if encoding.is_plain(column.field):
-            return lambda value, _row_id: json_text(prepared(plain(value)))
-        return lambda value, row_id: json_text(prepared(encoding.stored(column.field, row_id, value)))
+            return lambda value, _row_id: json_to_text(prepared(decode_uniform(value)))
+        return lambda value, row_id: json_to_text(prepared(encoding.decode(column.field, row_id, value)))
 
-    def _flat(self, rights: Any) -> Any:
-        return flat_rights(rights, self._tally)
+    def _count_fractions(self, column: ImportColumn, read: Reader) -> Reader:
+        """The reader, which counts fractions. That of a creation time is no one's statement and is not counted."""
+        became = "rounded to an integer" if column.kind is ColumnKind.INT else "cut to whole milliseconds"
+
+        def read_and_count(value: Any, row_id: str) -> Any:
+            whole = read(value, row_id)
+            if type(value) in _FRACTIONAL and value != whole and column.name != "created_at":
+                self._tally.changed.add(f"{column.field}: {became}")
+            return whole
+
+        return read_and_count
+
+    def _flatten_rights(self, rights: Any) -> Any:
+        return flatten_rights(rights, self._tally)
 
 
-def _as_it_is(value: Any) -> Any:
+def _identity(value: Any) -> Any:
     return value
 
 
-def _document(line: bytes) -> dict[str, Any]:
+def _parse_document(line: bytes) -> dict[str, Any]:
     try:
-        document = orjson.loads(line)
+        document = parse_json(line)
     except orjson.JSONDecodeError as error:
-        raise RowRefusedError(f"is not JSON: {error.msg}") from error
+        raise RowRefusedError(f"must be JSON: {error.msg}") from error
     if not isinstance(document, dict):
-        raise RowRefusedError("is not an object")
+        raise RowRefusedError("must be an object")
     return document
 
 
-def _text(value: Any, _row_id: str = "") -> str:
+def _read_text(value: Any, _row_id: str = "") -> str:
     if type(value) is not str:
-        raise ValueError("is not text")
+        raise ValueError("must be a string")
     require_storable_text(value)
     return value
 
 
-def _number_of(value: Any) -> float:
-    """A number in either encoding; older ones have an int64 as a string."""
-    if type(value) is float or type(value) is int:
+def _read_number(value: Any) -> float | Decimal:
+    """A number in either encoding. Older encodings have an int64 as a string."""
+    if isinstance(value, float | int | Decimal) and not isinstance(value, bool):
         return value
     if type(value) is str and _INT64.fullmatch(value):
         return int(value)
-    raise ValueError("is not a number")
+    raise ValueError("must be a number")
 
 
-def _ms(value: Any, _row_id: str = "") -> int:
-    return milliseconds(_number_of(value))
+def _read_ms(value: Any, _row_id: str = "") -> int:
+    return read_milliseconds(_read_number(value))
 
 
-def _int(value: Any, _row_id: str = "") -> int:
-    return integer(_number_of(value))
+def _read_int(value: Any, _row_id: str = "") -> int:
+    return read_integer(_read_number(value))
 
 
-def _flag(value: Any, _row_id: str = "") -> bool:
+def _read_flag(value: Any, _row_id: str = "") -> bool:
     if type(value) is not bool:
-        raise ValueError("is neither true nor false")
+        raise ValueError("must be true or false")
     return value
 
 
-def _amount(value: Any, _row_id: str = "") -> Decimal:
-    """The digits that a float64 is shown by are those that were meant."""
+def _read_amount(value: Any, _row_id: str = "") -> Decimal:
+    """The decimal with the digits that the float64 is displayed with."""
     if type(value) is float:
-        return number(repr(value))
-    if type(value) is int or type(value) is str:
-        return number(str(value))
-    raise ValueError("is not a number")
+        return read_number(repr(value))
+    if type(value) in (int, str, Decimal):
+        return read_number(str(value))
+    raise ValueError("must be a number")
 
 
-def _texts(value: Any, _row_id: str = "") -> list[str]:
+def _read_texts(value: Any, _row_id: str = "") -> list[str]:
     if not isinstance(value, list):
-        raise ValueError("is not a list of texts")  # noqa: TRY004 - what is wrong is the file
-    return [_text(each) for each in value]
+        raise ValueError("must be a list of strings")  # noqa: TRY004 - the file is wrong, not the type
+    return [_read_text(each) for each in value]
 
 
-_READERS: Final[Mapping[Kind, Reader]] = {
-    Kind.TEXT: _text,
-    Kind.MS: _ms,
-    Kind.INT: _int,
-    Kind.BOOL: _flag,
-    Kind.NUMBER: _amount,
-    Kind.TEXTS: _texts,
+_READERS: Final[Mapping[ColumnKind, Reader]] = {
+    ColumnKind.TEXT: _read_text,
+    ColumnKind.MS: _read_ms,
+    ColumnKind.INT: _read_int,
+    ColumnKind.BOOL: _read_flag,
+    ColumnKind.NUMBER: _read_amount,
+    ColumnKind.TEXTS: _read_texts,
 }

@@ -1,8 +1,9 @@
-"""The older encoding of Convex exports, in which a string may be a number or bytes: what its schema file says.
+"""Reads the schema files of the older Convex encoding, in which a string may stand for a number or bytes.
 
-Its first line is the shape of all documents as text; each further one says of one document, by its id, what the shape
-leaves open. Read as Convex itself reads it (get-convex/convex-backend, crates/shape_inference): a string means what
-the shape allows alone; where it allows several things, what the document's own line says; else it is a string.
+The first line of a schema file is the shape of all documents, as text. Each further line concerns one
+document, by its id, and decides cases that the shape leaves open. Strings are read as Convex reads them
+(get-convex/convex-backend, crates/shape_inference). If the shape allows one meaning, it is that one. If the
+shape allows several, the document's own line decides. Otherwise the string is a string.
 """
 
 import re
@@ -33,94 +34,94 @@ _MEANINGS: Final[Mapping[str, tuple[str, ...]]] = {
     "bytes": ("bytes",),
     "unknown": _ALL,
 }
-"""What a string may stand for where a shape allows a kind."""
+"""The meanings that a string may have where a shape allows a kind."""
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
-    """What a value may be.
+class ValueShape:
+    """The shape of a value.
 
     Attributes:
         kind: A unit of `_MEANINGS`, or array, object, record, or null and the like.
-        element: Of an array its elements', of a record its values'.
-        fields: Of an object.
+        element: The shape of an array's elements, or of a record's values.
+        fields: The fields of an object.
     """
 
     kind: str
-    element: "tuple[Shape, ...]" = ()
-    fields: "Mapping[str, tuple[Shape, ...]]" = field(default_factory=dict)
+    element: "tuple[ValueShape, ...]" = ()
+    fields: "Mapping[str, tuple[ValueShape, ...]]" = field(default_factory=dict)
 
 
-Options = tuple[Shape, ...]
-"""The shapes of a union; one alone where there is none."""
+ShapeOptions = tuple[ValueShape, ...]
+"""The shapes of a union. A shape outside a union is a single element."""
 
-UNKNOWN: Final[Options] = (Shape("unknown"),)
+UNKNOWN: Final[ShapeOptions] = (ValueShape("unknown"),)
 
 
-def parsed(text: str) -> Options:
+def parse_shape(text: str) -> ShapeOptions:
     """The shape that a text describes.
 
     Raises:
-        ValueError: It describes none.
+        ValueError: The text is not a shape.
     """
-    options, at = _union(text, 0, 0)
+    options, at = _parse_union(text, 0, 0)
     if at != len(text):
         raise ValueError(f"unexpected text at {at}")
     return options
 
 
-def _union(text: str, at: int, depth: int) -> tuple[Options, int]:
+def _parse_union(text: str, at: int, depth: int) -> tuple[ShapeOptions, int]:
     if depth > _NESTING_MAX:
-        raise ValueError("nests too deeply")
+        raise ValueError("is nested too deeply")
     options = []
     while True:
-        shape, at = _one(text, at, depth)
+        shape, at = _parse_one(text, at, depth)
         options.append(shape)
         if not text.startswith(" | ", at):
             return tuple(options), at
         at += 3
 
 
-def _one(text: str, at: int, depth: int) -> tuple[Shape, int]:
+def _parse_one(text: str, at: int, depth: int) -> tuple[ValueShape, int]:
     if unit := _UNITS.match(text, at):
-        return Shape(unit[0]), unit.end()
+        return ValueShape(unit[0]), unit.end()
     if string := _LITERAL.match(text, at) or _ID.match(text, at):
-        return Shape("text"), string.end()
+        return ValueShape("text"), string.end()
     if text.startswith("{", at):
-        return _object(text, at + 1, depth)
+        return _parse_object(text, at + 1, depth)
     if text.startswith("array<", at):
-        element, at = _union(text, at + 6, depth + 1)
-        return Shape("array", element), _past(text, at, ">")
+        element, at = _parse_union(text, at + 6, depth + 1)
+        return ValueShape("array", element), _expect(text, at, ">")
     if text.startswith("record<", at):
-        _, at = _union(text, at + 7, depth + 1)
-        element, at = _union(text, _past(text, at, ", "), depth + 1)
-        return Shape("record", element), _past(text, at, ">")
+        _, at = _parse_union(text, at + 7, depth + 1)
+        element, at = _parse_union(text, _expect(text, at, ", "), depth + 1)
+        return ValueShape("record", element), _expect(text, at, ">")
     raise ValueError(f"unexpected text at {at}")
 
 
-def _object(text: str, at: int, depth: int) -> tuple[Shape, int]:
+def _parse_object(text: str, at: int, depth: int) -> tuple[ValueShape, int]:
     fields = {}
     while not text.startswith("}", at):
         key = _KEY.match(text, at)
         if key is None:
             raise ValueError(f"unexpected text at {at}")
-        fields[key[1]], at = _union(text, key.end(), depth + 1)
-        at = at if text.startswith("}", at) else _past(text, at, ", ")
-    return Shape("object", fields=fields), at + 1
+        fields[key[1]], at = _parse_union(text, key.end(), depth + 1)
+        at = at if text.startswith("}", at) else _expect(text, at, ", ")
+    return ValueShape("object", fields=fields), at + 1
 
 
-def _past(text: str, at: int, expected: str) -> int:
+def _expect(text: str, at: int, expected: str) -> int:
     if not text.startswith(expected, at):
         raise ValueError(f"expected {expected!r} at {at}")
     return at + len(expected)
 
 
-def below(options: Options, key: str | None) -> Options:
-    """What may stand under a key of an object; of an array (None), as an element."""
-    return tuple(_below(options, key))
+def child_options(options: ShapeOptions, key: str | None) -> ShapeOptions:
+    """The shapes of the value under a key of an object, or of an array's elements (None)."""
+    return tuple(_iter_children(options, key))
 
 
-def _below(options: Options, key: str | None) -> Iterator[Shape]:
+def _iter_children(options: ShapeOptions, key: str | None) -> Iterator[ValueShape]:
     for shape in options:
         if shape.kind == "unknown":
             yield shape
@@ -132,25 +133,25 @@ def _below(options: Options, key: str | None) -> Iterator[Shape]:
             yield from shape.element
 
 
-def meaning(hint: Any, options: Options) -> str:
-    """What a string stands for: "infer" (itself), "int64", "float64inf", "float64nan" or "bytes"."""
+def choose_meaning(hint: Any, options: ShapeOptions) -> str:
+    """The meaning of a string: "infer" (itself), "int64", "float64inf", "float64nan" or "bytes"."""
     if hint == INFER:
-        possible = list(_meanings(options))
+        possible = list(_iter_meanings(options))
         return possible[0] if len(possible) == 1 else INFER
     return "float64nan" if isinstance(hint, dict) else str(hint)
 
 
-def _meanings(options: Iterable[Shape]) -> Iterator[str]:
-    """Each thing that a string may stand for, once in a row, as Convex counts them."""
+def _iter_meanings(options: Iterable[ValueShape]) -> Iterator[str]:
+    """The possible meanings of a string, without adjacent duplicates, counted as in Convex."""
     every = (each for shape in options for each in _MEANINGS.get(shape.kind, ()))
     return (each for each, _ in groupby(every))
 
 
-def is_open(options: Options) -> bool:
-    """Whether a string somewhere in such a value may be something else."""
+def is_ambiguous(options: ShapeOptions) -> bool:
+    """Whether such a value may contain a string with another meaning."""
     return any(
         any(each != INFER for each in _MEANINGS.get(shape.kind, ()))
-        or is_open(shape.element)
-        or any(is_open(below) for below in shape.fields.values())
+        or is_ambiguous(shape.element)
+        or any(is_ambiguous(below) for below in shape.fields.values())
         for shape in options
     )

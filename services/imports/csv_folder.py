@@ -1,4 +1,4 @@
-"""A folder of CSV files as Supabase's dashboard gives them: `<table>.csv` or `<table>_rows.csv`, a header in each."""
+"""A folder of CSV files from Supabase's dashboard: `<table>.csv` or `<table>_rows.csv`, each with a header."""
 
 import csv
 from collections.abc import Iterator
@@ -8,20 +8,24 @@ from typing import Final
 
 from core.errors import FileRefusedError
 from core.limits import IMPORT_LINE_BYTES_MAX
-from services.imports.lines import Line, lines
-from services.imports.reading import Read, TableData, Tally
-from services.imports.shapes import SHAPES, Kind
-from services.imports.supabase_rows import SupabaseRows
-from services.imports.values import RowRefusedError
+from services.imports.file_forms import require_text
+from services.imports.line_reader import Line, iter_lines
+from services.imports.row_values import RowRefusedError
+from services.imports.source import RowRead, TableData, TableTally
+from services.imports.supabase_rows import SupabaseRowReader
+from services.imports.table_shapes import SHAPES, ColumnKind
 
 _BOM: Final = b"\xef\xbb\xbf"
+_HEAD_BYTES: Final = 512
 _SUFFIXES: Final = (".csv", "_rows.csv")
 
 
 class CsvFolder:
     """The folder; a `Source`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, user_id_field: str | None = None) -> None:
+        """Open the export; `user_id_field` names the column with the ids of users if that is not `id`."""
+        self._user_id_field = user_id_field
         try:
             present = {file.name: file for file in path.iterdir() if file.is_file()}
         except OSError as error:
@@ -30,90 +34,97 @@ class CsvFolder:
             table: present[found[0]]
             for table in SHAPES
             if (found := [table + suffix for suffix in _SUFFIXES if table + suffix in present])
-            and _is_one(found, path)
+            and _is_single_file(found, path)
         }
+        if "toc.dat" in present:
+            raise FileRefusedError(
+                f"{path} is a dump in PostgreSQL's directory format: convert it to text with "
+                "`pg_restore --file=dump.sql`"
+            )
         if not self._files:
             raise FileRefusedError(
-                f"{path} has no CSV file of a table: they are named <table>.csv or <table>_rows.csv"
+                f"{path} has no CSV file of a table: the names must be <table>.csv or <table>_rows.csv"
             )
         self.sizes = {table: file.stat().st_size for table, file in self._files.items()}
         self.skipped = sorted(present.keys() - {file.name for file in self._files.values()})
         self.missing: list[str] = []
 
     @contextmanager
-    def table(self, name: str, tally: Tally) -> Iterator[TableData]:
+    def open_table(self, name: str, tally: TableTally) -> Iterator[TableData]:
         """One of its tables; see `Source`."""
         file = self._files[name]
         try:
             with file.open("rb") as stream:
-                records = _Records(file.name, lines(stream, IMPORT_LINE_BYTES_MAX))
+                require_text(file, stream.read(_HEAD_BYTES))
+                stream.seek(0)
+                records = _CsvRecords(file.name, iter_lines(stream, IMPORT_LINE_BYTES_MAX))
                 header = next(iter(records), None)
                 if header is None:
                     raise FileRefusedError(f"{file.name} is empty: its first line must name the columns")
-                rows = SupabaseRows(SHAPES[name], header, tally)
-                yield TableData(rows.columns, _read(rows, header, records))
+                rows = SupabaseRowReader(SHAPES[name], header, tally, self._user_id_field)
+                yield TableData(rows.columns, _iter_rows(rows, header, records))
         except OSError as error:
             raise FileRefusedError(f"{file} cannot be read: {error.strerror or error}") from error
 
     def close(self) -> None:
-        """Nothing stays open."""
+        """Do nothing: no file stays open."""
 
 
-def _is_one(found: list[str], path: Path) -> bool:
+def _is_single_file(found: list[str], path: Path) -> bool:
     if len(found) > 1:
-        raise FileRefusedError(f"{path} has {' and '.join(found)}: which one counts?")
+        raise FileRefusedError(f"{path} has {' and '.join(found)}: only one file per table is allowed")
     return True
 
 
-class _Records:
-    """The records of a CSV file, each of one line or more."""
+class _CsvRecords:
+    """The records of a CSV file. A record has one line or more."""
 
     def __init__(self, name: str, source: Iterator[Line]) -> None:
         self._name = name
         self._source = source
-        self._held = 0
+        self._lines = 0
         self._last = 0
         self.position = 0
         self.begins = 1
         self._is_text = True
 
     def __iter__(self) -> Iterator[list[str]]:
-        reader = csv.reader(self._fed(), strict=True)
+        reader = csv.reader(self._iter_lines(), strict=True)
         while True:
-            self._held, self.begins, self._is_text = 0, self._last + 1, True
+            self._lines, self.begins, self._is_text = 0, self._last + 1, True
             try:
                 record = next(reader)
             except StopIteration:
                 return
             except csv.Error as error:
                 raise FileRefusedError(
-                    f"{self._name}, line {self.begins}: {error}; nothing behind it can be read"
+                    f"{self._name}, line {self.begins}: {error}; the rest of the file cannot be read"
                 ) from error
             if record:
                 yield record
 
     def require_text(self) -> None:
-        """Refuse the record at hand where it is no text.
+        """Refuse the current record if it is not text.
 
         Raises:
             RowRefusedError: It is not.
         """
         if not self._is_text:
-            raise RowRefusedError("is not valid UTF-8")
+            raise RowRefusedError("must be valid UTF-8")
 
-    def _fed(self) -> Iterator[str]:
+    def _iter_lines(self) -> Iterator[str]:
         for line in self._source:
             content = line.content
-            self._held += IMPORT_LINE_BYTES_MAX + 1 if content is None else len(content) + 1
-            if content is None or self._held > IMPORT_LINE_BYTES_MAX:
+            self._lines += IMPORT_LINE_BYTES_MAX + 1 if content is None else len(content) + 1
+            if content is None or self._lines > IMPORT_LINE_BYTES_MAX:
                 raise FileRefusedError(
                     f"{self._name}, line {self.begins}: a row of more than {IMPORT_LINE_BYTES_MAX:,} bytes begins "
                     "here; a quotation mark may be missing"
                 )
             self.position, self._last = line.position, line.number
-            yield self._decoded(content.removeprefix(_BOM) if line.number == 1 else content) + "\n"
+            yield self._decode(content.removeprefix(_BOM) if line.number == 1 else content) + "\n"
 
-    def _decoded(self, content: bytes) -> str:
+    def _decode(self, content: bytes) -> str:
         try:
             return content.decode()
         except UnicodeDecodeError:
@@ -121,9 +132,9 @@ class _Records:
             return content.decode(errors="surrogateescape")
 
 
-def _read(rows: SupabaseRows, header: list[str], records: _Records) -> Iterator[Read]:
-    """An empty field is NULL; where there is none, an empty text."""
-    empty = _empty(rows, header)
+def _iter_rows(rows: SupabaseRowReader, header: list[str], records: _CsvRecords) -> Iterator[RowRead]:
+    """Read the records. An empty field is NULL, or an empty text if the column is a text that must not be NULL."""
+    empty = _empty_values(rows, header)
     for record in records:
         fields = (
             [value or blank for value, blank in zip(record, empty, strict=True)]
@@ -133,18 +144,18 @@ def _read(rows: SupabaseRows, header: list[str], records: _Records) -> Iterator[
         line, position = records.begins, records.position
         try:
             records.require_text()
-            row_id, values = rows.read(fields)
+            row_id, values = rows.read_fields(fields)
         except RowRefusedError as error:
-            yield Read(line, position, error.row_id, None, str(error))
+            yield RowRead(line, position, error.row_id, None, str(error))
         else:
-            yield Read(line, position, row_id, values)
+            yield RowRead(line, position, row_id, values)
 
 
-def _empty(rows: SupabaseRows, header: list[str]) -> list[str | None]:
+def _empty_values(rows: SupabaseRowReader, header: list[str]) -> list[str | None]:
     texts = {
         column.name
         for column in rows.columns
-        if column.kind is Kind.TEXT
+        if column.kind is ColumnKind.TEXT
         and column.required
         and column.name != "id"
         and not column.name.endswith("_id")

@@ -1,4 +1,4 @@
-"""What PostgreSQL writes as text, in a CSV file or a dump, into the values of a record."""
+"""Converts PostgreSQL's text output, in a CSV file or a dump, to the values of a record."""
 
 import csv
 import re
@@ -10,15 +10,29 @@ from typing import Any, Final
 import orjson
 
 from core.clock import NEVER
-from services.imports.shapes import Kind
-from services.imports.values import integer, json_text, number, require_storable_json, require_storable_text
+from core.exact_json import parse_json
+from core.json_numbers import require_storable_numbers
+from core.limits import IMPORT_LINE_BYTES_MAX
+from services.imports.row_values import (
+    json_to_text,
+    read_integer,
+    read_number,
+    require_storable_json,
+    require_storable_text,
+)
+from services.imports.table_shapes import ColumnKind
 
-_MOMENT: Final = re.compile(
-    r"\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?: ?(?:Z|[+-]\d\d(?::?\d\d)?(?::?\d\d)?))?)?"
+_TIMESTAMP: Final = re.compile(
+    r"(\d{4,6})(-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?: ?(?:Z|[+-]\d\d(?::?\d\d)?(?::?\d\d)?))?)?)",
+    re.ASCII,
 )
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_LAST: Final = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
-_WHOLE: Final = re.compile(r"[+-]?\d{1,20}", re.ASCII)
+_LAST_MS: Final = 253_402_300_799_000
+"""9999-12-31 23:59:59 UTC, which stands for never. So does every later time."""
+_CYCLE_YEARS: Final = 400
+_CYCLE_MS: Final = 146_097 * 86_400_000
+"""The calendar repeats after these years, which are this long. Python's own calendar ends with the year 9999."""
+_WHOLE: Final = re.compile(r"[+-]?\d{1,20}(?:\.\d{0,20})?", re.ASCII)
 _FLAGS: Final = {"t": True, "true": True, "f": False, "false": False}
 _ELEMENT: Final = re.compile(
     r'\s*(?:"((?:[^"\\]|\\.)*)"|([^",{}\s\\](?:[^",{}\\]|\\.)*?))\s*(,|$)', re.DOTALL
@@ -28,7 +42,7 @@ _ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
 csv.field_size_limit(1 << 30)  # records are bounded as a whole (csv_folder.py)
 
 
-def text(value: str) -> str:
+def read_text(value: str) -> str:
     """A text.
 
     Raises:
@@ -38,41 +52,47 @@ def text(value: str) -> str:
     return value
 
 
-def moment(value: str) -> int:
-    """A timestamp in milliseconds since the epoch, a fraction cut off; without a zone it is in UTC.
+def read_timestamp(value: str) -> int:
+    """A timestamp in milliseconds since the epoch. Fractions are cut off, and a time without a zone is in UTC.
+
+    The last second of the year 9999, in any zone, and all that is later is never.
 
     Raises:
-        ValueError: It is none, or none that can be counted.
+        ValueError: It is not a timestamp, or is out of range.
     """
     if value == "infinity":
         return NEVER
-    if not _MOMENT.fullmatch(value):
-        raise ValueError("is not a timestamp")
+    found = _TIMESTAMP.fullmatch(value)
+    if not found:
+        raise ValueError("must be a timestamp")
+    cycles = max(0, (int(found[1]) - 9_600) // _CYCLE_YEARS)
+    text = f"{int(found[1]) - cycles * _CYCLE_YEARS:04}{found[2]}"
     try:
-        at = datetime.fromisoformat(value.replace(" +", "+").replace(" -", "-"))
+        at = datetime.fromisoformat(text.replace(" +", "+").replace(" -", "-"))
         at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
-        return NEVER if at == _LAST else (at - _EPOCH) // timedelta(milliseconds=1)
+        ms = (at - _EPOCH) // timedelta(milliseconds=1) + cycles * _CYCLE_MS
     except (ValueError, OverflowError):
-        raise ValueError("is not a timestamp that there is") from None
+        raise ValueError("must be a timestamp of an existing date and time") from None
+    return NEVER if ms >= _LAST_MS else ms
 
 
-def whole(value: str) -> int:
-    """A whole number.
+def read_whole_number(value: str) -> int:
+    """An integer of 32 bits; see `read_integer`.
 
     Raises:
-        ValueError: It is none of 32 bits.
+        ValueError: It is not a number, or is out of range.
     """
     if not _WHOLE.fullmatch(value):
-        raise ValueError("is not a whole number")
-    return integer(int(value))
+        raise ValueError("must be an integer")
+    return read_integer(Decimal(value))
 
 
-def amount(value: str) -> Decimal:
-    """An exact number; see `number`."""
-    return number(value)
+def read_amount(value: str) -> Decimal:
+    """An exact number; see `read_number`."""
+    return read_number(value)
 
 
-def flag(value: str) -> bool:
+def read_flag(value: str) -> bool:
     """True or false.
 
     Raises:
@@ -81,25 +101,26 @@ def flag(value: str) -> bool:
     try:
         return _FLAGS[value]
     except KeyError:
-        raise ValueError("is neither true nor false") from None
+        raise ValueError("must be true or false") from None
 
 
-def json_as_it_is(value: str) -> str | None:
-    """JSON, untouched; None for JSON's null.
+def read_json(value: str) -> str | None:
+    """JSON, unchanged; None for JSON's null.
 
     Raises:
-        ValueError: It is none, or cannot be stored.
+        ValueError: It is not JSON, or cannot be stored.
     """
     try:
-        parsed = orjson.loads(value)
+        parsed = parse_json(value)
     except orjson.JSONDecodeError as error:
-        raise ValueError(f"is not JSON: {error.msg}") from None
+        raise ValueError(f"must be JSON: {error.msg}") from None
     require_storable_json(value)
+    require_storable_numbers(parsed, value.encode(), IMPORT_LINE_BYTES_MAX)
     return None if parsed is None else value.strip()
 
 
-def texts(value: str) -> list[str]:
-    """A list of texts, as PostgreSQL's array literal or as JSON.
+def read_texts(value: str) -> list[str]:
+    """A list of texts, from PostgreSQL's array literal or from JSON.
 
     Raises:
         ValueError: It is neither.
@@ -110,42 +131,43 @@ def texts(value: str) -> list[str]:
         except orjson.JSONDecodeError:
             parsed = None
         if not isinstance(parsed, list) or not all(isinstance(each, str) for each in parsed):
-            raise ValueError("is not a list of texts")
-        return [text(each) for each in parsed]
+            raise ValueError("must be a list of strings")
+        return [read_text(each) for each in parsed]
     if not (value.startswith("{") and value.endswith("}")):
-        raise ValueError("is not a list of texts")
-    return list(map(text, _elements(value[1:-1])))
+        raise ValueError("must be a list of strings")
+    return list(map(read_text, _parse_array(value[1:-1])))
 
 
-def _elements(inside: str) -> list[str]:
+def _parse_array(inside: str) -> list[str]:
     found, at, more = [], 0, inside.strip() != ""
     while more:
         element = _ELEMENT.match(inside, at)
         if element is None or element[2] in ("NULL", "null"):
-            raise ValueError("is not a list of texts")
+            raise ValueError("must be a list of strings")
         found.append(_ESCAPED.sub(r"\1", element[1] if element[1] is not None else element[2]))
         at, more = element.end(), element[3] == ","
     return found
 
 
-def with_kept(metadata: str | None, column: str, before: str) -> str | None:
-    """The row's metadata with what a column said before, as `importedStatus`; None where there is no room for it.
+def add_original_value(metadata: str | None, column: str, before: str) -> str:
+    """The row's metadata with a column's original value, such as `importedStatus`.
+
+    Metadata that is no object becomes the `value` of one.
 
     Raises:
         ValueError: It nests too deeply.
     """
-    parsed: Any = orjson.loads(metadata) if metadata else {}
-    if not isinstance(parsed, dict):
-        return None
-    return json_text({**parsed, f"imported{column.capitalize()}": before})
+    parsed: Any = parse_json(metadata) if metadata else {}
+    whole = parsed if isinstance(parsed, dict) else {"value": parsed}
+    return json_to_text({**whole, f"imported{column.capitalize()}": before})
 
 
-READERS: Final[Mapping[Kind, Callable[[str], Any]]] = {
-    Kind.TEXT: text,
-    Kind.MS: moment,
-    Kind.INT: whole,
-    Kind.BOOL: flag,
-    Kind.NUMBER: amount,
-    Kind.JSON: json_as_it_is,
-    Kind.TEXTS: texts,
+READERS: Final[Mapping[ColumnKind, Callable[[str], Any]]] = {
+    ColumnKind.TEXT: read_text,
+    ColumnKind.MS: read_timestamp,
+    ColumnKind.INT: read_whole_number,
+    ColumnKind.BOOL: read_flag,
+    ColumnKind.NUMBER: read_amount,
+    ColumnKind.JSON: read_json,
+    ColumnKind.TEXTS: read_texts,
 }

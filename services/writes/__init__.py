@@ -1,6 +1,7 @@
-"""The write side: what may be written, by whom, and each verb that does it.
+"""The write side: which columns may be written, by whom, and the operations.
 
-A `Record` declares what a client may set of a table. `changes` creates, updates, deletes and restores rows of any
-record; the modules named after what they hold (`sites`, `people`, ...) add its rules and its further verbs. All take
-a `Writing`: the transaction, and who writes. Whoever opens the transaction commits it: a verb is whole or not at all.
+A `WritableTable` declares the columns of a table that a client may set. `changes` creates, updates, deletes and
+restores rows of any record. The modules named after their tables (`sites`, `people`, ...) add rules and
+further operations. Each operation takes a `Writing`: the transaction and its viewer. The opener of the
+transaction commits it, so that an operation takes effect as a whole or not at all.
 """

@@ -1,40 +1,46 @@
-"""Agents: they enrol by themselves; people correct, move and remove them."""
+"""Agents. They enroll by themselves; users correct, move and remove them."""
 
 from typing import Final
 
 from core.limits import AGENT_TEXT_MAX_CHARS, AGENT_WORD_MAX_CHARS
-from services.writes.changes import update
-from services.writes.record import LIFE, Field, Record, Row, Unique, Verb
-from services.writes.values import Reference, Text
-from services.writes.writing import Writing
+from services.device_identity import canonicalize_mac
+from services.writes.field_kinds import ReferenceKind, TextKind
+from services.writes.record import ALL_VERBS, Row, UniqueConstraint, WritableField, WritableTable, WriteVerb
+from services.writes.row_changes import update_rows
+from services.writes.write_context import WriteContext
 
-_WORD: Final = Text(AGENT_WORD_MAX_CHARS)
-_GUID: Final = Unique("agents_unique_guid", "guid", "is another agent's of this tenant")
+_WORD: Final = TextKind(AGENT_WORD_MAX_CHARS)
+_MAC: Final = TextKind(AGENT_WORD_MAX_CHARS, canonical=canonicalize_mac)
+_GUID: Final = UniqueConstraint(
+    "agents_unique_guid", "guid", "is already in use by another agent of the tenant"
+)
 
-AGENTS: Final = Record(
+AGENTS: Final = WritableTable(
     "agents", "agent", "Agents",
     (
-        Field("hostname", Text(AGENT_TEXT_MAX_CHARS)),
-        Field("platform", _WORD),
-        Field("version", _WORD),
-        Field("ip_address", _WORD, null=True),
-        Field("mac_address", _WORD, null=True),
-        Field("ext_address", _WORD, null=True),
+        WritableField("hostname", TextKind(AGENT_TEXT_MAX_CHARS)),
+        WritableField("platform", _WORD),
+        WritableField("version", _WORD),
+        WritableField("ip_address", _WORD, null=True),
+        WritableField("mac_address", _MAC, null=True),
+        WritableField("ext_address", _WORD, null=True),
     ),
-    verbs=LIFE | {Verb.UPDATE},
-    bulk=LIFE,
+    verbs=ALL_VERBS | {WriteVerb.UPDATE},
+    bulk=ALL_VERBS,
     uniques=(_GUID,),
     extra={"site_id": "text", "guid": "text"},
 )  # fmt: skip
 
-_MOVED: Final = Record("agents", "agent", "Agents", (Field("site_id", Reference("sites")),), uniques=(_GUID,))
-"""Agents, as a move writes them."""
+_AGENT_MOVE: Final = WritableTable(
+    "agents", "agent", "Agents", (WritableField("site_id", ReferenceKind("sites")),), uniques=(_GUID,)
+)
+"""The record of agents for a move."""
 
 
-async def move_agents(writing: Writing, ids: list[str], site_id: str) -> list[Row]:
+async def move_agents(writing: WriteContext, ids: list[str], site_id: str) -> list[Row]:
     """Move agents to another site of their tenant.
 
     Raises:
-        ProductError: The viewer may not, or an agent or the site is not there.
+        ProductError: The viewer may not, or an agent or the site does not exist.
     """
-    return await update(writing, _MOVED, ids, {"site_id": site_id})
+    return await update_rows(writing, _AGENT_MOVE, ids, {"site_id": site_id})

@@ -1,5 +1,6 @@
-"""The trail: for each row that a person or the platform writes one row in the audit log, in the same transaction."""
+"""The audit log: one row for each row that a user or the platform writes, in the same transaction."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -7,16 +8,20 @@ from typing import Any, Final
 
 import orjson
 
-from core.database import Snapshot
+from core.case_conversion import to_camel_case
+from core.clock import NEVER
+from core.database.database import ReadTransaction
+from core.database.transactions import charge_write, count_bytes
 from core.ids import new_id
+from core.limits import AUDIT_STEP_BYTES
 from models.enums import AuditAction, AuditActor
-from services.writes.complaints import graphql_name
-from services.writes.record import Owner, Record, Row, Verb
-from services.writes.statements import NEEDS
-from services.writes.writing import Writing
+from services.writes.json_changes import reduce_to_changes
+from services.writes.record import Row, RowOwner, WritableTable, WriteVerb
+from services.writes.write_context import WriteContext
+from services.writes.write_sql import EXTRA_COLUMNS
 
-_UNSAID: Final = frozenset({"id", "tenant_id", "created_at", "updated_at"})
-"""Columns that say nothing beside what the audit row says itself."""
+_UNCHANGED_MARKER: Final = frozenset({"id", "tenant_id", "created_at", "updated_at"})
+"""Columns that the audit row itself already contains."""
 
 _INSERT: Final = """
 INSERT INTO audit_log (id, tenant_id, user_id, actor_type, actor_id, table_name, record_id, action, changes)
@@ -27,36 +32,45 @@ FROM unnest($1::text[], $2::text[], $3::text[], $4::jsonb[]) AS e (id, tenant_id
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who writes, as the audit log has it; the user, too, where it is one."""
+    """The author of a write for the audit log, with the user if it is one.
+
+    `credential_id` is the author's credential if the server issued it. The changes in the audit row name it.
+    """
 
     type: AuditActor
     id: str | None = None
     user_id: str | None = None
+    credential_id: str | None = None
 
 
-async def audit(
-    writing: Writing, record: Record, verb: Verb, written: Sequence[tuple[Row | None, Row]]
+async def audit_viewer_write(
+    writing: WriteContext, record: WritableTable, verb: WriteVerb, written: Sequence[tuple[Row | None, Row]]
 ) -> None:
-    """Leave the trail of rows that a viewer wrote: each as it was (None for a new one) and as it is."""
-    user = writing.viewer.user_id
-    await leave_trail(writing.transaction, Actor(writing.actor_type, user, user), record, verb, written)
+    """Write audit rows for a viewer's changes: each row before (None for a new one) and after."""
+    await write_audit_rows(writing.transaction, actor_of(writing), record, verb, written)
 
 
-async def leave_trail(
-    transaction: Snapshot,
+def actor_of(writing: WriteContext) -> Actor:
+    """The author of a write, for the audit log."""
+    return Actor(writing.actor_type, writing.actor_id, writing.viewer.user_id)
+
+
+async def write_audit_rows(
+    transaction: ReadTransaction,
     actor: Actor,
-    record: Record,
-    verb: Verb,
+    record: WritableTable,
+    verb: WriteVerb,
     written: Sequence[tuple[Row | None, Row]],
 ) -> None:
-    """Leave the trail of rows that were written by whomever."""
+    """Write audit rows for the changes of any author."""
     if not written:
         return
+    changes = await _render_changes(transaction, actor, record, written)
     bound = (
         [new_id() for _ in written],
-        [_tenant_of(record, after) for _, after in written],
+        [_find_row_tenant(record, after) for _, after in written],
         [after["id"] for _, after in written],
-        [orjson.dumps(changes(record, before, after)).decode() for before, after in written],
+        changes,
         actor.user_id,
         actor.type.value,
         record.table,
@@ -66,29 +80,64 @@ async def leave_trail(
     await transaction.fetch(_INSERT, bound)
 
 
-def changes(record: Record, before: Row | None, after: Row) -> Mapping[str, list[Any]]:
-    """What differs, as `{field: [before, after]}`; a secret shows as a marker."""
+async def _render_changes(
+    transaction: ReadTransaction,
+    actor: Actor,
+    record: WritableTable,
+    written: Sequence[tuple[Row | None, Row]],
+) -> list[str]:
+    """The changes of each row as JSON. Other requests run in between."""
+    by = {"credential": [None, actor.credential_id]} if actor.credential_id else {}
+    rendered, compared = [], 0
+    for before, after in written:
+        text = orjson.dumps({**diff_rows(record, before, after), **by}).decode()
+        charge_write(transaction, text)
+        rendered.append(text)
+        compared += count_bytes(list(after.values()))
+        if compared > AUDIT_STEP_BYTES:
+            compared = 0
+            await asyncio.sleep(0)
+    return rendered
+
+
+def diff_rows(record: WritableTable, before: Row | None, after: Row) -> Mapping[str, list[Any]]:
+    """The differences, as `{field: [before, after]}`. A secret shows as a marker, and the time `NEVER` as null.
+
+    JSON has only what has changed.
+    """
     return {
-        graphql_name(name): _shown(record, before, after, name)
-        for name in record.types
-        if name not in _UNSAID and (before[name] if before else None) != after[name]
+        to_camel_case(name): _audit_pair(record, before, after, name)
+        for name in record.column_types
+        if name not in _UNCHANGED_MARKER
+        and (_shown(record, name, before[name]) if before else None) != _shown(record, name, after[name])
     }
 
 
-def _shown(record: Record, before: Row | None, after: Row, name: str) -> list[Any]:
+def _audit_pair(record: WritableTable, before: Row | None, after: Row, name: str) -> list[Any]:
     old, new = before[name] if before else None, after[name]
     if name in record.masked:
-        return record.masked[name].shown(old, new, after[f"{NEEDS}{name}"])
-    return [_plain(old, record.types[name]), _plain(new, record.types[name])]
+        return record.masked[name].shown(old, new, after[f"{EXTRA_COLUMNS}{name}"])
+    sql_type = record.column_types[name]
+    if sql_type == "jsonb" and old is not None and new is not None:
+        old, new = reduce_to_changes(old, new)
+    return [_to_json_value(_shown(record, name, value), sql_type) for value in (old, new)]
 
 
-def _plain(value: Any, sql_type: str) -> Any:
+def _shown(record: WritableTable, name: str, value: Any) -> Any:
+    """A value as clients see it: never is null."""
+    if value != NEVER:
+        return value
+    field = record.by_name.get(name)
+    return None if field is not None and field.may_be_never else value
+
+
+def _to_json_value(value: Any, sql_type: str) -> Any:
     if isinstance(value, Decimal):
         return str(value)
     return orjson.Fragment(value) if sql_type == "jsonb" and value is not None else value
 
 
-def _tenant_of(record: Record, row: Row) -> str | None:
-    if record.owner is Owner.ITSELF:
+def _find_row_tenant(record: WritableTable, row: Row) -> str | None:
+    if record.owner is RowOwner.ITSELF:
         return str(row["id"])
     return row["tenant_id"] if record.has_tenant else None

@@ -1,26 +1,32 @@
-"""What integrations cost a tenant, and what is added to and taken off its bills."""
+"""Prices of integrations for a tenant, and adjustments of its bills.
+
+Only the platform writes both: a tenant does not set its own prices. Tenants read them with `Billing.Read`.
+"""
 
 from typing import Final
 
 from core.limits import LONG_TEXT_MAX_CHARS
 from models.enums import AdjustmentType
-from services.writes.complaints import Complaints
-from services.writes.record import Field, Record, Row, Values
-from services.writes.values import Amount, Moment, OneOf, Reference, Text
-from services.writes.writing import Writing
+from services.writes.field_kinds import AmountKind, EnumKind, ReferenceKind, TextKind, TimestampKind
+from services.writes.record import Row, Values, WritableField, WritableTable, WriteVerb
+from services.writes.validation_errors import ValidationErrors
+from services.writes.write_context import WriteContext
 
-_LONG: Final = Text(LONG_TEXT_MAX_CHARS, lines=True)
+_LONG: Final = TextKind(LONG_TEXT_MAX_CHARS, lines=True)
+_EVERY_VERB: Final = frozenset(WriteVerb)
 
 
-def _check_span(before: Row | None, values: Values, begins: str, ends: str, complaints: Complaints) -> None:
-    """A time in which something holds ends after it has begun."""
+def _check_span(
+    before: Row | None, values: Values, begins: str, ends: str, complaints: ValidationErrors
+) -> None:
+    """Require that a period ends after it begins."""
     row = {**(before or {}), **values}
     if row.get(begins) is not None and row.get(ends) is not None and row[ends] <= row[begins]:
-        complaints.add(ends, "is not after the beginning")
+        complaints.add(ends, "must be after the start")
 
 
 async def _prepare_tier(
-    _writing: Writing, before: Row | None, values: Values, complaints: Complaints
+    _writing: WriteContext, before: Row | None, values: Values, complaints: ValidationErrors
 ) -> None:
     if before is None:
         values.setdefault("description", "")
@@ -28,36 +34,40 @@ async def _prepare_tier(
 
 
 async def _prepare_adjustment(
-    writing: Writing, before: Row | None, values: Values, complaints: Complaints
+    writing: WriteContext, before: Row | None, values: Values, complaints: ValidationErrors
 ) -> None:
     if before is None:
         values["created_by"] = writing.viewer.user_id
     _check_span(before, values, "effective_from", "effective_to", complaints)
 
 
-INTEGRATION_PRICING_TIERS: Final = Record(
+INTEGRATION_PRICING_TIERS: Final = WritableTable(
     "integration_pricing_tiers", "pricing tier", "Billing",
     (
-        Field("integration_id", Reference("integrations"), fixed=True),
-        Field("name", Text()),
-        Field("description", Text(LONG_TEXT_MAX_CHARS, empty=True, lines=True), default=True),
-        Field("unit_cost", Amount()),
-        Field("effective_from", Moment()),
-        Field("effective_until", Moment(), null=True),
+        WritableField("integration_id", ReferenceKind("integrations"), fixed=True),
+        WritableField("name", TextKind()),
+        WritableField("description", TextKind(LONG_TEXT_MAX_CHARS, empty=True, lines=True), default=True),
+        WritableField("unit_cost", AmountKind()),
+        WritableField("effective_from", TimestampKind()),
+        WritableField("effective_until", TimestampKind(never=True), null=True),
     ),
+    platform=_EVERY_VERB,
     prepare=_prepare_tier,
 )  # fmt: skip
 
-TENANT_BILLING_ADJUSTMENTS: Final = Record(
+TENANT_BILLING_ADJUSTMENTS: Final = WritableTable(
     "tenant_billing_adjustments", "adjustment", "Billing",
     (
-        Field("integration_id", Reference("integrations"), null=True),
-        Field("type", OneOf(AdjustmentType)),
-        Field("amount", Amount()),
-        Field("reason", _LONG),
-        Field("effective_from", Moment()),
-        Field("effective_to", Moment()),
+        WritableField("integration_id", ReferenceKind("integrations"), null=True),
+        WritableField("type", EnumKind(AdjustmentType)),
+        WritableField("amount", AmountKind()),
+        WritableField("reason", _LONG),
+        WritableField("effective_from", TimestampKind()),
+        WritableField(
+            "effective_to", TimestampKind(never=True), about="It must be given, although it may be null."
+        ),
     ),
+    platform=_EVERY_VERB,
     extra={"created_by": "text"},
     prepare=_prepare_adjustment,
 )  # fmt: skip

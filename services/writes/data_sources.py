@@ -1,82 +1,96 @@
-"""Data sources: what their config may hold is said by their integration, and its secrets are sealed."""
+"""Data sources. The integration's schema validates their config, and the secrets in it are sealed."""
 
 from typing import Any, Final
 
-import orjson
-
 from core.errors import BadUserInputError
+from core.exact_json import dump_json, parse_json
 from core.ids import new_id
 from models.enums import DataSourceStatus
-from services.configs.places import masked_change
-from services.secrets import saved_config
-from services.writes.complaints import Complaints
-from services.writes.record import LIFE, Field, Mask, Record, Row, Unique, Values, Verb
-from services.writes.values import Json, Moment, OneOf, Reference, Text
-from services.writes.writing import Writing
+from services.configs.secret_paths import mask_change
+from services.secrets.config_secrets import seal_config
+from services.writes.field_kinds import EnumKind, JsonKind, ReferenceKind, TextKind, TimestampKind
+from services.writes.record import (
+    ALL_VERBS,
+    AuditMask,
+    Row,
+    UniqueConstraint,
+    Values,
+    WritableField,
+    WritableTable,
+    WriteVerb,
+)
+from services.writes.validation_errors import ValidationErrors
+from services.writes.write_context import WriteContext
 
 _SCHEMA: Final = "SELECT config_schema FROM integrations WHERE id = $1::text"
 
 
-async def _prepare(writing: Writing, before: Row | None, values: Values, complaints: Complaints) -> None:
-    """Seal the secrets of a config, each for the data source that it is of."""
+async def _seal_secrets(
+    writing: WriteContext, before: Row | None, values: Values, complaints: ValidationErrors
+) -> None:
+    """Seal the secrets of a config for its data source."""
     if before is None:
         values["id"] = new_id()
     row = {**(before or {}), **values}
     if "config" not in values or "integration_id" not in row:
         return
-    schema = _parsed(await writing.value(_SCHEMA, row["integration_id"]))
-    given, stored = orjson.loads(values["config"]), _parsed(before["config"]) if before else {}
+    schema = _parse_json(await writing.fetch_value(_SCHEMA, row["integration_id"]))
+    given, stored = parse_json(values["config"]), _parse_json(before["config"]) if before else {}
     try:
-        config = saved_config(writing.keys, row["id"], schema, given, stored)
+        config = seal_config(writing.keys, row["id"], schema, given, stored)
     except BadUserInputError as error:
         complaints.fields.update(error.fields)
     else:
-        values["config"] = orjson.dumps(config).decode()
+        values["config"] = dump_json(config).decode()
 
 
-def _parsed(text: str | None) -> Any:
-    return None if text is None else orjson.loads(text)
+def _parse_json(text: str | None) -> Any:
+    return None if text is None else parse_json(text)
 
 
-def _masked(before: str | None, after: str | None, schema: str | None) -> list[Any]:
-    was, becomes = masked_change(_parsed(before) or {}, _parsed(after) or {}, _parsed(schema))
+def _mask_config_change(before: str | None, after: str | None, schema: str | None) -> list[Any]:
+    was, becomes = mask_change(_parse_json(before) or {}, _parse_json(after) or {}, _parse_json(schema))
     return [None if before is None else was, becomes]
 
 
-DATA_SOURCES: Final = Record(
+DATA_SOURCES: Final = WritableTable(
     "data_sources", "data source", "DataSources",
     (
-        Field(
-            "integration_id", Reference("integrations", ("t.is_active IS NOT FALSE", "is switched off")),
+        WritableField(
+            "integration_id", ReferenceKind("integrations", ("t.is_active IS NOT FALSE", "must not be disabled")),
             fixed=True,
         ),
-        Field("site_id", Reference("sites"), null=True),
-        Field("external_id", Text(500), null=True),
-        Field("status", OneOf(DataSourceStatus), default=True),
-        Field(
-            "config", Json(), default=True,
-            about="A secret that is left out, blank or `{\"secret\": true}` stays what it is.",
+        WritableField("site_id", ReferenceKind("sites"), null=True),
+        WritableField("external_id", TextKind(500), null=True),
+        WritableField("status", EnumKind(DataSourceStatus), default=True),
+        WritableField(
+            "config", JsonKind(), default=True,
+            about=(
+                'A secret that is omitted, blank or `{"secret": true}` keeps its value. It must be given '
+                "again if a value changes that decides where the secret is sent. Credentials in a URL are "
+                "rejected."
+            ),
         ),
-        Field("metadata", Json(), null=True),
-        Field("credential_expiration_at", Moment(), default=True),
+        WritableField("metadata", JsonKind(), null=True),
+        WritableField("credential_expiration_at", TimestampKind(never=True), default=True),
     ),
-    bulk=LIFE,
+    bulk=ALL_VERBS,
     extra={"last_sync_at": "bigint"},
     masked={
-        "config": Mask(
-            "(SELECT i.config_schema FROM integrations i WHERE i.id = t.integration_id)", _masked
+        "config": AuditMask(
+            "(SELECT i.config_schema FROM integrations i WHERE i.id = t.integration_id)", _mask_config_change
         )
     },
-    prepare=_prepare,
+    prepare=_seal_secrets,
 )  # fmt: skip
 
-DATA_SOURCE_TO_SITE: Final = Record(
+DATA_SOURCE_TO_SITE: Final = WritableTable(
     "data_source_to_site", "mapping", "Sites",
     (
-        Field("data_source_id", Reference("data_sources"), fixed=True),
-        Field("site_id", Reference("sites"), fixed=True),
+        WritableField("data_source_id", ReferenceKind("data_sources"), fixed=True),
+        WritableField("site_id", ReferenceKind("sites"), fixed=True),
     ),
-    verbs=LIFE | {Verb.CREATE},
-    uniques=(Unique("data_source_to_site_unique_pair", "site_id", "is mapped to this data source already"),),
+    verbs=ALL_VERBS | {WriteVerb.CREATE},
+    uniques=(UniqueConstraint("data_source_to_site_unique_pair", "site_id", "is already mapped to this data source"),),  # noqa: E501
     stamped=False,
 )  # fmt: skip

@@ -1,44 +1,45 @@
-"""The catalogue of integrations: the platform's; an entry is switched off, never deleted."""
+"""The catalog of integrations, which belongs to the platform. An entry can be disabled but not deleted."""
 
 from typing import Final
 
-import orjson
-
 from core.errors import BadUserInputError
+from core.exact_json import parse_json
 from core.limits import LONG_TEXT_MAX_CHARS
 from services.configs.schemas import require_redactable
-from services.writes.complaints import Complaints
-from services.writes.record import CREATE_UPDATE, Field, Owner, Record, Row, Values
-from services.writes.values import ICON, SLUG, URL, Flag, Json, Text, Texts
-from services.writes.writing import Writing
+from services.writes.field_kinds import ICON, SLUG, URL, BooleanKind, JsonKind, TextKind, TextListKind
+from services.writes.record import CREATE_UPDATE, Row, RowOwner, Values, WritableField, WritableTable
+from services.writes.validation_errors import ValidationErrors
+from services.writes.write_context import WriteContext
 
 
-async def _prepare(_writing: Writing, _before: Row | None, values: Values, complaints: Complaints) -> None:
-    """A schema that hides where its secrets are would show them."""
+async def _check_schema(
+    _writing: WriteContext, _before: Row | None, values: Values, complaints: ValidationErrors
+) -> None:
+    """Validate a schema. If it marked secrets in a way that is not supported, they would be visible."""
     schema = values.get("config_schema")
     if schema is not None:
         try:
-            require_redactable(orjson.loads(schema))
+            require_redactable(parse_json(schema))
         except BadUserInputError as error:
             complaints.fields.update(error.fields)
 
 
-INTEGRATIONS: Final = Record(
+INTEGRATIONS: Final = WritableTable(
     "integrations", "integration", "Integrations",
     (
-        Field("id", SLUG, fixed=True),
-        Field("name", Text()),
-        Field("description", Text(LONG_TEXT_MAX_CHARS, lines=True)),
-        Field("category", Text(50)),
-        Field("supported_types", Texts(), default=True),
-        Field("icon_url", ICON, null=True),
-        Field("color", Text(50), null=True),
-        Field("level", Text(50), null=True),
-        Field("product_url", URL, null=True),
-        Field("config_schema", Json(), null=True),
-        Field("is_active", Flag(), null=True),
+        WritableField("id", SLUG, fixed=True),
+        WritableField("name", TextKind()),
+        WritableField("description", TextKind(LONG_TEXT_MAX_CHARS, lines=True)),
+        WritableField("category", TextKind(50)),
+        WritableField("supported_types", TextListKind(), default=True),
+        WritableField("icon_url", ICON, null=True),
+        WritableField("color", TextKind(50), null=True),
+        WritableField("level", TextKind(50), null=True),
+        WritableField("product_url", URL, null=True),
+        WritableField("config_schema", JsonKind(), null=True),
+        WritableField("is_active", BooleanKind(), null=True),
     ),
     verbs=CREATE_UPDATE,
-    owner=Owner.PLATFORM,
-    prepare=_prepare,
+    owner=RowOwner.PLATFORM,
+    prepare=_check_schema,
 )  # fmt: skip

@@ -1,31 +1,32 @@
-"""What users write of themselves, without a right: the site that they have chosen in the dashboard."""
+"""A user's own preferences, which need no right: the site that is chosen in the dashboard."""
 
 from typing import Any, Final
 
-import orjson
-
 from core.errors import ForbiddenError
-from services.writes.changes import rewrite
-from services.writes.complaints import Complaints
-from services.writes.record import Field, Record, Row
+from core.exact_json import parse_json
+from services.writes.field_kinds import JsonKind, ReferenceKind
+from services.writes.record import Row, WritableField, WritableTable
 from services.writes.references import check_references
+from services.writes.row_changes import update_authorized_rows
 from services.writes.users import USERS
-from services.writes.values import Json, Reference
-from services.writes.writing import Writing
+from services.writes.validation_errors import ValidationErrors
+from services.writes.write_context import WriteContext
 
 CURRENT_SITE: Final = "current_site"
-"""The key of `users.metadata` under which it is kept."""
+"""The key of the chosen site in `users.metadata`."""
 
-_OWN: Final = Record("users", "user", "Users", (Field("metadata", Json()),), extra=USERS.types)
-_SITE: Final = Field("site_id", Reference("sites"))
+_OWN: Final = WritableTable(
+    "users", "user", "Users", (WritableField("metadata", JsonKind()),), extra=USERS.column_types
+)
+_SITE: Final = WritableField("site_id", ReferenceKind("sites"))
 _METADATA: Final = "SELECT metadata FROM users WHERE id = $1::text AND tenant_id = $2::text FOR NO KEY UPDATE"
 
 
-async def set_current_site(writing: Writing, site_id: str | None) -> Row:
-    """Keep the site that the viewer has chosen, or that none is.
+async def set_current_site(writing: WriteContext, site_id: str | None) -> Row:
+    """Store the site that the viewer has chosen, or that none is chosen.
 
     Raises:
-        ForbiddenError: The viewer is no user, or may not read sites.
+        ForbiddenError: The viewer is not a user, or may not read sites.
         BadUserInputError: There is no such site in the tenant.
     """
     user_id = writing.viewer.user_id
@@ -33,17 +34,19 @@ async def set_current_site(writing: Writing, site_id: str | None) -> Row:
         raise ForbiddenError("Only users have a current site")
     if site_id is not None:
         await _require_site(writing, site_id)
-    metadata: dict[str, Any] = orjson.loads(await writing.value(_METADATA, user_id, writing.tenant()))
+    metadata: dict[str, Any] = parse_json(
+        await writing.fetch_value(_METADATA, user_id, writing.require_tenant())
+    )
     chosen = {key: value for key, value in metadata.items() if key != CURRENT_SITE}
     if site_id is not None:
         chosen[CURRENT_SITE] = site_id
-    return (await rewrite(writing, _OWN, [user_id], {"metadata": chosen}))[0]
+    return (await update_authorized_rows(writing, _OWN, [user_id], {"metadata": chosen}))[0]
 
 
-async def _require_site(writing: Writing, site_id: str) -> None:
-    writing.require("Sites.Read", "To choose a site")
-    complaints = Complaints()
-    with complaints.about(_SITE.name):
-        values = {_SITE.name: _SITE.kind.read(site_id)}
+async def _require_site(writing: WriteContext, site_id: str) -> None:
+    writing.require_right("Sites.Read", "Selecting a site")
+    complaints = ValidationErrors()
+    with complaints.collect(_SITE.name):
+        values = {_SITE.name: _SITE.kind.parse(site_id)}
         await check_references(writing, [_SITE], values, complaints)
-    complaints.tell()
+    complaints.raise_errors()

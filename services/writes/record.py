@@ -1,4 +1,4 @@
-"""The words in which it is declared what may be written of a table."""
+"""The types in which the writable columns of a table are declared."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -6,19 +6,19 @@ from enum import Enum
 from functools import cached_property
 from typing import Any, Final
 
-from services.writes.complaints import Complaints
-from services.writes.values import Kind
-from services.writes.writing import Writing
+from services.writes.field_kinds import FieldKind, TimestampKind
+from services.writes.validation_errors import ValidationErrors
+from services.writes.write_context import WriteContext
 
 Row = Mapping[str, Any]
-"""A row by its columns' names, as the driver gives it; JSON is text."""
+"""A row by column name, in the driver's form; JSON is text."""
 
 Values = dict[str, Any]
-"""What is to be written, by columns' names, bound as the fields' kinds say."""
+"""The values to write by column name, in the form in which the fields' kinds bind them."""
 
 
-class Owner(Enum):
-    """Whose the rows of a table are, and so who may write them."""
+class RowOwner(Enum):
+    """The owner of a table's rows, which decides who may write them."""
 
     TENANT = "each row is of the tenant in its tenant_id"
     TENANT_OR_GLOBAL = "as TENANT; rows without a tenant are the platform's"
@@ -26,8 +26,8 @@ class Owner(Enum):
     PLATFORM = "the platform's, one for all tenants"
 
 
-class Verb(Enum):
-    """What is done to a row."""
+class WriteVerb(Enum):
+    """An operation on a row."""
 
     CREATE = "create"
     UPDATE = "update"
@@ -36,31 +36,41 @@ class Verb(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class WritableField:
     """A column that a client may set.
 
     Attributes:
         name: The column.
-        kind: What it may hold.
-        null: Whether it may be absent, so that a null clears it.
-        default: Whether it may be left out of a new row: the database or the record's `prepare` knows better.
-        fixed: Whether it is set in a new row only.
+        kind: The kind of its values.
+        null: Whether it may be null, so that null clears it.
+        default: Whether a new row may omit it: the database or the record's `prepare` supplies a value.
+        fixed: Whether it can be set in a new row only.
         platform: Whether only the platform may set it.
-        about: What clients are told of it beside its column's description.
+        about: Text for clients in addition to its column's description.
     """
 
     name: str
-    kind: Kind
+    kind: FieldKind
     null: bool = False
     default: bool = False
     fixed: bool = False
     platform: bool = False
     about: str = ""
 
+    @property
+    def may_be_never(self) -> bool:
+        """Whether it may be `core.clock.NEVER`, which clients see as null."""
+        return isinstance(self.kind, TimestampKind) and self.kind.never
+
+    @property
+    def stores_never(self) -> bool:
+        """Whether null from a client stores `core.clock.NEVER`."""
+        return self.may_be_never and not self.null
+
 
 @dataclass(frozen=True, slots=True)
-class Unique:
-    """A unique index that clients can run into: the field to blame, and what is wrong with it."""
+class UniqueConstraint:
+    """A unique index that clients can violate: the field to report, and the message."""
 
     index: str
     field: str
@@ -68,103 +78,105 @@ class Unique:
 
 
 @dataclass(frozen=True, slots=True)
-class Mask:
-    """How a column with secrets is shown in the audit log.
+class AuditMask:
+    """How the audit log shows a column with secrets.
 
     Attributes:
-        needs: An SQL expression of the row `t` that showing it takes.
-        shown: Makes `[before, after]` of the column's two values and what it needs.
+        needs: An SQL expression of the row `t`; masking needs its value.
+        shown: Makes `[before, after]` from the column's two values and the needed value.
     """
 
     needs: str
     shown: Callable[[Any, Any, Any], list[Any]]
 
 
-async def _as_given(_writing: Writing, _before: Row | None, _values: Values, _complaints: Complaints) -> None:
-    """Nothing to add to what the client gave."""
+async def _keep_values(
+    _writing: WriteContext, _before: Row | None, _values: Values, _complaints: ValidationErrors
+) -> None:
+    """Add nothing to the client's values."""
 
 
-async def _anything(_writing: Writing, _verb: Verb, _before: Row | None, _values: Values) -> None:
-    """No rule beside the right."""
+async def _allow_all(_writing: WriteContext, _verb: WriteVerb, _before: Row | None, _values: Values) -> None:
+    """Require nothing more than the right."""
 
 
-async def _nothing(_writing: Writing, _verb: Verb, _before: Row | None, _after: Row) -> None:
-    """Nothing is left to do."""
+async def _do_nothing(_writing: WriteContext, _verb: WriteVerb, _before: Row | None, _after: Row) -> None:
+    """Do nothing after the write."""
 
 
-Prepare = Callable[[Writing, Row | None, Values, Complaints], Awaitable[None]]
-"""Completes a row's values in place, and complains of what does not go together; `before` is None for a new row."""
+Prepare = Callable[[WriteContext, Row | None, Values, ValidationErrors], Awaitable[None]]
+"""Completes a row's values in place, and records conflicts between them; `before` is None for a new row."""
 
-Guard = Callable[[Writing, Verb, Row | None, Values], Awaitable[None]]
-"""Refuses what the viewer may not do to this row, by raising; the row is locked."""
+Guard = Callable[[WriteContext, WriteVerb, Row | None, Values], Awaitable[None]]
+"""Raises an error if the viewer may not do this to the row. The row is locked."""
 
-Settle = Callable[[Writing, Verb, Row | None, Row], Awaitable[None]]
-"""Refuses what must not have come about, or does what follows from a write; the row is written."""
+AfterWrite = Callable[[WriteContext, WriteVerb, Row | None, Row], Awaitable[None]]
+"""Raises an error if the result is not allowed, or does further work. The row is written already."""
 
 
 @dataclass(frozen=True, eq=False)
-class Record:
-    """What may be written of one table.
+class WritableTable:
+    """The writable columns and operations of one table.
 
     Attributes:
         table: The table.
-        one: What a row is called in messages and mutations: `site`.
-        module: The module whose `Write` it takes.
-        fields: What a client may set.
-        verbs: What may be done to a row.
-        bulk: Of these, what may be done to many rows at once.
-        owner: Whose the rows are.
-        platform: Of the verbs those that the platform alone may do.
-        uniques: The unique indexes that a client can run into.
-        extra: Columns beside the fields and the usual ones that rules or the audit need.
-        masked: Columns that the audit log shows in another way than they stand.
-        right: The right that it takes, where it is not the module's `Write`.
+        one: The name of a row in messages and mutations: `site`.
+        module: The module; its `Write` is the right that writing takes.
+        fields: The columns that a client may set.
+        verbs: The operations on a row.
+        bulk: The operations that also have a bulk form.
+        owner: The owner of the rows.
+        platform: The operations that only the platform may use.
+        uniques: The unique indexes that a client can violate.
+        extra: Further columns that rules or the audit need.
+        masked: Columns that the audit log shows in another form than stored.
+        right: The right that writing takes, if it is not the module's `Write`.
         stamped: Whether it has `updated_at`.
     """
 
     table: str
     one: str
     module: str
-    fields: tuple[Field, ...]
-    verbs: frozenset[Verb] = frozenset(Verb)
-    bulk: frozenset[Verb] = frozenset()
-    owner: Owner = Owner.TENANT
-    platform: frozenset[Verb] = frozenset()
-    uniques: tuple[Unique, ...] = ()
+    fields: tuple[WritableField, ...]
+    verbs: frozenset[WriteVerb] = frozenset(WriteVerb)
+    bulk: frozenset[WriteVerb] = frozenset()
+    owner: RowOwner = RowOwner.TENANT
+    platform: frozenset[WriteVerb] = frozenset()
+    uniques: tuple[UniqueConstraint, ...] = ()
     extra: Mapping[str, str] = field(default_factory=dict)
-    masked: Mapping[str, Mask] = field(default_factory=dict)
+    masked: Mapping[str, AuditMask] = field(default_factory=dict)
     right: str = ""
     stamped: bool = True
-    prepare: Prepare = _as_given
-    guard: Guard = _anything
-    settle: Settle = _nothing
+    prepare: Prepare = _keep_values
+    guard: Guard = _allow_all
+    after_write: AfterWrite = _do_nothing
 
     @cached_property
-    def by_name(self) -> Mapping[str, Field]:
+    def by_name(self) -> Mapping[str, WritableField]:
         """The fields by their column."""
         return {each.name: each for each in self.fields}
 
     @property
     def write_right(self) -> str:
-        """The right that writing it takes."""
+        """The right that writing takes."""
         return self.right or f"{self.module}.Write"
 
-    def takes_platform(self, verb: Verb) -> bool:
-        """Whether the platform alone may do this."""
-        return self.owner is Owner.PLATFORM or verb in self.platform
+    def requires_platform(self, verb: WriteVerb) -> bool:
+        """Whether only the platform may use this verb."""
+        return self.owner is RowOwner.PLATFORM or verb in self.platform
 
     @property
     def soft_deletes(self) -> bool:
-        """Whether its rows are marked as deleted."""
-        return Verb.DELETE in self.verbs
+        """Whether its rows are soft-deleted."""
+        return WriteVerb.DELETE in self.verbs
 
     @property
     def has_tenant(self) -> bool:
-        """Whether its rows name a tenant."""
-        return self.owner in (Owner.TENANT, Owner.TENANT_OR_GLOBAL)
+        """Whether its rows have a tenant."""
+        return self.owner in (RowOwner.TENANT, RowOwner.TENANT_OR_GLOBAL)
 
     @cached_property
-    def types(self) -> Mapping[str, str]:
+    def column_types(self) -> Mapping[str, str]:
         """The PostgreSQL type of each column that is read or written."""
         return {
             "id": "text",
@@ -176,13 +188,13 @@ class Record:
             **({"deleted_at": "bigint"} if self.soft_deletes else {}),
         }
 
-    def settable(self, verb: Verb) -> tuple[Field, ...]:
+    def settable_fields(self, verb: WriteVerb) -> tuple[WritableField, ...]:
         """The fields that a client may give to a create or an update."""
-        return tuple(each for each in self.fields if verb is Verb.CREATE or not each.fixed)
+        return tuple(each for each in self.fields if verb is WriteVerb.CREATE or not each.fixed)
 
 
-LIFE: Final = frozenset({Verb.DELETE, Verb.RESTORE})
-"""What becomes of a row as a whole."""
+ALL_VERBS: Final = frozenset({WriteVerb.DELETE, WriteVerb.RESTORE})
+"""The operations on the life of a row."""
 
-CREATE_UPDATE: Final = frozenset({Verb.CREATE, Verb.UPDATE})
-"""For rows that are never deleted."""
+CREATE_UPDATE: Final = frozenset({WriteVerb.CREATE, WriteVerb.UPDATE})
+"""The operations for rows that are never deleted."""

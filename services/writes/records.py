@@ -1,4 +1,4 @@
-"""All that people and the platform may write, by table."""
+"""All records, by table: the columns that users and the platform may write."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -8,7 +8,7 @@ from services.writes.billing import INTEGRATION_PRICING_TIERS, TENANT_BILLING_AD
 from services.writes.data_sources import DATA_SOURCE_TO_SITE, DATA_SOURCES
 from services.writes.entities import ENTITIES, ENTITY_RELATIONSHIPS, GLOBAL_ENTITIES
 from services.writes.integrations import INTEGRATIONS
-from services.writes.record import Record
+from services.writes.record import WritableTable
 from services.writes.roles import ROLES
 from services.writes.sites import SITES
 from services.writes.tenants import TENANTS
@@ -30,5 +30,5 @@ _ALL: Final = (
     TENANT_BILLING_ADJUSTMENTS,
 )
 
-RECORDS: Final[Mapping[str, Record]] = {record.table: record for record in _ALL}
+RECORDS: Final[Mapping[str, WritableTable]] = {record.table: record for record in _ALL}
 """The records by their table."""

@@ -1,15 +1,20 @@
-"""Roles: known rights only, none that whoever writes lacks; a role in use stays."""
+"""Roles: only known rights, and only rights that the writer has. A role in use cannot be deleted."""
 
 from typing import Any, Final
 
+from core.auth.rights import RIGHTS
 from core.errors import ConflictError
 from core.limits import LONG_TEXT_MAX_CHARS
-from core.rights import RIGHTS
-from services.writes.administrators import hold, is_administrators, require_covered, require_remaining
-from services.writes.complaints import Complaints
-from services.writes.record import Field, Owner, Record, Row, Values, Verb
-from services.writes.values import Json, Text
-from services.writes.writing import Writing
+from services.writes.administrator_rules import (
+    grants_administration,
+    lock_administrators,
+    require_administrator_left,
+    require_rights_granted,
+)
+from services.writes.field_kinds import JsonKind, TextKind
+from services.writes.record import Row, RowOwner, Values, WritableField, WritableTable, WriteVerb
+from services.writes.validation_errors import ValidationErrors
+from services.writes.write_context import WriteContext
 
 _USERS: Final = "SELECT count(*) FROM users WHERE role_id = $1::text AND deleted_at IS NULL"
 _TENANTS: Final = """
@@ -17,63 +22,76 @@ SELECT DISTINCT tenant_id FROM users WHERE role_id = $1::text AND status = 'acti
 """
 
 
-def _known(rights: Any) -> None:
-    """Refuse rights that there are not, and values that are not yes or no."""
+def _require_known_rights(rights: Any) -> None:
+    """Refuse unknown rights, and values other than true and false."""
     unknown = sorted(name for name in rights if name not in RIGHTS)
     if unknown:
-        raise ValueError(f"has rights that there are not: {', '.join(map(repr, unknown[:5]))}")
+        raise ValueError(f"must not contain unknown rights: {', '.join(map(repr, unknown[:5]))}")
     if not all(isinstance(granted, bool) for granted in rights.values()):
-        raise ValueError("has values that are neither true nor false")
+        raise ValueError("must contain only the values true and false")
 
 
-async def _prepare(_writing: Writing, before: Row | None, values: Values, _complaints: Complaints) -> None:
+async def _prepare_role(
+    _writing: WriteContext, before: Row | None, values: Values, _complaints: ValidationErrors
+) -> None:
     if before is None:
         values.setdefault("description", "")
         values.setdefault("rights", "{}")
 
 
-async def _guard(writing: Writing, verb: Verb, before: Row | None, values: Values) -> None:
+async def _guard_role(writing: WriteContext, verb: WriteVerb, before: Row | None, values: Values) -> None:
     if before is not None:
-        require_covered(writing, before["rights"], "Changing this role")
+        require_rights_granted(writing, before["rights"], "Changing this role")
     if "rights" in values:
-        require_covered(writing, values["rights"], "Making this role")
-    if verb is Verb.DELETE and before is not None:
+        require_rights_granted(writing, values["rights"], "Creating this role")
+    if verb is WriteVerb.DELETE and before is not None:
         await _require_unused(writing, before["id"])
     if before is not None and _ends_administrators(before, values):
-        await hold(writing, await _tenants(writing, before["id"]))
+        await lock_administrators(
+            writing, {*await _load_tenants(writing, before["id"]), *_list_tenant(before)}
+        )
 
 
-async def _require_unused(writing: Writing, role_id: str) -> None:
-    users = await writing.value(_USERS, role_id)
+def _list_tenant(role: Row) -> list[str]:
+    """The role's tenant. It is locked as well, since a user may get the role between the two queries of its users."""
+    return [] if role["tenant_id"] is None else [role["tenant_id"]]
+
+
+async def _require_unused(writing: WriteContext, role_id: str) -> None:
+    users = await writing.fetch_value(_USERS, role_id)
     if users:
-        raise ConflictError(f"The role is in use: {users} have it")
+        raise ConflictError(f"The role is in use: assign another role to its {users} users")
 
 
 def _ends_administrators(before: Row, values: Values) -> bool:
     return (
-        "rights" in values and is_administrators(before["rights"]) and not is_administrators(values["rights"])
+        "rights" in values
+        and grants_administration(before["rights"])
+        and not grants_administration(values["rights"])
     )
 
 
-async def _settle(writing: Writing, _verb: Verb, before: Row | None, after: Row) -> None:
+async def _check_administrators(
+    writing: WriteContext, _verb: WriteVerb, before: Row | None, after: Row
+) -> None:
     if before is not None and _ends_administrators(before, {"rights": after["rights"]}):
-        await require_remaining(writing, await _tenants(writing, after["id"]))
+        await require_administrator_left(writing, await _load_tenants(writing, after["id"]))
 
 
-async def _tenants(writing: Writing, role_id: str) -> list[str]:
-    """The tenants in which somebody works by the role."""
-    return [row["tenant_id"] for row in await writing.rows(_TENANTS, role_id)]
+async def _load_tenants(writing: WriteContext, role_id: str) -> list[str]:
+    """The tenants that have a user with the role."""
+    return [row["tenant_id"] for row in await writing.fetch_rows(_TENANTS, role_id)]
 
 
-ROLES: Final = Record(
+ROLES: Final = WritableTable(
     "roles", "role", "Roles",
     (
-        Field("name", Text()),
-        Field("description", Text(LONG_TEXT_MAX_CHARS, empty=True, lines=True), default=True),
-        Field("rights", Json(check=_known), default=True),
+        WritableField("name", TextKind()),
+        WritableField("description", TextKind(LONG_TEXT_MAX_CHARS, empty=True, lines=True), default=True),
+        WritableField("rights", JsonKind(check=_require_known_rights), default=True),
     ),
-    owner=Owner.TENANT_OR_GLOBAL,
-    prepare=_prepare,
-    guard=_guard,
-    settle=_settle,
+    owner=RowOwner.TENANT_OR_GLOBAL,
+    prepare=_prepare_role,
+    guard=_guard_role,
+    after_write=_check_administrators,
 )  # fmt: skip

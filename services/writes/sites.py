@@ -1,12 +1,20 @@
-"""Sites: their slugs, and the companies of a PSA that they stand for."""
+"""Sites: their slugs, and their links to companies of a PSA."""
 
 from typing import Final
 
 from models.enums import SiteStatus
-from services.writes.complaints import Complaints
-from services.writes.record import LIFE, Field, Record, Row, Unique, Values, Verb
-from services.writes.values import SLUG, Json, OneOf, Text, slug_of
-from services.writes.writing import Writing
+from services.writes.field_kinds import SLUG, EnumKind, JsonKind, TextKind, build_slug
+from services.writes.record import (
+    ALL_VERBS,
+    Row,
+    UniqueConstraint,
+    Values,
+    WritableField,
+    WritableTable,
+    WriteVerb,
+)
+from services.writes.validation_errors import ValidationErrors
+from services.writes.write_context import WriteContext
 
 _TAKEN: Final = """
 SELECT slug FROM sites
@@ -14,32 +22,37 @@ WHERE tenant_id = $1::text AND deleted_at IS NULL AND (slug = $2::text OR starts
 """
 
 
-async def _prepare(writing: Writing, before: Row | None, values: Values, _complaints: Complaints) -> None:
-    """Give a new site a slug; sites of a tenant are made one after the other, so that two do not choose the same."""
+async def _choose_slug(
+    writing: WriteContext, before: Row | None, values: Values, _complaints: ValidationErrors
+) -> None:
+    """Give a new site a slug.
+
+    A lock on the tenant serializes the creation of sites, so that no two get the same slug.
+    """
     if before is not None:
         return
-    tenant = writing.tenant()
+    tenant = writing.require_tenant()
     await writing.lock("sites.slug", tenant)
     if not values.get("slug") and values.get("name"):
-        values["slug"] = await _free_slug(writing, tenant, slug_of(values["name"]))
+        values["slug"] = await _find_free_slug(writing, tenant, build_slug(values["name"]))
 
 
-async def _free_slug(writing: Writing, tenant: str, wanted: str) -> str:
-    taken = {row["slug"] for row in await writing.rows(_TAKEN, tenant, wanted)}
+async def _find_free_slug(writing: WriteContext, tenant: str, wanted: str) -> str:
+    taken = {row["slug"] for row in await writing.fetch_rows(_TAKEN, tenant, wanted)}
     numbered = (f"{wanted}-{number}" for number in range(2, len(taken) + 3))
     return next(slug for slug in (wanted, *numbered) if slug not in taken)
 
 
-SITES: Final = Record(
+SITES: Final = WritableTable(
     "sites", "site", "Sites",
     (
-        Field("name", Text()),
-        Field("slug", SLUG, default=True, about="Made from the name where it is left out."),
-        Field("status", OneOf(SiteStatus), default=True),
-        Field("metadata", Json(), null=True),
+        WritableField("name", TextKind()),
+        WritableField("slug", SLUG, default=True, about="If omitted, it is derived from the name."),
+        WritableField("status", EnumKind(SiteStatus), default=True),
+        WritableField("metadata", JsonKind(), null=True),
     ),
-    bulk=LIFE | {Verb.UPDATE},
-    uniques=(Unique("sites_unique_slug", "slug", "is taken by another site"),),
+    bulk=ALL_VERBS | {WriteVerb.UPDATE},
+    uniques=(UniqueConstraint("sites_unique_slug", "slug", "is already in use by another site"),),
     extra={"psa_integration_id": "text", "psa_company_id": "text", "psa_parent_company_id": "text"},
-    prepare=_prepare,
+    prepare=_choose_slug,
 )  # fmt: skip

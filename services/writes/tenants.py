@@ -1,20 +1,20 @@
-"""Tenants: made and ended by the platform; their name and metadata are their administrators' own."""
+"""Tenants. The platform creates and deletes them; their administrators may change name and metadata."""
 
 from typing import Final
 
-from core.rights import GLOBAL_ADMIN
+from core.auth.rights import GLOBAL_ADMIN
 from models.enums import TenantStatus
-from services.writes.record import Field, Owner, Record, Verb
-from services.writes.values import Json, OneOf, Text
+from services.writes.field_kinds import EnumKind, JsonKind, TextKind
+from services.writes.record import RowOwner, WritableField, WritableTable, WriteVerb
 
-TENANTS: Final = Record(
+TENANTS: Final = WritableTable(
     "tenants", "tenant", "Tenant",
     (
-        Field("name", Text()),
-        Field("status", OneOf(TenantStatus), default=True, platform=True),
-        Field("metadata", Json(), null=True),
+        WritableField("name", TextKind()),
+        WritableField("status", EnumKind(TenantStatus), default=True, platform=True),
+        WritableField("metadata", JsonKind(), null=True),
     ),
-    owner=Owner.ITSELF,
-    platform=frozenset({Verb.CREATE, Verb.DELETE, Verb.RESTORE}),
+    owner=RowOwner.ITSELF,
+    platform=frozenset({WriteVerb.CREATE, WriteVerb.DELETE, WriteVerb.RESTORE}),
     right=GLOBAL_ADMIN,
 )  # fmt: skip

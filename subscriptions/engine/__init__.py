@@ -1,1 +1,1 @@
-"""What keeps answers true: groups, ticks, runs, and the viewers behind the sockets."""
+"""Live queries: the poll loop, the shared queries, the worker pool, the refresh cycle."""

@@ -4,14 +4,14 @@ import json
 from pathlib import Path
 
 from schema.sdl import SDL
-from tests.e2e.node import DIRECTORY, needs_node, tool
+from tests.e2e.node import DIRECTORY, needs_node, run_tool
 
 pytestmark = needs_node
 
 
-def _findings(directory: Path) -> list[tuple[str, str]]:
-    """What the rules find in the SDL there: rule and message of each finding."""
-    linted = tool(
+def _run_eslint(directory: Path) -> list[tuple[str, str]]:
+    """The findings of the rules in that directory's SDL: rule and message."""
+    linted = run_tool(
         "eslint", "-c", DIRECTORY / "eslint.config.mjs", "-f", "json", SDL.name, directory=directory
     )
     assert linted.stdout, linted.stderr
@@ -19,13 +19,13 @@ def _findings(directory: Path) -> list[tuple[str, str]]:
     return [(found["ruleId"], found["message"]) for found in report["messages"]]
 
 
-def test_nothing_is_found_in_our_schema() -> None:
-    assert _findings(SDL.parent) == []
+def test_schema_lint_of_our_schema_finds_nothing() -> None:
+    assert _run_eslint(SDL.parent) == []
 
 
 FLAWS = {
     "require-description": (
-        """  \"\"\"The device's host name.\"\"\"\n  hostname: String!\n""",
+        """  \"\"\"The host name of the device.\"\"\"\n  hostname: String!\n""",
         "  hostname: String!\n",
     ),
     "relay-page-info": ("  startCursor: String\n", "  firstCursor: String\n"),
@@ -37,10 +37,10 @@ FLAWS = {
 }
 
 
-def test_and_flaws_would_be(tmp_path: Path) -> None:
+def test_schema_lint_of_flawed_schema_finds_each_flaw(tmp_path: Path) -> None:
     text = SDL.read_text("utf-8")
     for ours, flawed in FLAWS.values():
         assert ours in text
         text = text.replace(ours, flawed)
     (tmp_path / SDL.name).write_text(text, "utf-8")
-    assert {f"@graphql-eslint/{rule}" for rule in FLAWS} <= {rule for rule, _ in _findings(tmp_path)}
+    assert {f"@graphql-eslint/{rule}" for rule in FLAWS} <= {rule for rule, _ in _run_eslint(tmp_path)}

@@ -1,4 +1,4 @@
-"""A newcomer's first minute: a demo on a fresh directory answers, and says whom to ask as."""
+"""The first minute with the product: a demo on a fresh directory answers, and prints the users' tokens."""
 
 import re
 import socket
@@ -8,8 +8,10 @@ from typing import Any
 
 import httpx
 import pytest
+from jose import jwt
 
-from tests.e2e.servers import Server, data_directory, ended, running
+from tests.e2e.servers import Server, run_command, start_server, temporary_data_dir
+from tests.waiting import HANG_S
 
 LINES = 5
 WHO = "{ viewer { kind user { id } tenant { name } role { name } rights } sites(first: 1) { totalCount } }"
@@ -17,38 +19,42 @@ WHO = "{ viewer { kind user { id } tenant { name } role { name } rights } sites(
 
 @pytest.fixture(scope="module")
 def data_dir() -> Iterator[Path]:
-    with data_directory("a path with spaces", "deep" * 10, "deep" * 10, "deep" * 10) as path:
+    with temporary_data_dir("a path with spaces", "deep" * 10, "deep" * 10, "deep" * 10) as path:
         yield path
 
 
 @pytest.fixture(scope="module")
-def demo(data_dir: Path) -> Iterator[Server]:
-    with running("--demo", "--data-dir", data_dir, lines=LINES) as server:
+def demo_server(data_dir: Path) -> Iterator[Server]:
+    with start_server("--demo", "--data-dir", data_dir, lines=LINES) as server:
         yield server
-        server.end()
+        server.stop()
 
 
-def _ask(server: Server, token: str, query: str = WHO, **headers: str) -> dict[str, Any]:
+def _read_viewer(server: Server, token: str, query: str = WHO, **headers: str) -> dict[str, Any]:
     response = httpx.post(
         f"{server.url}/graphql",
         json={"query": query},
         headers={"Authorization": f"Bearer {token}", **headers},
+        timeout=HANG_S,
     )
     answer: dict[str, Any] = response.json()
     assert response.status_code == 200, answer
     assert "errors" not in answer
-    return answer["data"]["viewer"] | {"sites": answer["data"]["sites"]["totalCount"]}
+    viewer: dict[str, Any] = answer["data"]["viewer"]
+    return viewer | {"sites": answer["data"]["sites"]["totalCount"]}
 
 
-def test_it_prints_the_address_and_a_line_for_each_token(demo: Server) -> None:
-    assert re.fullmatch(r"Serving on http://127\.0\.0\.1:[1-9]\d*/graphql", demo.lines[0])
-    assert len(demo.lines) == LINES
-    for line in demo.lines[1:]:
+def test_demo_start_prints_address_and_a_line_for_each_token(demo_server: Server) -> None:
+    assert re.fullmatch(r"Serving on http://127\.0\.0\.1:[1-9]\d*/graphql", demo_server.lines[0])
+    assert len(demo_server.lines) == LINES
+    for line in demo_server.lines[1:]:
         assert re.fullmatch(r"[^:]+: eyJ[\w-]+\.[\w-]+\.[\w-]+", line)
 
 
-def test_the_tokens_are_of_four_viewers_in_this_order(demo: Server) -> None:
-    administrator, technician, neighbour = (_ask(demo, token) for _, token in demo.tokens[:3])
+def test_demo_tokens_are_of_administrator_technician_and_neighbor(demo_server: Server) -> None:
+    administrator, technician, neighbour = (
+        _read_viewer(demo_server, token) for _, token in demo_server.tokens[:3]
+    )
     assert "Sites.Write" in administrator["rights"]
     assert technician["tenant"] == administrator["tenant"]
     assert technician["rights"]
@@ -59,73 +65,85 @@ def test_the_tokens_are_of_four_viewers_in_this_order(demo: Server) -> None:
     assert all(viewer["sites"] > 0 for viewer in (administrator, technician, neighbour))
 
 
-def test_the_last_token_is_the_platform_s(demo: Server) -> None:
-    label, token = demo.tokens[3]
+def test_demo_tokens_end_with_the_platforms(demo_server: Server) -> None:
+    label, token = demo_server.tokens[3]
     assert label == "Platform"
     administrator = httpx.post(
-        f"{demo.url}/graphql",
+        f"{demo_server.url}/graphql",
         json={"query": "{ viewer { tenant { id name } } }"},
-        headers={"Authorization": f"Bearer {demo.tokens[0][1]}"},
+        headers={"Authorization": f"Bearer {demo_server.tokens[0][1]}"},
+        timeout=HANG_S,
     ).json()["data"]["viewer"]["tenant"]
-    viewer = _ask(demo, token, **{"X-Tenant-Id": administrator["id"]})
+    viewer = _read_viewer(demo_server, token, **{"X-Tenant-Id": administrator["id"]})
     assert viewer["kind"] == "PLATFORM"
     assert viewer["user"] is None
     assert viewer["tenant"]["name"] == administrator["name"]
 
 
-def test_the_labels_say_who_it_is(demo: Server) -> None:
-    labels = [label for label, _ in demo.tokens]
+def test_demo_token_labels_name_their_viewers(demo_server: Server) -> None:
+    labels = [label for label, _ in demo_server.tokens]
     assert "administrator" in labels[0]
     assert "read-only technician" in labels[1]
     assert "administrator" in labels[2]
 
 
-def test_the_command_line_gives_tokens_too(demo: Server, data_dir: Path) -> None:
-    user_id = _ask(demo, demo.tokens[1][1])["user"]["id"]
-    result = ended("token", user_id, "--data-dir", data_dir)
+def test_token_command_for_user_prints_a_valid_token(demo_server: Server, data_dir: Path) -> None:
+    user_id = _read_viewer(demo_server, demo_server.tokens[1][1])["user"]["id"]
+    result = run_command("token", user_id, "--data-dir", data_dir)
     assert (result.returncode, result.stderr) == (0, "")
-    assert _ask(demo, result.stdout.strip())["user"]["id"] == user_id
+    assert _read_viewer(demo_server, result.stdout.strip())["user"]["id"] == user_id
 
 
-def test_the_command_line_gives_the_platform_s_token(demo: Server, data_dir: Path) -> None:
-    result = ended("token", "--platform", "--expires-in", 60, "--data-dir", data_dir)
-    assert (result.returncode, result.stderr) == (0, "")
+def test_token_command_for_platform_prints_a_valid_token(demo_server: Server, data_dir: Path) -> None:
+    result = run_command("token", "--platform", "--expires-in", 60, "--data-dir", data_dir)
+    token_id = jwt.get_unverified_claims(result.stdout.strip())["jti"]
+    assert result.returncode == 0
+    assert result.stderr == f"The id of the token, for revokeCredential: {token_id}\n"
     response = httpx.post(
-        f"{demo.url}/graphql",
+        f"{demo_server.url}/graphql",
         json={"query": "{ viewer { kind } }"},
         headers={"Authorization": f"Bearer {result.stdout.strip()}"},
+        timeout=HANG_S,
     )
     assert response.json() == {"data": {"viewer": {"kind": "PLATFORM"}}}
 
 
-def test_health(demo: Server) -> None:
-    alive, ready = httpx.get(f"{demo.url}/healthz"), httpx.get(f"{demo.url}/readyz")
+def test_health_endpoints_of_demo_are_ready(demo_server: Server) -> None:
+    alive, ready = (
+        httpx.get(f"{demo_server.url}/healthz", timeout=HANG_S),
+        httpx.get(f"{demo_server.url}/readyz", timeout=HANG_S),
+    )
     assert (alive.status_code, alive.text) == (200, "ok")
-    assert (ready.status_code, ready.json()) == (200, {"status": "ready"})
+    assert (ready.status_code, ready.json()) == (
+        200,
+        {"status": "ready", "rowSecurity": "role", "active": True},
+    )
 
 
-def test_the_log_holds_no_token(demo: Server) -> None:
-    log = demo.log.read_text()
-    assert not [label for label, token in demo.tokens if token in log]
+def test_demo_log_has_no_token(demo_server: Server) -> None:
+    log = demo_server.log.read_text()
+    assert not [label for label, token in demo_server.tokens if token in log]
 
 
-def test_a_taken_port_is_one_line_before_anything_is_started(demo: Server) -> None:
-    port = demo.url.rpartition(":")[2]
-    with data_directory() as fresh:
-        result = ended("--demo", "--port", port, "--data-dir", fresh)
+def test_demo_start_on_used_port_prints_one_line_and_starts_nothing(demo_server: Server) -> None:
+    port = demo_server.url.rpartition(":")[2]
+    with temporary_data_dir() as fresh:
+        result = run_command("--demo", "--port", port, "--data-dir", fresh)
         assert result.returncode == 1
         assert result.stderr == f"Cannot listen on 127.0.0.1, port {port}: Address already in use\n"
         assert not (fresh / "postgres").exists()
 
 
-def test_a_second_server_shares_the_directory(demo: Server, data_dir: Path) -> None:
-    with running("--demo", "--data-dir", data_dir, lines=LINES) as second:
-        assert _ask(second, demo.tokens[0][1]) == _ask(demo, second.tokens[0][1])
-        assert second.end() < 2
-    assert _ask(demo, demo.tokens[0][1])["sites"] > 0
+def test_demo_second_server_shares_the_data_dir(demo_server: Server, data_dir: Path) -> None:
+    with start_server("--demo", "--data-dir", data_dir, lines=LINES) as second:
+        assert _read_viewer(second, demo_server.tokens[0][1]) == _read_viewer(
+            demo_server, second.tokens[0][1]
+        )
+        second.stop()
+    assert _read_viewer(demo_server, demo_server.tokens[0][1])["sites"] > 0
 
 
-def test_it_listens_where_it_is_told_alone(demo: Server) -> None:
-    port = int(demo.url.rpartition(":")[2])
+def test_demo_listens_on_its_own_address_only(demo_server: Server) -> None:
+    port = int(demo_server.url.rpartition(":")[2])
     with socket.socket() as other, pytest.raises(ConnectionRefusedError):
         other.connect(("127.0.0.2", port))

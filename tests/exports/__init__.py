@@ -1,1 +1,1 @@
-"""Exports of Convex and Supabase for tests, by the rules of their formats; they share no code with the import."""
+"""Exports of Convex and Supabase for tests, by the rules of their formats. They share no code with the import."""

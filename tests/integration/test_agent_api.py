@@ -1,45 +1,39 @@
-"""The agents' HTTP API: enrolment, check-ins, and each refusal in the one shape that agents know."""
+"""The agents' HTTP API: enrollment, check-ins, and the error format that agents rely on."""
 
 import asyncio
 import hashlib
 import json
 import re
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
+from unittest.mock import ANY
 
 import asyncpg
 import httpx
 import pytest
-import pytest_asyncio
 
-from core.agent_tokens import AgentTokens
-from core.base64url import encoded
+from core.auth.agent_tokens import AgentTokens
+from core.auth.signing import SigningKey, issue_platform_token
+from core.base64url import encode_base64url
 from core.clock import now_ms
-from core.database import Record
-from core.errors import ForbiddenError, InTheWayError, UnauthenticatedError
-from core.signing import SigningKey, issue_platform_token
-from core.transactions import Transaction, writing
-from services.agents.enrollment import Device, enrol
-from tests.clusters import ThrowawayCluster
-from tests.face import codes
-from tests.fleet import Yard, yard
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def at(cluster: ThrowawayCluster, template: str) -> AsyncIterator[Yard]:
-    name = await cluster.create(template)
-    async with yard(cluster.dsn(name)) as made:
-        yield made
-    await cluster.drop(name)
-
+from core.database.database import Record
+from core.database.transactions import WriteTransaction, begin_write
+from core.errors import ForbiddenError, UnauthenticatedError, WriteContentionError
+from models.enums import AuditActor
+from services.agents.enrollment import Device, enroll_device
+from services.writes.audit import Actor
+from tests.agent_api_harness import AgentApiHarness
+from tests.http_harness import error_codes
+from tests.waiting import poll_until
 
 NO_OBJECTS: Final = (b"", b"[]", b"null", b'"x"', b"{", b'{"hostname": "\xff"}', b'{"hostname": "\\ud800"}')
 
 
-def refused(answer: httpx.Response, status: int, context: str = "heartbeat") -> str:
-    """The message of a refusal, whose shape is held to the specification."""
+def assert_refused(answer: httpx.Response, status: int, context: str = "heartbeat") -> str:
+    """The message of an error response. Its format must match the specification."""
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/json"
     body = answer.json()
@@ -49,35 +43,41 @@ def refused(answer: httpx.Response, status: int, context: str = "heartbeat") -> 
     return str(body["error"]["message"])
 
 
-def sha(text: str) -> str:
+def sha256_hex(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-async def test_a_device_enrols_and_checks_in(at: Yard) -> None:
-    answer = await at.register(at.enrollment(), hostname="tower", mac="aa:bb", ip_address="10.0.0.1")
+async def test_register_and_heartbeat_write_the_agent(agent_api: AgentApiHarness) -> None:
+    answer = await agent_api.register(
+        await agent_api.issue_enrollment_token(), hostname="tower", mac="aa:bb", ip_address="10.0.0.1"
+    )
     assert answer.status_code == 200
     data = answer.json()["data"]
     assert list(data) == ["device_id", "guid", "token"]
-    row = await at.row(data["device_id"])
-    assert (row["tenant_id"], row["site_id"], row["guid"]) == (at.mine.id, at.mine.site, data["guid"])
+    row = await agent_api.read_agent_row(data["device_id"])
+    assert (row["tenant_id"], row["site_id"], row["guid"]) == (
+        agent_api.mine.id,
+        agent_api.mine.site,
+        data["guid"],
+    )
     assert (row["hostname"], row["mac_address"], row["ip_address"]) == ("tower", "aa:bb", "10.0.0.1")
     assert row["last_checkin_at"] is None
     assert abs(row["registered_at"] - now_ms()) < 5_000
 
     headers = {
         "Authorization": f"Bearer {data['token']}",
-        "X-Site-ID": at.mine.site,
+        "X-Site-ID": agent_api.mine.site,
         "X-Device-ID": row["id"],
     }
     body = {"hostname": "tower-2", "version": "1.1", "ext_address": "203.0.113.9"}
-    beat = await at.client.post("/v1.0/heartbeat", json=body, headers=headers)
+    beat = await agent_api.client.post("/v1.0/heartbeat", json=body, headers=headers)
     assert (beat.status_code, beat.json()) == (200, {"data": {"guid": data["guid"]}})
-    after = await at.row(row["id"])
+    after = await agent_api.read_agent_row(row["id"])
     assert (after["hostname"], after["version"], after["ip_address"]) == ("tower-2", "1.1", "10.0.0.1")
     assert after["ext_address"] == "203.0.113.9"
     assert abs(after["last_checkin_at"] - now_ms()) < 5_000
     assert after["updated_at"] == row["updated_at"], "a check-in is no change that a person made"
-    assert (await at.health(row["id"]))["status"] == "healthy"
+    assert (await agent_api.read_health_check(row["id"]))["status"] == "healthy"
 
 
 @pytest.mark.parametrize(
@@ -89,36 +89,54 @@ async def test_a_device_enrols_and_checks_in(at: Yard) -> None:
         ({"guid": None, "mac": None, "hostname": " two "}, '{"hostname":" two ","siteId":"%s"}'),
     ],
 )
-async def test_the_guid(at: Yard, given: dict[str, Any], hashed: str | None) -> None:
-    answer = await at.register(at.enrollment(), **given)
-    assert answer.json()["data"]["guid"] == (sha(hashed % at.mine.site) if hashed else "Given-1")
+async def test_register_guid_is_given_or_hash_of_mac_or_hostname(
+    agent_api: AgentApiHarness, given: dict[str, Any], hashed: str | None
+) -> None:
+    answer = await agent_api.register(await agent_api.issue_enrollment_token(), **given)
+    assert answer.json()["data"]["guid"] == (
+        sha256_hex(hashed % agent_api.mine.site) if hashed else "Given-1"
+    )
 
 
-async def test_a_reinstall_is_the_same_agent(at: Yard) -> None:
-    agent = await at.agent(guid="again", ip_address="10.1.1.1")
-    before = await at.row(agent.id)
-    answer = await at.register(at.enrollment(), guid="again", hostname="renamed", version="7")
+async def test_register_known_guid_updates_the_agent_and_replaces_its_token(
+    agent_api: AgentApiHarness,
+) -> None:
+    agent = await agent_api.enroll_agent(guid="again", ip_address="10.1.1.1")
+    before = await agent_api.read_agent_row(agent.id)
+    answer = await agent_api.register(
+        await agent_api.issue_enrollment_token(), guid="again", hostname="renamed", version="7"
+    )
     assert answer.json()["data"]["device_id"] == agent.id
-    after = await at.row(agent.id)
+    after = await agent_api.read_agent_row(agent.id)
     assert (after["hostname"], after["version"], after["ip_address"]) == ("renamed", "7", "10.1.1.1")
     assert after["updated_at"] > before["updated_at"]
-    assert (await at.beat(agent)).status_code == 200, "the token of before goes on"
+    assert_refused(await agent_api.send_heartbeat(agent), 401, "heartbeat")
+    again = replace(agent, token=answer.json()["data"]["token"])
+    assert (await agent_api.send_heartbeat(again)).status_code == 200
 
 
-async def test_a_guid_never_leaves_its_tenant_and_its_site_by_itself(at: Yard) -> None:
-    agent = await at.agent(guid="contested")
-    other = await at.agent(at.theirs, guid="contested")
+async def test_register_guid_of_another_site_is_conflict_until_agent_is_moved(
+    agent_api: AgentApiHarness,
+) -> None:
+    agent = await agent_api.enroll_agent(guid="contested")
+    other = await agent_api.enroll_agent(agent_api.theirs, guid="contested")
     assert other.id != agent.id
-    second = await at.owner.fetchval(
-        "INSERT INTO sites (tenant_id, name, slug) VALUES ($1, 'B', 'b') RETURNING id", at.mine.id
+    second = await agent_api.owner.fetchval(
+        "INSERT INTO sites (tenant_id, name, slug) VALUES ($1, 'B', 'b') RETURNING id", agent_api.mine.id
     )
-    again = await at.register(at.enrollment(site=second), guid="contested", site_id=second)
-    refused(again, 409, "register")
-    assert (await at.row(agent.id))["site_id"] == at.mine.site
-    await at.owner.execute("UPDATE agents SET site_id = $1 WHERE id = $2", second, agent.id)
-    moved = await at.register(at.enrollment(site=second), guid="contested", site_id=second)
+    again = await agent_api.register(
+        await agent_api.issue_enrollment_token(site=second), guid="contested", site_id=second
+    )
+    assert_refused(again, 409, "register")
+    assert (await agent_api.read_agent_row(agent.id))["site_id"] == agent_api.mine.site
+    await agent_api.owner.execute("UPDATE agents SET site_id = $1 WHERE id = $2", second, agent.id)
+    assert (await agent_api.send_heartbeat(agent)).status_code == 200, (
+        "moving an agent does not switch it off"
+    )
+    moved = await agent_api.register(
+        await agent_api.issue_enrollment_token(site=second), guid="contested", site_id=second
+    )
     assert moved.json()["data"]["device_id"] == agent.id
-    assert (await at.beat(agent)).status_code == 200, "moving an agent does not switch it off"
 
 
 @pytest.mark.parametrize(
@@ -135,116 +153,138 @@ async def test_a_guid_never_leaves_its_tenant_and_its_site_by_itself(at: Yard) -
         ("UPDATE tenants SET deleted_at = 1 WHERE id = $1", "UPDATE tenants SET deleted_at = NULL", 401),
     ],
 )
-async def test_nobody_enrols_at_a_site_that_is_not_served(
-    at: Yard, change: str, back: str, status: int
+async def test_register_at_unavailable_site_is_refused(
+    agent_api: AgentApiHarness, change: str, back: str, status: int
 ) -> None:
-    await at.owner.execute(f"WITH ids AS (SELECT $1::text, $2::text) {change}", at.mine.id, at.mine.site)
-    before = await at.owner.fetchval("SELECT count(*) FROM agents")
-    try:
-        refused(await at.register(at.enrollment()), status, "register")
-    finally:
-        await at.owner.execute(back)
-    assert await at.owner.fetchval("SELECT count(*) FROM agents") == before
-
-
-async def test_what_is_missing_or_malformed_is_told_at_once(at: Yard) -> None:
-    answer = await at.register(
-        at.enrollment(), hostname=None, platform=" ", version=7, mac="a\u0001", guid="x" * 256
+    await agent_api.owner.execute(
+        f"WITH ids AS (SELECT $1::text, $2::text) {change}", agent_api.mine.id, agent_api.mine.site
     )
-    message = refused(answer, 400, "register")
-    for said in ("hostname is missing", "platform is missing", "version must be a text", "guid has 256"):
+    before = await agent_api.owner.fetchval("SELECT count(*) FROM agents")
+    try:
+        assert_refused(await agent_api.register(await agent_api.issue_enrollment_token()), status, "register")
+    finally:
+        await agent_api.owner.execute(back)
+    assert await agent_api.owner.fetchval("SELECT count(*) FROM agents") == before
+
+
+async def test_call_with_missing_or_malformed_fields_lists_all_of_them(agent_api: AgentApiHarness) -> None:
+    answer = await agent_api.register(
+        await agent_api.issue_enrollment_token(),
+        hostname=None,
+        platform=" ",
+        version=7,
+        mac="a\u0001",
+        guid="x" * 256,
+    )
+    message = assert_refused(answer, 400, "register")
+    for said in (
+        "hostname is required",
+        "platform is required",
+        "version must be a string",
+        "guid must have at most 255 characters, not 256",
+    ):
         assert said in message
-    agent = await at.agent()
-    message = refused(await at.beat(agent, hostname=None, version=["1"], ip_address={}), 400)
-    for said in ("hostname is missing", "version must be a text", "ip_address must be a text"):
+    agent = await agent_api.enroll_agent()
+    message = assert_refused(
+        await agent_api.send_heartbeat(agent, hostname=None, version=["1"], ip_address={}), 400
+    )
+    for said in ("hostname is required", "version must be a string", "ip_address must be a string"):
         assert said in message
-    assert (await at.row(agent.id))["last_checkin_at"] is None
+    assert (await agent_api.read_agent_row(agent.id))["last_checkin_at"] is None
 
 
 @pytest.mark.parametrize("body", NO_OBJECTS)
-async def test_a_body_that_is_no_object_of_json(at: Yard, body: bytes) -> None:
-    agent = await at.agent()
-    refused(await at.client.post("/v1.0/heartbeat", content=body, headers=agent.headers), 400)
-    headers = {"Authorization": f"Bearer {at.enrollment()}"}
-    refused(await at.client.post("/v1.0/register", content=body, headers=headers), 400, "register")
+async def test_call_with_body_that_is_no_json_object_is_400(agent_api: AgentApiHarness, body: bytes) -> None:
+    agent = await agent_api.enroll_agent()
+    assert_refused(await agent_api.client.post("/v1.0/heartbeat", content=body, headers=agent.headers), 400)
+    headers = {"Authorization": f"Bearer {await agent_api.issue_enrollment_token()}"}
+    assert_refused(
+        await agent_api.client.post("/v1.0/register", content=body, headers=headers), 400, "register"
+    )
 
 
-async def test_a_body_is_some_kib_at_most(at: Yard) -> None:
-    agent = await at.agent()
-    assert (await at.beat(agent, more="x" * 15_000)).status_code == 200
-    refused(await at.beat(agent, more="x" * 17_000), 413)
+async def test_heartbeat_with_large_body_is_413(agent_api: AgentApiHarness) -> None:
+    agent = await agent_api.enroll_agent()
+    assert (await agent_api.send_heartbeat(agent, more="x" * 15_000)).status_code == 200
+    assert_refused(await agent_api.send_heartbeat(agent, more="x" * 17_000), 413)
 
 
-async def test_fields_are_kept_as_long_as_they_may_be(at: Yard) -> None:
-    agent = await at.agent(hostname="h" * 255, guid="g" * 255, ip_address="i" * 64)
-    assert (await at.beat(agent, hostname="ü" * 255, version="v" * 64)).status_code == 200
-    row = await at.row(agent.id)
+async def test_call_with_longest_allowed_fields_stores_them(agent_api: AgentApiHarness) -> None:
+    agent = await agent_api.enroll_agent(hostname="h" * 255, guid="g" * 255, ip_address="i" * 64)
+    assert (await agent_api.send_heartbeat(agent, hostname="ü" * 255, version="v" * 64)).status_code == 200
+    row = await agent_api.read_agent_row(agent.id)
     assert (row["hostname"], row["version"], row["ip_address"]) == ("ü" * 255, "v" * 64, "i" * 64)
 
 
-async def test_headers_must_agree_with_the_token(at: Yard) -> None:
-    agent, other = await at.agent(), await at.agent()
-    theirs = await at.agent(at.theirs)
+async def test_heartbeat_with_headers_that_differ_from_token_is_refused(agent_api: AgentApiHarness) -> None:
+    agent, other = await agent_api.enroll_agent(), await agent_api.enroll_agent()
+    theirs = await agent_api.enroll_agent(agent_api.theirs)
     for changed in (
         {"X-Device-ID": other.id},
         {"X-Device-ID": theirs.id, "X-Site-ID": theirs.site},
         {"X-Site-ID": theirs.site},
     ):
-        refused(await at.beat(agent, changed), 403)
-    refused(await at.beat(agent, {"X-Device-ID": None}), 400)
-    refused(await at.beat(agent, {"X-Site-ID": None}), 400)
+        assert_refused(await agent_api.send_heartbeat(agent, changed), 403)
+    assert_refused(await agent_api.send_heartbeat(agent, {"X-Device-ID": None}), 400)
+    assert_refused(await agent_api.send_heartbeat(agent, {"X-Site-ID": None}), 400)
     for one in (agent, other, theirs):
-        assert (await at.row(one.id))["last_checkin_at"] is None
+        assert (await agent_api.read_agent_row(one.id))["last_checkin_at"] is None
 
 
-async def test_a_token_of_another_site_enrols_nobody(at: Yard) -> None:
-    before = await at.owner.fetchval("SELECT count(*) FROM agents")
-    refused(await at.register(at.enrollment(at.theirs)), 403, "register")
-    refused(await at.register(at.enrollment(), site_id=at.theirs.site), 403, "register")
-    forged = at.tokens.issue_enrollment(
-        at.theirs.site, at.mine.id, 60
+async def test_register_with_token_of_another_site_is_refused(agent_api: AgentApiHarness) -> None:
+    before = await agent_api.owner.fetchval("SELECT count(*) FROM agents")
+    assert_refused(
+        await agent_api.register(await agent_api.issue_enrollment_token(agent_api.theirs)), 403, "register"
+    )
+    assert_refused(
+        await agent_api.register(await agent_api.issue_enrollment_token(), site_id=agent_api.theirs.site),
+        403,
+        "register",
+    )
+    forged = agent_api.tokens.issue_enrollment_token(
+        agent_api.theirs.site, agent_api.mine.id, 60
     )  # as no user of mine could have one made
-    refused(await at.register(forged, site_id=at.theirs.site), 409, "register")
-    assert await at.owner.fetchval("SELECT count(*) FROM agents") == before
+    assert_refused(await agent_api.register(forged, site_id=agent_api.theirs.site), 401, "register")
+    assert await agent_api.owner.fetchval("SELECT count(*) FROM agents") == before
 
 
-async def test_only_the_right_kind_of_token_is_taken(at: Yard) -> None:
-    agent = await at.agent()
-    platform, enrollment = issue_platform_token(at.key), at.enrollment()
+async def test_call_with_wrong_kind_of_token_is_401(agent_api: AgentApiHarness) -> None:
+    agent = await agent_api.enroll_agent()
+    platform, enrollment = issue_platform_token(agent_api.key), await agent_api.issue_enrollment_token()
     other_key = SigningKey.create(Path(tempfile.mkdtemp()) / "key.pem")
-    forged = AgentTokens(other_key).issue(agent.id, agent.site, at.mine.id)
-    expired = AgentTokens(at.key).issue_enrollment(at.mine.site, at.mine.id, -60)
+    forged = AgentTokens(other_key).issue_agent_token(agent.id, agent.site, agent_api.mine.id)
+    expired = AgentTokens(agent_api.key).issue_enrollment_token(agent_api.mine.site, agent_api.mine.id, -60)
     head, payload, signature = agent.token.split(".")
-    no_algorithm = encoded(b'{"alg":"none","typ":"agent+jwt"}')
+    no_algorithm = encode_base64url(b'{"alg":"none","typ":"agent+jwt"}')
     unsigned = f"{no_algorithm}.{payload}."
     tampered = f"{head}.{payload[:-4]}{payload[-4:][::-1]}.{signature}"
     for token in (platform, enrollment, forged, unsigned, tampered, "x", "a.b.c", "x" * 9_000):
-        refused(await at.beat(agent, {"Authorization": f"Bearer {token}"}), 401)
+        assert_refused(await agent_api.send_heartbeat(agent, {"Authorization": f"Bearer {token}"}), 401)
     for token in (platform, agent.token, expired, forged):
-        refused(await at.register(token), 401, "register")
+        assert_refused(await agent_api.register(token), 401, "register")
     for header in (None, "", "Bearer", "Bearer ", "Basic abc", agent.token):
-        answer = await at.beat(agent, {"Authorization": header})
-        refused(answer, 401)
+        answer = await agent_api.send_heartbeat(agent, {"Authorization": header})
+        assert_refused(answer, 401)
         assert answer.headers["www-authenticate"] == "Bearer"
-    assert (await at.row(agent.id))["last_checkin_at"] is None
+    assert (await agent_api.read_agent_row(agent.id))["last_checkin_at"] is None
 
 
-async def test_an_agents_token_opens_nothing_else(at: Yard) -> None:
-    agent = await at.agent()
-    for token in (agent.token, at.enrollment()):
-        answer = await at.client.post(
+async def test_graphql_with_agent_or_enrollment_token_is_401(agent_api: AgentApiHarness) -> None:
+    agent = await agent_api.enroll_agent()
+    for token in (agent.token, await agent_api.issue_enrollment_token()):
+        answer = await agent_api.client.post(
             "/graphql", json={"query": "{ viewer { id } }"}, headers={"Authorization": f"Bearer {token}"}
         )
-        assert (answer.status_code, codes(answer)) == (401, ["UNAUTHENTICATED"])
+        assert (answer.status_code, error_codes(answer)) == (401, ["UNAUTHENTICATED"])
 
 
-async def test_without_a_key_nobody_is_believed(at: Yard) -> None:
-    agent = await at.agent()
+async def test_agent_tokens_without_key_refuse_every_token(agent_api: AgentApiHarness) -> None:
+    agent = await agent_api.enroll_agent()
     nobody = AgentTokens(None)
     with pytest.raises(UnauthenticatedError):
-        nobody.agent(agent.token)
+        nobody.verify_agent_token(agent.token)
     with pytest.raises(ForbiddenError):
-        nobody.issue_enrollment(at.mine.site, at.mine.id, 60)
+        nobody.issue_enrollment_token(agent_api.mine.site, agent_api.mine.id, 60)
 
 
 @pytest.mark.parametrize(
@@ -261,61 +301,71 @@ async def test_without_a_key_nobody_is_believed(at: Yard) -> None:
         ("UPDATE tenants SET deleted_at = 1", "UPDATE tenants SET deleted_at = NULL", 401),
     ],
 )
-async def test_an_agents_token_dies_with_what_it_names(at: Yard, change: str, back: str, status: int) -> None:
-    agent = await at.agent()
-    await _execute(at, change, agent.id)
-    refused(await at.beat(agent), status)
-    assert (await at.row(agent.id))["last_checkin_at"] is None
-    assert await at.health(agent.id) == {}
-    await _execute(at, back, agent.id)
-    assert (await at.beat(agent)).status_code == 200, "and lives again with it"
+async def test_heartbeat_of_unavailable_agent_is_refused_until_it_is_restored(
+    agent_api: AgentApiHarness, change: str, back: str, status: int
+) -> None:
+    agent = await agent_api.enroll_agent()
+    await _execute(agent_api, change, agent.id)
+    assert_refused(await agent_api.send_heartbeat(agent), status)
+    assert (await agent_api.read_agent_row(agent.id))["last_checkin_at"] is None
+    assert await agent_api.read_health_check(agent.id) == {}
+    await _execute(agent_api, back, agent.id)
+    assert (await agent_api.send_heartbeat(agent)).status_code == 200, "and lives again with it"
 
 
-async def _execute(at: Yard, statement: str, agent_id: str) -> None:
-    await at.owner.execute(statement, *([agent_id] if "$1" in statement else []))
+async def _execute(agent_api: AgentApiHarness, statement: str, agent_id: str) -> None:
+    await agent_api.owner.execute(statement, *([agent_id] if "$1" in statement else []))
 
 
-async def test_an_inactive_site_is_not_archived(at: Yard) -> None:
-    agent = await at.agent()
-    await at.owner.execute("UPDATE sites SET status = 'inactive'")
-    assert (await at.beat(agent)).status_code == 200
-    await at.owner.execute("UPDATE sites SET status = 'active'")
+async def test_heartbeat_at_inactive_site_succeeds(agent_api: AgentApiHarness) -> None:
+    agent = await agent_api.enroll_agent()
+    await agent_api.owner.execute("UPDATE sites SET status = 'inactive'")
+    assert (await agent_api.send_heartbeat(agent)).status_code == 200
+    await agent_api.owner.execute("UPDATE sites SET status = 'active'")
 
 
-async def test_a_deleted_agent_that_enrols_again_is_another(at: Yard) -> None:
-    agent = await at.agent(guid="twice")
-    await at.owner.execute("UPDATE agents SET deleted_at = 1 WHERE id = $1", agent.id)
-    again = await at.agent(guid="twice")
+async def test_register_guid_of_deleted_agent_creates_another_agent(agent_api: AgentApiHarness) -> None:
+    agent = await agent_api.enroll_agent(guid="twice")
+    await agent_api.owner.execute("UPDATE agents SET deleted_at = 1 WHERE id = $1", agent.id)
+    again = await agent_api.enroll_agent(guid="twice")
     assert again.id != agent.id
-    refused(await at.beat(agent), 404)
-    assert (await at.beat(again)).status_code == 200
+    assert_refused(await agent_api.send_heartbeat(agent), 404)
+    assert (await agent_api.send_heartbeat(again)).status_code == 200
 
 
 @pytest.mark.parametrize(
     "path", ["/v1.0/", "/v1.0/nope", "/v1.0/heartbeat/", "/v1.0/register/x", "/v1.0//heartbeat"]
 )
-async def test_other_paths_and_methods(at: Yard, path: str) -> None:
-    refused(await at.client.post(path), 404, path.rsplit("/", 1)[-1])
+async def test_call_of_unknown_path_or_method_is_404_or_405(agent_api: AgentApiHarness, path: str) -> None:
+    assert_refused(await agent_api.client.post(path), 404, path.rsplit("/", 1)[-1])
     for method in ("GET", "PUT", "DELETE", "OPTIONS"):
-        answer = await at.client.request(method, "/v1.0/heartbeat")
-        refused(answer, 405)
+        answer = await agent_api.client.request(method, "/v1.0/heartbeat")
+        assert_refused(answer, 405)
         assert answer.headers["allow"] == "POST"
-    head = await at.client.head("/v1.0/register")
+    head = await agent_api.client.head("/v1.0/register")
     assert head.status_code == 405
 
 
-async def test_calls_are_logged_as_specified(at: Yard) -> None:
-    await at.calls("id")
-    await at.owner.execute("DELETE FROM agent_api_logs")
-    agent = await at.agent(guid="logged", mac="m", serial="s-1", secret="hunter2")
-    beats = [await at.beat(agent) for _ in range(3)]
+async def test_call_log_has_registrations_and_failed_calls_without_secrets(
+    agent_api: AgentApiHarness,
+) -> None:
+    await agent_api.read_call_log("id")
+    await agent_api.owner.execute("DELETE FROM agent_api_logs")
+    agent = await agent_api.enroll_agent(guid="logged", mac="m", serial="s-1", secret="hunter2")
+    beats = [await agent_api.send_heartbeat(agent) for _ in range(3)]
     assert {beat.status_code for beat in beats} == {200}
-    refused(await at.beat(agent, hostname=7), 400)
-    refused(await at.beat(agent, {"X-Site-ID": "elsewhere"}), 403)
-    refused(await at.register(at.enrollment(), hostname=None, guid="logged"), 400, "register")
-    refused(await at.beat(agent, {"Authorization": "Bearer nobody"}), 401)
-    rows = await at.calls("endpoint", "status_code", "agent_id", "site_id", "tenant_id", "method")
-    whose = (at.mine.site, at.mine.id, "POST")
+    assert_refused(await agent_api.send_heartbeat(agent, hostname=7), 400)
+    assert_refused(await agent_api.send_heartbeat(agent, {"X-Site-ID": "elsewhere"}), 403)
+    assert_refused(
+        await agent_api.register(await agent_api.issue_enrollment_token(), hostname=None, guid="logged"),
+        400,
+        "register",
+    )
+    assert_refused(await agent_api.send_heartbeat(agent, {"Authorization": "Bearer nobody"}), 401)
+    rows = await agent_api.read_call_log(
+        "endpoint", "status_code", "agent_id", "site_id", "tenant_id", "method"
+    )
+    whose = (agent_api.mine.site, agent_api.mine.id, "POST")
     assert sorted(rows, key=str) == sorted(
         [
             ("/v1.0/register", 200, agent.id, *whose),
@@ -325,7 +375,9 @@ async def test_calls_are_logged_as_specified(at: Yard) -> None:
         ],
         key=str,
     )
-    told = await at.calls("req_metadata::text", "res_metadata::text", "error_message", "time_elapsed_ms")
+    told = await agent_api.read_call_log(
+        "req_metadata::text", "res_metadata::text", "error_message", "time_elapsed_ms"
+    )
     text = json.dumps(told)
     assert agent.token not in text
     assert "eyJ" not in text
@@ -336,14 +388,15 @@ async def test_calls_are_logged_as_specified(at: Yard) -> None:
     assert (error, elapsed >= 0) == (None, True)
 
 
-async def test_a_call_of_what_is_gone_for_good_is_logged_without_it(at: Yard) -> None:
-    agent = await at.agent()
-    await at.calls("id")
-    await at.owner.execute("DELETE FROM agent_api_logs")
-    await at.owner.execute("DELETE FROM agents WHERE id = $1", agent.id)
-    refused(await at.beat(agent), 404)
-    ((status, who, site),) = await at.calls("status_code", "agent_id", "site_id")
-    assert (status, who, site) == (404, None, at.mine.site)
+async def test_call_log_of_purged_agent_names_no_agent(agent_api: AgentApiHarness) -> None:
+    agent = await agent_api.enroll_agent()
+    await agent_api.read_call_log("id")
+    await agent_api.owner.execute("DELETE FROM agent_api_logs")
+    await agent_api.owner.execute("DELETE FROM issued_credentials WHERE agent_id = $1", agent.id)
+    await agent_api.owner.execute("DELETE FROM agents WHERE id = $1", agent.id)
+    assert_refused(await agent_api.send_heartbeat(agent), 404)
+    ((status, who, site),) = await agent_api.read_call_log("status_code", "agent_id", "site_id")
+    assert (status, who, site) == (404, None, agent_api.mine.site)
 
 
 _IN_THE_WAY_TWICE: Final = """
@@ -360,25 +413,25 @@ CREATE TRIGGER in_the_way AFTER INSERT ON public.agent_api_logs EXECUTE FUNCTION
 """
 
 
-async def test_a_call_is_logged_although_others_are_in_the_way(at: Yard) -> None:
-    agent = await at.agent()
-    await at.calls("id")
-    await at.owner.execute("DELETE FROM agent_api_logs")
-    await at.owner.execute(_IN_THE_WAY_TWICE)
+async def test_call_log_write_that_conflicts_is_retried(agent_api: AgentApiHarness) -> None:
+    agent = await agent_api.enroll_agent()
+    await agent_api.read_call_log("id")
+    await agent_api.owner.execute("DELETE FROM agent_api_logs")
+    await agent_api.owner.execute(_IN_THE_WAY_TWICE)
     try:
-        refused(await at.beat(agent, hostname=7), 400)
-        assert await at.calls("agent_id") == [(agent.id,)]
-        assert await at.owner.fetchval("SELECT last_value FROM tries") == 3
+        assert_refused(await agent_api.send_heartbeat(agent, hostname=7), 400)
+        assert await agent_api.read_call_log("agent_id") == [(agent.id,)]
+        assert await agent_api.owner.fetchval("SELECT last_value FROM tries") == 3
     finally:
-        await at.owner.execute("DROP FUNCTION in_the_way CASCADE; DROP SEQUENCE tries")
+        await agent_api.owner.execute("DROP FUNCTION in_the_way CASCADE; DROP SEQUENCE tries")
 
 
-async def test_enrolling_leaves_a_trail(at: Yard) -> None:
-    agent = await at.agent(guid="trailed")
-    await at.agent(guid="trailed", hostname=agent.hostname, version="1")
-    await at.agent(guid="trailed", hostname="other", version="1")
-    await at.beat(agent, hostname="a check-in is not audited")
-    rows = await at.owner.fetch(
+async def test_register_writes_audit_rows_for_changes(agent_api: AgentApiHarness) -> None:
+    agent = await agent_api.enroll_agent(guid="trailed")
+    await agent_api.enroll_agent(guid="trailed", hostname=agent.hostname, version="1")
+    await agent_api.enroll_agent(guid="trailed", hostname="other", version="1")
+    await agent_api.send_heartbeat(agent, hostname="a check-in is not audited")
+    rows = await agent_api.owner.fetch(
         "SELECT action, actor_type, actor_id, user_id, changes::text FROM audit_log "
         "WHERE table_name = 'agents' AND record_id = $1 ORDER BY id",
         agent.id,
@@ -388,19 +441,22 @@ async def test_enrolling_leaves_a_trail(at: Yard) -> None:
         ("update", "agent", agent.id, None),
     ]
     assert json.loads(rows[0]["changes"])["guid"] == [None, "trailed"]
-    assert json.loads(rows[1]["changes"]) == {"hostname": [agent.hostname, "other"]}
+    changes = json.loads(rows[1]["changes"])
+    assert changes == {"hostname": [agent.hostname, "other"], "credential": [None, ANY]}
 
 
-async def test_devices_that_enrol_at_the_same_moment_are_one_agent(at: Yard) -> None:
-    token = at.enrollment()
-    answers = await asyncio.gather(*[at.register(token, guid="race", hostname="racer") for _ in range(12)])
+async def test_register_same_device_concurrently_creates_one_agent(agent_api: AgentApiHarness) -> None:
+    token = await agent_api.issue_enrollment_token()
+    answers = await asyncio.gather(
+        *[agent_api.register(token, guid="race", hostname="racer") for _ in range(12)]
+    )
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.json()["data"]["device_id"] for answer in answers}) == 1
-    assert await at.owner.fetchval("SELECT count(*) FROM agents WHERE guid = 'race'") == 1
+    assert await agent_api.owner.fetchval("SELECT count(*) FROM agents WHERE guid = 'race'") == 1
 
 
-class _Overtaken(Transaction):
-    """Somebody else enrols the same device just before the row is written, and deletes the agent just after."""
+class _OvertakenTransaction(WriteTransaction):
+    """A concurrent request enrolls the same device before the row is written, and deletes the agent just after."""
 
     owner: asyncpg.Connection
 
@@ -418,44 +474,53 @@ class _Overtaken(Transaction):
         return rows
 
 
-async def test_an_agent_that_comes_and_goes_meanwhile_is_at_no_other_site(at: Yard) -> None:
-    async with writing(at.database, platform=True) as transaction:
-        overtaken = _Overtaken(transaction.connection)
-        overtaken.owner = at.owner
-        with pytest.raises(InTheWayError):
-            await enrol(overtaken, at.mine.id, at.mine.site, Device("fleeting", "h", "p", "v"))
+async def test_enroll_of_agent_deleted_meanwhile_raises_in_the_way(agent_api: AgentApiHarness) -> None:
+    async with begin_write(agent_api.database, platform=True) as transaction:
+        overtaken = _OvertakenTransaction(transaction.connection)
+        overtaken.owner = agent_api.owner
+        with pytest.raises(WriteContentionError):
+            await enroll_device(
+                overtaken,
+                agent_api.mine.id,
+                agent_api.mine.site,
+                Device("fleeting", "h", "p", "v"),
+                Actor(AuditActor.AGENT),
+            )
 
 
 _WAITS = "SELECT pid FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))"
 
 
 @pytest.mark.parametrize("cancelled", [False, True], ids=["waits for too long", "takes too long"])
-async def test_who_enrols_while_others_are_in_the_way_is_to_come_again(at: Yard, *, cancelled: bool) -> None:
-    agent = await at.agent()
-    async with at.owner.transaction():
-        await at.owner.execute("UPDATE agents SET platform = 'held' WHERE id = $1", agent.id)
-        task = asyncio.create_task(at.register(at.enrollment(), guid=agent.guid))
+async def test_register_of_locked_agent_is_503_with_retry_after(
+    agent_api: AgentApiHarness, *, cancelled: bool
+) -> None:
+    agent, token = await agent_api.enroll_agent(), await agent_api.issue_enrollment_token()
+    async with agent_api.owner.transaction():
+        await agent_api.owner.execute("UPDATE agents SET platform = 'held' WHERE id = $1", agent.id)
+        task = asyncio.create_task(agent_api.register(token, guid=agent.guid))
         if cancelled:  # as statement_timeout does, which is longer than the wait for a lock
-            await _cancel_what_waits(at)
+            await _cancel_waiting_statement(agent_api)
         answer = await task
-    refused(answer, 503, "register")
+    assert_refused(answer, 503, "register")
     assert int(answer.headers["retry-after"]) >= 1
-    assert (await at.register(at.enrollment(), guid=agent.guid)).status_code == 200
+    assert (
+        await agent_api.register(await agent_api.issue_enrollment_token(), guid=agent.guid)
+    ).status_code == 200
 
 
-async def _cancel_what_waits(at: Yard) -> None:
-    async with asyncio.timeout(4):
-        while not (pid := await at.owner.fetchval(_WAITS)):  # noqa: ASYNC110 - it is PostgreSQL that we wait for
-            await asyncio.sleep(0.02)
-    assert await at.owner.fetchval("SELECT pg_cancel_backend($1)", pid)
+async def _cancel_waiting_statement(agent_api: AgentApiHarness) -> None:
+    await poll_until(lambda: agent_api.owner.fetchval(_WAITS))
+    pid = await agent_api.owner.fetchval(_WAITS)
+    assert await agent_api.owner.fetchval("SELECT pg_cancel_backend($1)", pid)
 
 
-async def test_what_is_measured(at: Yard) -> None:
-    agent = await at.agent()
-    await at.beat(agent)
-    await at.beat(agent, {"X-Site-ID": "other"})
-    await at.client.get("/v1.0/anything")
-    text = (await at.client.get("/metrics")).text
+async def test_metrics_after_calls_count_calls_and_check_ins(agent_api: AgentApiHarness) -> None:
+    agent = await agent_api.enroll_agent()
+    await agent_api.send_heartbeat(agent)
+    await agent_api.send_heartbeat(agent, {"X-Site-ID": "other"})
+    await agent_api.client.get("/v1.0/anything")
+    text = (await agent_api.client.get("/metrics")).text
     for line in (
         'msp_agent_calls_total{call="heartbeat",status="200"}',
         'msp_agent_calls_total{call="heartbeat",status="403"}',

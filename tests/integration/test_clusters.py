@@ -5,7 +5,9 @@ import asyncpg
 from tests.clusters import ThrowawayCluster
 
 
-async def test_the_tests_role_is_no_superuser(cluster: ThrowawayCluster, empty_database_url: str) -> None:
+async def test_role_of_throwaway_cluster_is_no_superuser(
+    cluster: ThrowawayCluster, empty_database_url: str
+) -> None:
     connection = await asyncpg.connect(empty_database_url)
     try:
         role = await connection.fetchrow(

@@ -1,31 +1,18 @@
-"""Cursors: bound to their list, safe against anything that is not one, and right while rows come and go."""
+"""Cursors: bound to their list, safe against invalid text, and correct while rows are added and deleted."""
 
 import json
-from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any, Final
 
 import pytest
-import pytest_asyncio
 
 from core.clock import NEVER
-from resolvers.ways import Way
+from resolvers.execution_strategy import ExecutionStrategy
 from schema.table import Scope, Table
 from schema.tables import TABLES
-from tests.integration.asking import Asking, asking, put_together, taken_apart
+from tests.integration.client import Client, decode_cursor, encode_cursor
 
 REFUSED: Final = ["BAD_USER_INPUT"]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def demo(demo_database: str) -> AsyncIterator[Asking]:
-    async with asking(demo_database) as made:
-        yield made
-
-
-@pytest.fixture(params=[Way.AUTO, Way.LOADERS], ids=str)
-def asks(demo: Asking, request: pytest.FixtureRequest) -> Asking:
-    return demo.by(request.param)
 
 
 SITES: Final = """
@@ -38,8 +25,8 @@ SITES: Final = """
     }"""
 
 
-async def end_cursor(asks: Asking, **arguments: Any) -> str:
-    cursor: str = (await asks.data(SITES, **arguments))["sites"]["pageInfo"]["endCursor"]
+async def fetch_end_cursor(graphql_client: Client, **arguments: Any) -> str:
+    cursor: str = (await graphql_client.fetch_data(SITES, **arguments))["sites"]["pageInfo"]["endCursor"]
     return cursor
 
 
@@ -55,17 +42,17 @@ async def end_cursor(asks: Asking, **arguments: Any) -> str:
     ],
     ids=lambda other: "-".join(other),
 )
-async def test_a_cursor_of_another_filter_order_or_search_is_refused(
-    asks: Asking, other: dict[str, Any], end: str
+async def test_cursor_of_another_filter_order_or_search_is_refused(
+    graphql_client: Client, other: dict[str, Any], end: str
 ) -> None:
-    plain, changed = await end_cursor(asks), await end_cursor(asks, **other)
-    assert not (await asks.ask(SITES, **other, **{end: changed})).errors
-    assert (await asks.ask(SITES, **other, **{end: plain})).codes == REFUSED
-    assert (await asks.ask(SITES, **{end: changed})).codes == REFUSED
+    plain, changed = await fetch_end_cursor(graphql_client), await fetch_end_cursor(graphql_client, **other)
+    assert not (await graphql_client.execute(SITES, **other, **{end: changed})).errors
+    assert (await graphql_client.execute(SITES, **other, **{end: plain})).codes == REFUSED
+    assert (await graphql_client.execute(SITES, **{end: changed})).codes == REFUSED
 
 
-async def test_arguments_that_change_nothing_keep_the_cursor(asks: Asking) -> None:
-    cursor = await end_cursor(asks)
+async def test_cursor_with_arguments_of_same_meaning_is_accepted(graphql_client: Client) -> None:
+    cursor = await fetch_end_cursor(graphql_client)
     nothing: list[dict[str, Any]] = [
         {"where": None},
         {"where": {}},
@@ -74,18 +61,18 @@ async def test_arguments_that_change_nothing_keep_the_cursor(asks: Asking) -> No
         {"orderBy": []},
     ]
     for same in nothing:
-        assert not (await asks.ask(SITES, **same, after=cursor)).errors, same
-    assert not (await asks.ask(SITES, after=cursor, first=7)).errors
+        assert not (await graphql_client.execute(SITES, **same, after=cursor)).errors, same
+    assert not (await graphql_client.execute(SITES, after=cursor, first=7)).errors
 
 
-async def test_a_cursor_of_another_tenant_is_refused(asks: Asking) -> None:
-    cursor = await end_cursor(asks)
-    answer = await asks.graph.as_user(asks.stranger, SITES, after=cursor)
-    assert (answer.data, answer.codes) == (None, REFUSED)
+async def test_cursor_of_another_tenant_is_refused(graphql_client: Client) -> None:
+    cursor = await fetch_end_cursor(graphql_client)
+    answer = await graphql_client.graphql.execute_as_user(graphql_client.stranger, SITES, after=cursor)
+    assert (answer.data, answer.codes) == ({"sites": None}, REFUSED)
 
 
-async def test_a_cursor_of_another_list_or_parent_is_refused(asks: Asking) -> None:
-    data = await asks.data("""{
+async def test_cursor_of_another_list_or_parent_is_refused(graphql_client: Client) -> None:
+    data = await graphql_client.fetch_data("""{
         tenants { nodes { sites(first: 1) { pageInfo { endCursor } } } }
         sites {
           nodes { id agents(first: 1) { pageInfo { endCursor } } agentApiLogs(first: 1) { pageInfo { endCursor } } }
@@ -95,35 +82,37 @@ async def test_a_cursor_of_another_list_or_parent_is_refused(asks: Asking) -> No
         :2
     ]
     below = data["tenants"]["nodes"][0]["sites"]["pageInfo"]["endCursor"]
-    assert (await asks.ask(SITES, after=below)).codes == REFUSED
+    assert (await graphql_client.execute(SITES, after=below)).codes == REFUSED
     query = "query($id: ID!, $after: String) { site(id: $id) { agents(after: $after) { nodes { id } } } }"
     mine = one["agents"]["pageInfo"]["endCursor"]
-    assert (await asks.data(query, id=one["id"], after=mine))["site"]["agents"]["nodes"]
+    assert (await graphql_client.fetch_data(query, id=one["id"], after=mine))["site"]["agents"]["nodes"]
     for site, cursor in ((other, mine), (one, one["agentApiLogs"]["pageInfo"]["endCursor"])):
-        answer = await asks.ask(query, id=site["id"], after=cursor)
+        answer = await graphql_client.execute(query, id=site["id"], after=cursor)
         assert answer.codes == REFUSED
         assert answer.data == {"site": {"agents": None}}
 
 
-async def test_a_cursor_of_another_short_form_is_refused(asks: Asking) -> None:
+async def test_cursor_of_another_shorthand_argument_is_refused(graphql_client: Client) -> None:
     query = """query($id: ID!, $type: String, $after: String) {
         entity(id: $id) { children(first: 1, relationshipType: $type, after: $after) {
             nodes { relationshipType } pageInfo { endCursor }
         } } }"""
-    parent, kind = await asks.write(
+    parent, kind = await graphql_client.execute_sql(
         """SELECT (r.parent_entity_id, r.relationship_type) FROM entity_relationships r
            JOIN entities p ON p.id = r.parent_entity_id AND p.deleted_at IS NULL
            WHERE r.tenant_id = $1 AND r.deleted_at IS NULL ORDER BY r.id LIMIT 1""",
-        asks.tenant_id,
+        graphql_client.tenant_id,
     )
-    found = (await asks.data(query, id=parent, type=kind))["entity"]["children"]
+    found = (await graphql_client.fetch_data(query, id=parent, type=kind))["entity"]["children"]
     assert [node["relationshipType"] for node in found["nodes"]] == [kind]
-    assert (await asks.ask(query, id=parent, after=found["pageInfo"]["endCursor"])).codes == REFUSED
+    assert (
+        await graphql_client.execute(query, id=parent, after=found["pageInfo"]["endCursor"])
+    ).codes == REFUSED
 
 
 GARBAGE: Final = (
     "", " ", "a", "=", "====", "AAAA", "é", "\x00", "\ud800", "null", "[]", "1", "-1", "x" * 100_000, "9" * 5_000,
-    *(put_together(text) for text in (
+    *(encode_cursor(text) for text in (
         "", "[]", "{}", "null", '"x"', "1", "[1", "[" * 100_000, "[" * 500 + "]" * 500, "\x00", "\ud800", "NaN",
         "[null,null,null]", '["x",null,"y"]', "[[],[],[]]", "[1e99999999999999999999]", "[" + "9" * 5_000 + "]",
     )),
@@ -131,18 +120,18 @@ GARBAGE: Final = (
 
 
 @pytest.mark.parametrize("end", ["after", "before"])
-async def test_what_is_no_cursor_is_refused(asks: Asking, end: str) -> None:
+async def test_cursor_of_garbage_is_refused(graphql_client: Client, end: str) -> None:
     for cursor in GARBAGE:
-        answer = await asks.ask(SITES, **{end: cursor})
-        assert (answer.data, answer.codes) == (None, REFUSED), cursor[:50]
+        answer = await graphql_client.execute(SITES, **{end: cursor})
+        assert (answer.data, answer.codes) == ({"sites": None}, REFUSED), cursor[:50]
 
 
-async def test_a_cursor_one_character_off_is_refused_or_leads_on(asks: Asking) -> None:
-    cursor = await end_cursor(asks, orderBy=[{"field": "CREATED_AT"}])
-    for place in range(0, len(cursor), 5):
-        changed = cursor[:place] + ("B" if cursor[place] != "B" else "C") + cursor[place + 1 :]
-        answer = await asks.ask(SITES, orderBy=[{"field": "CREATED_AT"}], after=changed)
-        assert answer.codes in ([], REFUSED), (place, answer.fault)
+async def test_cursor_with_one_changed_character_is_refused_or_accepted(graphql_client: Client) -> None:
+    cursor = await fetch_end_cursor(graphql_client, orderBy=[{"field": "CREATED_AT"}])
+    for position in range(0, len(cursor), 5):
+        changed = cursor[:position] + ("B" if cursor[position] != "B" else "C") + cursor[position + 1 :]
+        answer = await graphql_client.execute(SITES, orderBy=[{"field": "CREATED_AT"}], after=changed)
+        assert answer.codes in ([], REFUSED), (position, answer.traceback)
 
 
 FORGED: Final = {
@@ -174,76 +163,80 @@ FORGED: Final = {
 
 
 @pytest.mark.parametrize("case", FORGED)
-async def test_a_forged_value_is_refused_unless_the_column_can_hold_it(asks: Asking, case: str) -> None:
+async def test_cursor_with_forged_value_is_refused_unless_it_fits_the_column(
+    graphql_client: Client, case: str
+) -> None:
     many, field = case.split()
     query = f"""query($after: String) {{ list: {many}(first: 1, after: $after, orderBy: [{{field: {field}}}]) {{
         nodes {{ id }} pageInfo {{ endCursor }} }} }}"""
-    cursor = (await asks.data(query))["list"]["pageInfo"]["endCursor"]
-    print_, parent, _, row_id = taken_apart(cursor)
+    cursor = (await graphql_client.fetch_data(query))["list"]["pageInfo"]["endCursor"]
+    print_, parent, _, row_id = decode_cursor(cursor)
     bad, good = FORGED[case]
     for value in good:
-        forged = put_together(f"[{json.dumps(print_)}, null, {value}, {json.dumps(row_id)}]")
-        await asks.data(query, after=forged)
+        forged = encode_cursor(f"[{json.dumps(print_)}, null, {value}, {json.dumps(row_id)}]")
+        await graphql_client.fetch_data(query, after=forged)
     for value in bad:
-        forged = put_together(f"[{json.dumps(print_)}, null, {value}, {json.dumps(row_id)}]")
-        answer = await asks.ask(query, after=forged)
-        assert answer.codes == REFUSED, (value[:50], answer.fault)
+        forged = encode_cursor(f"[{json.dumps(print_)}, null, {value}, {json.dumps(row_id)}]")
+        answer = await graphql_client.execute(query, after=forged)
+        assert answer.codes == REFUSED, (value[:50], answer.traceback)
     for other in ('"x"', "1", "{}"):
-        forged = put_together(f"[{json.dumps(print_)}, {other}, {good[0]}, {json.dumps(row_id)}]")
-        assert (await asks.ask(query, after=forged)).codes == REFUSED
+        forged = encode_cursor(f"[{json.dumps(print_)}, {other}, {good[0]}, {json.dumps(row_id)}]")
+        assert (await graphql_client.execute(query, after=forged)).codes == REFUSED
     assert parent is None
 
 
-async def site(asks: Asking, name: str) -> str:
+async def insert_site(graphql_client: Client, name: str) -> str:
     slug = name.lower()
     return str(
-        await asks.write(
+        await graphql_client.execute_sql(
             "INSERT INTO sites (tenant_id, name, slug) VALUES ($1, $2, $3) RETURNING id",
-            asks.tenant_id,
+            graphql_client.tenant_id,
             name,
             slug,
         )
     )
 
 
-async def test_pages_go_on_where_they_were_while_rows_come_and_go(asks: Asking) -> None:
-    letter = {Way.AUTO: "C", Way.LOADERS: "L"}[asks.graph.way]
-    made = {name: await site(asks, f"{letter}-{name}") for name in ("b", "d", "f", "h")}
+async def test_cursor_after_inserts_and_deletes_continues_at_its_position(graphql_client: Client) -> None:
+    letter = {ExecutionStrategy.AUTO: "C", ExecutionStrategy.LOADERS: "L"}[graphql_client.graphql.strategy]
+    made = {name: await insert_site(graphql_client, f"{letter}-{name}") for name in ("b", "d", "f", "h")}
     chosen = {"where": {"name": {"startsWith": f"{letter}-"}}, "orderBy": [{"field": "NAME"}]}
-    page = (await asks.data(SITES, **chosen))["sites"]
+    page = (await graphql_client.fetch_data(SITES, **chosen))["sites"]
     assert [node["name"] for node in page["nodes"]] == [f"{letter}-b", f"{letter}-d"]
     cursor = page["pageInfo"]["endCursor"]
     for name in ("a", "c", "e", "i"):
-        made[name] = await site(asks, f"{letter}-{name}")
-    await asks.write("DELETE FROM sites WHERE id = $1", made["d"])
-    await asks.write("UPDATE sites SET deleted_at = 1 WHERE id = $1", made["f"])
-    following = (await asks.data(SITES, **chosen, after=cursor, first=10))["sites"]
+        made[name] = await insert_site(graphql_client, f"{letter}-{name}")
+    await graphql_client.execute_sql("DELETE FROM sites WHERE id = $1", made["d"])
+    await graphql_client.execute_sql("UPDATE sites SET deleted_at = 1 WHERE id = $1", made["f"])
+    following = (await graphql_client.fetch_data(SITES, **chosen, after=cursor, first=10))["sites"]
     assert [node["name"] for node in following["nodes"]] == [f"{letter}-{name}" for name in "ehi"]
-    preceding = (await asks.data(SITES, **chosen, before=cursor, first=10))["sites"]
+    preceding = (await graphql_client.fetch_data(SITES, **chosen, before=cursor, first=10))["sites"]
     assert [node["name"] for node in preceding["nodes"]] == [f"{letter}-{name}" for name in "abc"]
-    await asks.write("DELETE FROM sites WHERE id = ANY ($1)", list(made.values()))
+    await graphql_client.execute_sql("DELETE FROM sites WHERE id = ANY ($1)", list(made.values()))
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
-async def test_every_column_orders_both_ways(asks: Asking, table: Table) -> None:
+async def test_pages_ordered_by_any_column_equal_the_whole_list(graphql_client: Client, table: Table) -> None:
     query = f"""query($by: [{table.type_name}Order!], $first: Int, $after: String) {{
         list: {table.many}(orderBy: $by, first: $first, after: $after) {{ nodes {{ id }} pageInfo {{ endCursor }} }}
     }}"""
     for column in (column for column in table.columns.values() if column.orderable):
         for direction in ("ASC", "DESC"):
             by = [{"field": column.name.upper(), "direction": direction}]
-            whole = await ids_of(asks, table, query, by=by, first=6)
-            one, cursor = whole[0][:3], (await ids_of(asks, table, query, by=by, first=3))[1]
-            two = (await ids_of(asks, table, query, by=by, first=3, after=cursor))[0]
+            whole = await fetch_ids(graphql_client, table, query, by=by, first=6)
+            one, cursor = whole[0][:3], (await fetch_ids(graphql_client, table, query, by=by, first=3))[1]
+            two = (await fetch_ids(graphql_client, table, query, by=by, first=3, after=cursor))[0]
             assert one + two == whole[0], (column.name, direction)
             assert len(set(whole[0])) == len(whole[0])
 
 
-async def ids_of(asks: Asking, table: Table, query: str, **variables: Any) -> tuple[list[str], str]:
+async def fetch_ids(
+    graphql_client: Client, table: Table, query: str, **variables: Any
+) -> tuple[list[str], str]:
     if table.scope is Scope.PLATFORM:
-        answer = await asks.graph.as_platform(None, query, **variables)
+        answer = await graphql_client.graphql.execute_as_platform(None, query, **variables)
     else:
-        answer = await asks.ask(query, **variables)
+        answer = await graphql_client.execute(query, **variables)
     assert not answer.errors, (answer.errors, variables)
     found = answer.data["list"]
     return [node["id"] for node in found["nodes"]], found["pageInfo"]["endCursor"]
@@ -257,30 +250,30 @@ STARTS: Final = (-NEVER, -1, 0, 1, NEVER - 2, NEVER - 1, NEVER)
 
 
 @pytest.mark.parametrize("direction", ["ASC", "DESC"])
-async def test_amounts_and_times_are_exact_in_cursors(asks: Asking, direction: str) -> None:
+async def test_cursors_over_amounts_and_times_are_exact(graphql_client: Client, direction: str) -> None:
     insert = """INSERT INTO tenant_bills (tenant_id, total, period_start, period_end, status, notes)
         VALUES ($1, $2, $3, 0, 'cancelled', 'exact')"""
     for total in TOTALS:
-        await asks.write(insert, asks.tenant_id, Decimal(total), 0)
+        await graphql_client.execute_sql(insert, graphql_client.tenant_id, Decimal(total), 0)
     for start in STARTS:
-        await asks.write(insert, asks.tenant_id, Decimal(0), start)
+        await graphql_client.execute_sql(insert, graphql_client.tenant_id, Decimal(0), start)
     for field, shown in (("TOTAL", "total"), ("PERIOD_START", "periodStart"), ("PERIOD_END", "periodEnd")):
         by = [{"field": field, "direction": direction}]
-        values = [node[shown] for node in await one_by_one(asks, by)]
+        values = [node[shown] for node in await fetch_one_by_one(graphql_client, by)]
         assert len(values) == len(TOTALS) + len(STARTS)
         assert values == sorted(values, key=Decimal, reverse=direction == "DESC")
-    await asks.write("DELETE FROM tenant_bills WHERE notes = 'exact'")
+    await graphql_client.execute_sql("DELETE FROM tenant_bills WHERE notes = 'exact'")
 
 
-async def one_by_one(asks: Asking, by: list[dict[str, str]]) -> list[Any]:
-    """A list walked a row at a time."""
+async def fetch_one_by_one(graphql_client: Client, by: list[dict[str, str]]) -> list[Any]:
+    """A list, paged one row at a time."""
     query = """query($by: [TenantBillOrder!], $after: String) {
         tenantBills(where: {notes: {eq: "exact"}}, orderBy: $by, first: 1, after: $after) {
             nodes { id total periodStart periodEnd } pageInfo { endCursor hasNextPage }
         } }"""
     found, after = [], None
     while True:
-        page = (await asks.data(query, by=by, after=after))["tenantBills"]
+        page = (await graphql_client.fetch_data(query, by=by, after=after))["tenantBills"]
         found += page["nodes"]
         after = page["pageInfo"]["endCursor"]
         if not page["pageInfo"]["hasNextPage"]:
@@ -288,19 +281,19 @@ async def one_by_one(asks: Asking, by: list[dict[str, str]]) -> list[Any]:
             return found
 
 
-async def test_a_cursor_over_a_long_text_leads_on(asks: Asking) -> None:
+async def test_cursor_over_long_text_continues_the_list(graphql_client: Client) -> None:
     ids = [
-        await asks.write(
+        await graphql_client.execute_sql(
             "INSERT INTO sites (tenant_id, name, slug) VALUES ($1, $2, $3) RETURNING id",
-            asks.tenant_id, "\U0010ffff" * 30_000 + letter, f"long-{letter}",
+            graphql_client.tenant_id, "\U0010ffff" * 30_000 + letter, f"long-{letter}",
         )
         for letter in "ab"
     ]  # fmt: skip
     chosen = {"orderBy": [{"field": "NAME", "direction": "DESC"}], "first": 1}
-    first = (await asks.data(SITES, **chosen))["sites"]
-    second = (await asks.data(SITES, **chosen, after=first["pageInfo"]["endCursor"]))["sites"]
+    first = (await graphql_client.fetch_data(SITES, **chosen))["sites"]
+    second = (await graphql_client.fetch_data(SITES, **chosen, after=first["pageInfo"]["endCursor"]))["sites"]
     assert [page["nodes"][0]["id"] for page in (first, second)] == ids[::-1]
-    await asks.write("DELETE FROM sites WHERE id = ANY ($1)", ids)
+    await graphql_client.execute_sql("DELETE FROM sites WHERE id = ANY ($1)", ids)
 
 
 @pytest.mark.parametrize(
@@ -316,38 +309,42 @@ async def test_a_cursor_over_a_long_text_leads_on(asks: Asking) -> None:
         ("last: 5, offset: 5", {"offset"}),
     ],
 )
-async def test_pages_that_cannot_be_are_refused_by_name(asks: Asking, arguments: str, bad: set[str]) -> None:
+async def test_page_with_invalid_arguments_names_them(
+    graphql_client: Client, arguments: str, bad: set[str]
+) -> None:
     for query in (
         f"{{ sites({arguments}) {{ totalCount }} }}",
         f"{{ agents({arguments}) {{ nodes {{ id }} }} }}",
     ):
-        answer = await asks.ask(query)
+        answer = await graphql_client.execute(query)
         assert answer.codes == REFUSED
         assert set(answer.errors[0]["extensions"]["fields"]) == bad
 
 
-async def test_an_offset_beside_a_cursor_is_refused(asks: Asking) -> None:
-    cursor = await end_cursor(asks)
+async def test_offset_with_cursor_is_refused(graphql_client: Client) -> None:
+    cursor = await fetch_end_cursor(graphql_client)
     for end in ("after", "before"):
         query = f"query($c: String) {{ sites(offset: 1, {end}: $c) {{ nodes {{ id }} }} }}"
-        assert (await asks.ask(query, c=cursor)).codes == REFUSED
+        assert (await graphql_client.execute(query, c=cursor)).codes == REFUSED
         query = f"query($c: String) {{ sites(offset: 0, {end}: $c) {{ nodes {{ id }} }} }}"
-        assert not (await asks.ask(query, c=cursor)).errors
+        assert not (await graphql_client.execute(query, c=cursor)).errors
 
 
 @pytest.mark.parametrize("arguments", ["first: 2147483648", "offset: 2147483648", 'first: "1"', "first: 1.5"])
-async def test_numbers_that_are_none_are_refused(asks: Asking, arguments: str) -> None:
-    assert set((await asks.ask(f"{{ sites({arguments}) {{ totalCount }} }}")).codes) == {"BAD_USER_INPUT"}
+async def test_page_argument_that_is_no_int_is_refused(graphql_client: Client, arguments: str) -> None:
+    assert set((await graphql_client.execute(f"{{ sites({arguments}) {{ totalCount }} }}")).codes) == {
+        "BAD_USER_INPUT"
+    }
 
 
-async def test_no_rows_asked_for_is_an_answer(asks: Asking) -> None:
+async def test_page_of_no_rows_has_total_count_and_page_info(graphql_client: Client) -> None:
     query = """{
         sites(first: 0) { nodes { id agents(first: 0) { nodes { id } totalCount } } edges { cursor } totalCount
             pageInfo { hasNextPage hasPreviousPage startCursor endCursor } }
         last: sites(last: 0) { nodes { id } pageInfo { hasNextPage hasPreviousPage } }
         beyond: sites(offset: 2147483647) { nodes { id } totalCount pageInfo { hasNextPage hasPreviousPage } }
     }"""
-    data = await asks.data(query)
+    data = await graphql_client.fetch_data(query)
     ends = {"startCursor": None, "endCursor": None}
     assert data["sites"].pop("totalCount") > 0
     assert data["sites"] == {

@@ -1,8 +1,9 @@
-"""Each of the 21 declarations against the model, the database, the product's reference and the printed schema."""
+"""Each table's declaration against the model, the database, the product's reference and the printed schema."""
 
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
@@ -25,12 +26,13 @@ from tortoise import Model
 from tortoise.context import TortoiseContext
 
 import models
-from core.orm import tortoise_config
-from core.rights import MODULES
+from core.auth.rights import MODULES
+from core.database.orm import tortoise_config
 from models import columns
 from schema.sdl import SDL
 from schema.table import Column, Kind, Scope, Table
-from schema.tables import BY_NAME, LISTED, TABLES
+from schema.tables import BY_NAME, LISTED, REFERENCE_TABLES, SIDE_TABLES, TABLES
+from services.imports.table_shapes import SHAPES
 
 FACES: Final[Mapping[str, tuple[str, str, str]]] = {
     "tenants": ("Tenant", "tenant", "tenants"),
@@ -62,8 +64,11 @@ FACES: Final[Mapping[str, tuple[str, str, str]]] = {
         "tenantBillingAdjustment",
         "tenantBillingAdjustments",
     ),
+    "issued_credentials": ("IssuedCredential", "issuedCredential", "issuedCredentials"),
+    "site_enrollment_rules": ("SiteEnrollmentRule", "siteEnrollmentRule", "siteEnrollmentRules"),
+    "legacy_agents": ("LegacyAgent", "legacyAgent", "legacyAgents"),
 }
-"""Table to type, by-id field and list field, as the product's description of the API has them."""
+"""Table to type, by-id field and list field, from the product's description of the API."""
 
 GUARDS: Final[Mapping[str, str]] = {
     "tenants": "Tenant",
@@ -87,8 +92,11 @@ GUARDS: Final[Mapping[str, str]] = {
     "tenant_bills": "Billing",
     "tenant_bill_line_items": "Billing",
     "tenant_billing_adjustments": "Billing",
+    "issued_credentials": "Agents",
+    "site_enrollment_rules": "Agents",
+    "legacy_agents": "Agents",
 }
-"""Table to the module whose rights guard it."""
+"""Table to the module with the rights for it."""
 
 INDEXES: Final[Mapping[str, str]] = {
     "tenants": "status",
@@ -112,6 +120,9 @@ INDEXES: Final[Mapping[str, str]] = {
     "tenant_bills": "tenant period status",
     "tenant_bill_line_items": "tenant bill integration",
     "tenant_billing_adjustments": "tenant integration effective",
+    "issued_credentials": "tenant site agent user issuer revoker approver expiry",
+    "site_enrollment_rules": "tenant",
+    "legacy_agents": "tenant",
 }
 """The reference's indexes; each is named `<table>_by_<name>`."""
 
@@ -131,7 +142,7 @@ KINDS: Final[Mapping[type, Kind]] = {
 NAMES_OF_ROWS: Final = {
     ("health_checks", "resource_id"),
 }
-"""Ids that are no foreign key of a model: which table they name stands in another column."""
+"""Ids that are no foreign key of a model: another column has the name of their table."""
 
 SCALARS: Final[Mapping[Kind, str]] = {
     Kind.ID: "ID",
@@ -152,7 +163,7 @@ def sdl() -> GraphQLSchema:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def tortoise() -> AsyncIterator[Mapping[str, type[Model]]]:
+async def tortoise_models() -> AsyncIterator[Mapping[str, type[Model]]]:
     """The models by their table."""
     async with TortoiseContext() as context:
         await context.init(config=tortoise_config("postgresql:///none"), init_connections=False)
@@ -160,13 +171,24 @@ async def tortoise() -> AsyncIterator[Mapping[str, type[Model]]]:
         yield {model._meta.db_table: model for model in found}
 
 
-def test_the_tables_are_exactly_these() -> None:
+def test_tables_equal_the_reference() -> None:
     assert [table.name for table in TABLES] == list(FACES)
+    assert len(REFERENCE_TABLES) == 21
     assert set(GUARDS.values()) == set(MODULES)
 
 
-def _kind(model: type[Model], name: str) -> tuple[Kind, bool, type[StrEnum] | None]:
-    """What a model says of a column; a foreign key holds an id."""
+def test_side_tables_equal_those_of_architecture_page() -> None:
+    page = (Path(__file__).parents[2] / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    section = page.split("## Tables beside the 21")[1].split("\n## ")[0]
+    assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == [table.name for table in SIDE_TABLES]
+
+
+def test_import_shapes_exclude_side_tables() -> None:
+    assert set(SHAPES) == {table.name for table in REFERENCE_TABLES}
+
+
+def _model_kind(model: type[Model], name: str) -> tuple[Kind, bool, type[StrEnum] | None]:
+    """The model's declaration of a column; a foreign key holds an id."""
     field = model._meta.fields_map[name]
     key = any(model._meta.fields_map[foreign].source_field == name for foreign in model._meta.fk_fields)
     enum = field.field_type if isinstance(field, columns.Enumerated) else None
@@ -174,23 +196,29 @@ def _kind(model: type[Model], name: str) -> tuple[Kind, bool, type[StrEnum] | No
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
-class TestDeclaration:
-    def test_its_columns_are_the_models(self, tortoise: Mapping[str, type[Model]], table: Table) -> None:
-        model = tortoise[table.name]
+class TestTableDeclaration:
+    def test_columns_equal_those_of_model(
+        self, tortoise_models: Mapping[str, type[Model]], table: Table
+    ) -> None:
+        model = tortoise_models[table.name]
         declared = {
             name: (Kind.TEXT if (table.name, name) in NAMES_OF_ROWS else c.kind, c.nullable, c.enum)
             for name, c in table.columns.items()
             if c.options.stored
         }
-        assert declared == {name: _kind(model, name) for name in model._meta.fields_db_projection.values()}
+        assert declared == {
+            name: _model_kind(model, name) for name in model._meta.fields_db_projection.values()
+        }
 
-    def test_its_references_are_the_models(self, tortoise: Mapping[str, type[Model]], table: Table) -> None:
-        model = tortoise[table.name]
+    def test_references_include_those_of_model(
+        self, tortoise_models: Mapping[str, type[Model]], table: Table
+    ) -> None:
+        model = tortoise_models[table.name]
         keys = {name: model._meta.fields_map[name] for name in model._meta.fk_fields}
         wanted = {(str(key.source_field), key.related_model._meta.db_table) for key in keys.values()}  # type: ignore[attr-defined]
         assert wanted <= {(reference.column, reference.table) for reference in table.references}
 
-    async def test_its_columns_are_the_databases(self, shared_database_url: str, table: Table) -> None:
+    async def test_columns_equal_those_of_database(self, shared_database_url: str, table: Table) -> None:
         connection = await asyncpg.connect(shared_database_url)
         rows = await connection.fetch(
             "SELECT attname::text AS name, NOT attnotnull AS nullable, format_type(atttypid, atttypmod) AS type"
@@ -204,8 +232,8 @@ class TestDeclaration:
             if column.options.stored
         }
 
-    async def test_every_foreign_key_is_a_reference(self, shared_database_url: str, table: Table) -> None:
-        """A column that carries the tenant along is no reference of its own where another has it already."""
+    async def test_references_include_every_foreign_key(self, shared_database_url: str, table: Table) -> None:
+        """A tenant column of a composite key is no reference of its own if another reference has it already."""
         connection = await asyncpg.connect(shared_database_url)
         rows = await connection.fetch(
             "SELECT (SELECT attname::text FROM pg_attribute WHERE attrelid = conrelid"
@@ -219,36 +247,38 @@ class TestDeclaration:
         assert found <= declared
         assert declared - found <= {("tenant_id", "tenants")}
 
-    async def test_the_references_indexes_are_there(self, shared_database_url: str, table: Table) -> None:
+    async def test_indexes_of_reference_exist(self, shared_database_url: str, table: Table) -> None:
         connection = await asyncpg.connect(shared_database_url)
         rows = await connection.fetch("SELECT indexname FROM pg_indexes WHERE tablename = $1", table.name)
         await connection.close()
         assert {f"{table.name}_by_{name}" for name in INDEXES[table.name].split()} <= {row[0] for row in rows}
 
-    def test_its_faces_are_as_described(self, sdl: GraphQLSchema, table: Table) -> None:
+    def test_query_fields_equal_the_reference(self, sdl: GraphQLSchema, table: Table) -> None:
         type_name, one, many = FACES[table.name]
         assert (table.type_name, table.one, table.many) == (type_name, one, many)
         assert table.module == GUARDS[table.name]
-        query = fields(sdl, "Query")
+        query = fields_of_type(sdl, "Query")
         assert str(query[one].type) == type_name
         assert str(query[one].args["id"].type) == "ID!"
-        assert str(query[many].type) == f"{type_name}Connection!"
+        assert str(query[many].type) == f"{type_name}Connection"
         assert ("includeDeleted" in query[one].args) is ("deleted_at" in table.columns)
         for name in table.also_by:
             assert str(query[name].type) == type_name
 
-    def test_its_type_has_its_columns(self, sdl: GraphQLSchema, table: Table) -> None:
-        printed = fields(sdl, table.type_name)
+    def test_graphql_type_has_every_column(self, sdl: GraphQLSchema, table: Table) -> None:
+        printed = fields_of_type(sdl, table.type_name)
         for column in table.columns.values():
             scalar = column.enum.__name__ if column.enum else SCALARS[column.kind]
-            assert str(printed[column.graphql_name].type) == scalar + ("" if column.nullable else "!")
+            assert str(printed[column.graphql_name].type) == scalar + (
+                "" if column.nullable or column.never else "!"
+            )
 
-    def test_its_references_lead_both_ways(self, sdl: GraphQLSchema, table: Table) -> None:
-        """To-one relations can be null: what is behind may be deleted, or forbidden."""
-        mine = fields(sdl, table.type_name)
+    def test_references_have_fields_in_both_directions(self, sdl: GraphQLSchema, table: Table) -> None:
+        """To-one relations are nullable: the target may be deleted, or forbidden."""
+        mine = fields_of_type(sdl, table.type_name)
         for reference in table.references:
             target = BY_NAME[reference.table].type_name
-            theirs = fields(sdl, target)
+            theirs = fields_of_type(sdl, target)
             assert bool(reference.one) or reference.column not in table.columns
             if reference.one:
                 assert str(mine[reference.one].type) == target
@@ -258,12 +288,12 @@ class TestDeclaration:
             if reference.only:
                 assert str(theirs[reference.only].type) == table.type_name
 
-    def test_it_has_no_other_fields(self, sdl: GraphQLSchema, table: Table) -> None:
+    def test_graphql_type_has_no_other_fields(self, sdl: GraphQLSchema, table: Table) -> None:
         back = {r.many or r.only for child in TABLES for r in child.references if r.table == table.name}
         there = {r.one for r in table.references if r.one} | {choice.field for choice in table.choices}
-        assert set(fields(sdl, table.type_name)) == set(table.by_graphql_name) | there | back
+        assert set(fields_of_type(sdl, table.type_name)) == set(table.by_graphql_name) | there | back
 
-    def test_its_list_has_the_arguments_of_every_list(self, sdl: GraphQLSchema, table: Table) -> None:
+    def test_list_has_standard_arguments(self, sdl: GraphQLSchema, table: Table) -> None:
         name = table.type_name
         wanted = {
             "where": f"{name}Filter",
@@ -276,16 +306,16 @@ class TestDeclaration:
             **({"search": "String"} if table.searched else {}),
             **({"includeDeleted": "Boolean"} if "deleted_at" in table.columns else {}),
         }
-        lists = [fields(sdl, "Query")[table.many]]
-        lists += [fields(sdl, BY_NAME[r.table].type_name)[r.many] for r in table.references if r.many]
+        lists = [fields_of_type(sdl, "Query")[table.many]]
+        lists += [fields_of_type(sdl, BY_NAME[r.table].type_name)[r.many] for r in table.references if r.many]
         short = {table.columns[by].graphql_name for r in table.references for by in r.by}
         for field in lists:
             assert {key: str(a.type) for key, a in field.args.items() if key not in short} == wanted
 
-    def test_whose_rows_it_holds(self, table: Table) -> None:
+    def test_scope_follows_from_tenant_column(self, table: Table) -> None:
         scopes = {"tenants": Scope.ITSELF, "roles": Scope.TENANT_OR_GLOBAL, "api_logs": Scope.PLATFORM}
-        catalogue = Scope.TENANT if "tenant_id" in table.columns else Scope.EVERYONE
-        assert table.scope is scopes.get(table.name, catalogue)
+        catalog = Scope.TENANT if "tenant_id" in table.columns else Scope.EVERYONE
+        assert table.scope is scopes.get(table.name, catalog)
 
 
 ADDED: Final[Mapping[str, str]] = {
@@ -300,20 +330,20 @@ ADDED: Final[Mapping[str, str]] = {
     "sophosPartnerSitesView": "isLinked "
     "linkedTenantId linkedTenantName linkedTenantApiHost dataSourceStatus mappedAt",
 }
-"""What each view adds to its rows, as the product describes it."""
+"""The columns that each view adds, from the product's description."""
 
 OWN: Final = {"siteName": "name", "siteSlug": "slug", "Tenant.tenantName": "name"}
-"""Added columns that are the row's own under another name."""
+"""Added columns that are the row's own columns with another name."""
 
 
 @pytest.mark.parametrize("view", ADDED)
-class TestViews:
-    def test_it_has_its_columns(self, sdl: GraphQLSchema, view: str) -> None:
-        rows = fields(sdl, str(fields(sdl, "Query")[view].type).removesuffix("Connection!"))
+class TestViewDeclaration:
+    def test_graphql_type_has_added_columns(self, sdl: GraphQLSchema, view: str) -> None:
+        rows = fields_of_type(sdl, str(fields_of_type(sdl, "Query")[view].type).removesuffix("Connection"))
         assert set(ADDED[view].split()) <= set(rows)
 
-    def test_they_stand_on_the_type_that_it_extends_too(self, view: str) -> None:
-        table = listed(view)
+    def test_added_columns_equal_those_of_base_type(self, view: str) -> None:
+        table = find_listed(view)
         base = BY_NAME[table.relation]
         for name in ADDED[view].split():
             column = table.by_graphql_name[name]
@@ -321,19 +351,22 @@ class TestViews:
             assert (column.kind, column.enum, column.sql("t").replace('"', "")) == (
                 also.kind, also.enum, also.sql("t").replace('"', ""),
             )  # fmt: skip
-            assert (column.nullable, column.options.looks) == (also.nullable, also.options.looks)
+            assert (column.nullable, column.options.dependencies) == (
+                also.nullable,
+                also.options.dependencies,
+            )
 
-    def test_it_has_the_arguments_of_every_list(self, sdl: GraphQLSchema, view: str) -> None:
-        mine = fields(sdl, "Query")[view].args
-        sites = fields(sdl, "Query")["sites"].args
-        catalogue = {"includeDeleted"} if view == "integrationsView" else set()
-        assert set(mine) == set(sites) - catalogue
-        name = listed(view).type_name
+    def test_list_has_standard_arguments(self, sdl: GraphQLSchema, view: str) -> None:
+        mine = fields_of_type(sdl, "Query")[view].args
+        sites = fields_of_type(sdl, "Query")["sites"].args
+        catalog = {"includeDeleted"} if view == "integrationsView" else set()
+        assert set(mine) == set(sites) - catalog
+        name = find_listed(view).type_name
         assert (str(mine["where"].type), str(mine["orderBy"].type)) == (f"{name}Filter", f"[{name}Order!]")
-        assert fields(sdl, "Subscription")[view].args.keys() == mine.keys()
+        assert fields_of_type(sdl, "Subscription")[view].args.keys() == mine.keys()
 
-    def test_its_own_columns_are_its_tables(self, view: str) -> None:
-        table = listed(view)
+    def test_stored_columns_equal_those_of_table(self, view: str) -> None:
+        table = find_listed(view)
         base = BY_NAME[table.relation]
         for column in table.columns.values():
             if not column.options.sql:
@@ -342,25 +375,25 @@ class TestViews:
         assert (table.module, table.scope) == (base.module, base.scope)
 
 
-def listed(name: str) -> Table:
+def find_listed(name: str) -> Table:
     """The table or view that has this list."""
     return next(table for table in LISTED if name in (table.many, *table.also_many))
 
 
-COMPUTED: Final = [(t, c) for t in LISTED for c in t.columns.values() if c.options.looks]
+COMPUTED: Final = [(t, c) for t in LISTED for c in t.columns.values() if c.options.dependencies]
 
 
 @pytest.mark.parametrize(("table", "column"), COMPUTED, ids=lambda part: part.name)
-def test_a_computed_column_tells_all_that_it_goes_by(table: Table, column: Column) -> None:
-    """Its live queries depend on what is told, and on nothing else."""
+def test_computed_column_declares_every_column_it_reads(table: Table, column: Column) -> None:
+    """Its live queries depend on the declared columns only."""
     sql = column.sql("own")
     sources = {"own": table.relation, **{alias: name for name, alias in SOURCE.findall(sql)}}
     used = {(sources[alias], alias == "own", name) for alias, name in COLUMN.findall(sql)}
     own = {(name, True, column_name) for name, column_name in column.options.reads}
-    looks = {(look.table, False, name) for look in column.options.looks for name in look.columns}
+    looks = {(look.table, False, name) for look in column.options.dependencies for name in look.columns}
     assert used <= own | looks
     assert {read for read in own | looks if read[2] != "id"} <= used
-    deletable = {look.table for look in column.options.looks if BY_NAME[look.table].soft_deletes}
+    deletable = {look.table for look in column.options.dependencies if BY_NAME[look.table].soft_deletes}
     assert all((name, False, "deleted_at") in used for name in deletable)
 
 
@@ -368,7 +401,7 @@ SOURCE: Final = re.compile(r"(?:FROM|JOIN) (\w+) (\w+)\b")
 COLUMN: Final = re.compile(r"\b(?!app\.)([a-z_0-9]+)\.(\w+)")
 
 
-def fields(schema: GraphQLSchema, type_name: str) -> Mapping[str, Any]:
+def fields_of_type(schema: GraphQLSchema, type_name: str) -> Mapping[str, Any]:
     """The fields of an object type."""
     kind = schema.type_map[type_name]
     assert isinstance(kind, GraphQLObjectType)
@@ -376,7 +409,7 @@ def fields(schema: GraphQLSchema, type_name: str) -> Mapping[str, Any]:
     return found
 
 
-def described(kind: GraphQLNamedType) -> Iterator[tuple[str, str | None]]:
+def iter_descriptions(kind: GraphQLNamedType) -> Iterator[tuple[str, str | None]]:
     """A type, its fields, arguments and values, each with its description."""
     yield kind.name, kind.description
     if isinstance(kind, GraphQLEnumType):
@@ -388,39 +421,41 @@ def described(kind: GraphQLNamedType) -> Iterator[tuple[str, str | None]]:
                 yield f"{kind.name}.{name}({argument})", given.description
 
 
-def own_types(schema: GraphQLSchema) -> Iterator[GraphQLNamedType]:
+def iter_own_types(schema: GraphQLSchema) -> Iterator[GraphQLNamedType]:
     """The types that are ours, not GraphQL's."""
     for kind in schema.type_map.values():
         if not is_introspection_type(kind) and not is_specified_scalar_type(kind):
             yield kind
 
 
-def test_everything_is_described(sdl: GraphQLSchema) -> None:
-    texts = [text for kind in own_types(sdl) for text in described(kind)]
+def test_schema_describes_everything(sdl: GraphQLSchema) -> None:
+    texts = [text for kind in iter_own_types(sdl) for text in iter_descriptions(kind)]
     texts += [(d.name, d.description) for d in sdl.directives if not is_specified_directive(d)]
     assert len(texts) > 2_000
     assert [name for name, text in texts if not (text or "").strip()] == []
 
 
-def test_enum_values_are_in_upper_case(sdl: GraphQLSchema) -> None:
-    names = [name for kind in own_types(sdl) if isinstance(kind, GraphQLEnumType) for name in kind.values]
+def test_schema_enum_values_are_upper_case(sdl: GraphQLSchema) -> None:
+    names = [
+        name for kind in iter_own_types(sdl) if isinstance(kind, GraphQLEnumType) for name in kind.values
+    ]
     assert len(names) > 200
     assert [name for name in names if name != name.upper()] == []
 
 
-def test_names_are_in_camel_case(sdl: GraphQLSchema) -> None:
-    for kind in own_types(sdl):
+def test_schema_names_are_camel_case(sdl: GraphQLSchema) -> None:
+    for kind in iter_own_types(sdl):
         assert kind.name[0].isupper()
         for name in getattr(kind, "fields", {}):
             assert "_" not in name
             assert name[0].islower()
 
 
-def test_scalars_are_these(sdl: GraphQLSchema) -> None:
+def test_columns_use_expected_scalars_only(sdl: GraphQLSchema) -> None:
     used = {
         get_named_type(field.type).name
         for table in TABLES
-        for name, field in fields(sdl, table.type_name).items()
+        for name, field in fields_of_type(sdl, table.type_name).items()
         if name in table.by_graphql_name
     }
     enums = {column.enum.__name__ for table in TABLES for column in table.columns.values() if column.enum}

@@ -1,23 +1,24 @@
-"""Anything at all sent to the application: no fault of ours, and every error in GraphQL's form with its code.
+"""Arbitrary requests to the application: no internal error, and every error in GraphQL's form with its code.
 
 `HYPOTHESIS_EXAMPLES=5000` tries more than CI does.
 """
 
 import json
 import os
-from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 import orjson
-import pytest_asyncio
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.errors import InternalError, ProductError
 from schema.tables import TABLES
-from tests.face import RESPONSE_TYPE, Face, face
+from tests.http_harness import RESPONSE_TYPE, HttpHarness
+
+pytestmark = pytest.mark.newest
 
 EXAMPLES = int(os.environ.get("HYPOTHESIS_EXAMPLES", "150"))
 CODES = {kind.code for kind in ProductError.__subclasses__() if kind is not InternalError}
@@ -30,12 +31,6 @@ fuzzed = settings(
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def demo(demo_database_url: str) -> AsyncIterator[Face]:
-    async with face(demo_database_url) as made:
-        yield made
 
 
 json_values = st.recursive(
@@ -72,7 +67,7 @@ arguments = st.sampled_from(
 )
 
 
-def _field(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+def _field_strategy(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     given_arguments = st.dictionaries(arguments, literals, max_size=3).map(
         lambda each: "(" + " ".join(f"{name}: {value}" for name, value in each.items()) + ")" if each else ""
     )
@@ -80,7 +75,7 @@ def _field(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     return st.tuples(names, given_arguments, st.just("") | below).map("".join)
 
 
-selections = st.recursive(names, _field, max_leaves=15)
+selections = st.recursive(names, _field_strategy, max_leaves=15)
 documents = st.one_of(
     st.lists(selections, min_size=1, max_size=3).map(lambda fields: "{ " + " ".join(fields) + " }"),
     st.lists(selections, min_size=1, max_size=2).map(
@@ -122,8 +117,8 @@ headers = st.fixed_dictionaries(
 )
 
 
-def _check(status: int, body: bytes) -> None:
-    """Where it is JSON of ours: errors have messages and codes, and none is our own fault."""
+def _assert_valid_response(status: int, body: bytes) -> None:
+    """If it is JSON of ours: errors have messages and codes, and none is an internal error."""
     answer: Any = orjson.loads(body)
     assert status in REFUSALS, answer
     assert answer.keys() <= {"data", "errors"}
@@ -135,21 +130,23 @@ def _check(status: int, body: bytes) -> None:
 
 @fuzzed
 @given(body=bodies, headers=headers, user=st.none() | st.integers(0, 2))
-async def test_any_body_and_headers(
-    demo: Face, body: bytes, headers: dict[str, str], user: int | None
+async def test_post_with_random_body_and_headers_gives_valid_response(
+    http_harness: HttpHarness, body: bytes, headers: dict[str, str], user: int | None
 ) -> None:
-    headers = {"Content-Type": JSON, **({} if user is None else demo.headers(user)), **headers}
-    response = await demo.client.post("/graphql", content=body, headers=headers)
-    _check(response.status_code, response.content)
+    headers = {"Content-Type": JSON, **({} if user is None else http_harness.build_headers(user)), **headers}
+    response = await http_harness.client.post("/graphql", content=body, headers=headers)
+    _assert_valid_response(response.status_code, response.content)
 
 
 @fuzzed
 @given(document=documents, value=json_values, user=st.integers(0, 2))
-async def test_any_document_and_variables(demo: Face, document: str, value: Any, user: int) -> None:
+async def test_post_with_random_document_and_variables_gives_valid_response(
+    http_harness: HttpHarness, document: str, value: Any, user: int
+) -> None:
     body = json.dumps({"query": document, "variables": {"v": value}}).encode()
-    headers = {"Content-Type": JSON, **demo.headers(user)}
-    response = await demo.client.post("/graphql", content=body, headers=headers)
-    _check(response.status_code, response.content)
+    headers = {"Content-Type": JSON, **http_harness.build_headers(user)}
+    response = await http_harness.client.post("/graphql", content=body, headers=headers)
+    _assert_valid_response(response.status_code, response.content)
 
 
 @fuzzed
@@ -159,20 +156,24 @@ async def test_any_document_and_variables(demo: Face, document: str, value: Any,
     ),
     raw=st.binary(max_size=40),
 )
-async def test_any_address(demo: Face, parameters: dict[str, str], raw: bytes) -> None:
+async def test_get_with_random_parameters_gives_valid_response(
+    http_harness: HttpHarness, parameters: dict[str, str], raw: bytes
+) -> None:
     for address in (
         httpx.URL("/graphql", params=parameters),
         httpx.URL("/graphql", query=b"query=" + quote(raw).encode()),
     ):
-        response = await demo.client.get(address, headers=demo.headers())
-        _check(response.status_code, response.content)
+        response = await http_harness.client.get(address, headers=http_harness.build_headers())
+        _assert_valid_response(response.status_code, response.content)
 
 
 @fuzzed
 @given(method=st.from_regex(r"[A-Z]{1,8}", fullmatch=True), accept=plain)
-async def test_any_method(demo: Face, method: str, accept: str) -> None:
-    response = await demo.client.request(method, "/graphql", headers={"Accept": accept})
+async def test_request_with_random_method_gives_valid_response(
+    http_harness: HttpHarness, method: str, accept: str
+) -> None:
+    response = await http_harness.client.request(method, "/graphql", headers={"Accept": accept})
     if method == "OPTIONS":
         assert response.status_code == 204
     elif not response.headers["Content-Type"].startswith("text/html"):
-        _check(response.status_code, response.content)
+        _assert_valid_response(response.status_code, response.content)

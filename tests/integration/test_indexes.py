@@ -5,7 +5,7 @@ from typing import Final
 import asyncpg
 import pytest
 
-from tests.rows import TENANT_TABLES
+from tests.sample_rows import TENANT_TABLES
 
 REFERENCE: Final = {
     "tenants": "by_status(status)",
@@ -49,7 +49,7 @@ INDEXES: Final = """
 """
 
 
-async def _indexes(dsn: str, table: str) -> dict[str, asyncpg.Record]:
+async def _fetch_indexes(dsn: str, table: str) -> dict[str, asyncpg.Record]:
     connection = await asyncpg.connect(dsn)
     try:
         return {row["name"]: row for row in await connection.fetch(INDEXES, table)}
@@ -58,8 +58,10 @@ async def _indexes(dsn: str, table: str) -> dict[str, asyncpg.Record]:
 
 
 @pytest.mark.parametrize("table", REFERENCE)
-async def test_they_exist(shared_database_url: str, table: str) -> None:
-    found = await _indexes(shared_database_url, table)
+async def test_indexes_of_the_reference_exist_with_their_columns(
+    shared_database_url: str, table: str
+) -> None:
+    found = await _fetch_indexes(shared_database_url, table)
     for index in REFERENCE[table].split():
         name, _, columns = index.rstrip(")").partition("(")
         wanted = columns.split(",")
@@ -67,8 +69,8 @@ async def test_they_exist(shared_database_url: str, table: str) -> None:
         assert found[f"{table}_{name}"]["whole"]
 
 
-async def test_a_check_in_changes_one_indexed_column(shared_database_url: str) -> None:
-    """It tells the platform, too, but that stays what it is."""
+async def test_indexes_of_agents_cover_one_column_that_check_ins_write(shared_database_url: str) -> None:
+    """It also reports the platform, but that value does not change."""
     written = {
         "last_checkin_at",
         "version",
@@ -77,18 +79,18 @@ async def test_a_check_in_changes_one_indexed_column(shared_database_url: str) -
         "ext_address",
         "updated_at",
     }
-    found = await _indexes(shared_database_url, "agents")
+    found = await _fetch_indexes(shared_database_url, "agents")
     assert {name for name, row in found.items() if written & set(row["columns"])} == {
         "agents_by_last_checkin"
     }
 
 
-async def test_no_index_is_the_beginning_of_another(shared_database_url: str) -> None:
-    """Such a one would be paid for at every write for nothing; those that the reference asks for may be."""
+async def test_indexes_none_is_a_prefix_of_another(shared_database_url: str) -> None:
+    """Such an index would only cost time at every write. The reference may require some."""
     asked = {f"{t}_{i.partition('(')[0]}" for t, line in REFERENCE.items() for i in line.split()}
     spare = []
     for table in REFERENCE:
-        found = await _indexes(shared_database_url, table)
+        found = await _fetch_indexes(shared_database_url, table)
         for name, row in found.items():
             longer = [
                 other
@@ -100,7 +102,7 @@ async def test_no_index_is_the_beginning_of_another(shared_database_url: str) ->
     assert spare == []
 
 
-async def test_each_list_of_a_tenant_has_an_index(shared_database_url: str) -> None:
+async def test_indexes_every_tenant_table_has_one_for_its_list(shared_database_url: str) -> None:
     for table in TENANT_TABLES:
-        columns = (await _indexes(shared_database_url, table))[f"{table}_by_tenant"]["columns"]
+        columns = (await _fetch_indexes(shared_database_url, table))[f"{table}_by_tenant"]["columns"]
         assert columns in (["tenant_id", "id"], ["tenant_id", "created_at", "id"])

@@ -1,8 +1,7 @@
-"""What goes wrong under live queries: runs that fail or take long, lost connections, a database that is away."""
+"""Faults under live queries: failing and slow runs, lost connections, an unavailable database."""
 
 import asyncio
 import gc
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -11,14 +10,15 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from core.limits import LIVE_LANES, LIVE_RUN_S, LIVE_SLOW_RUNS
+from core.limits import LIVE_RUN_S, LIVE_SLOW_RUNS, LIVE_WORKERS
 from core.settings import Settings
-from services.demo import DemoSize, load_demo
+from demo import DemoSize, load_demo
 from services.migrations import migrate
-from subscriptions.changes.moment import Moment
-from subscriptions.engine.lanes import Lanes
-from tests.clusters import ThrowawayCluster, throwaway_cluster
-from tests.live.engine import Engine, Told, engine, eventually
+from subscriptions.engine.worker_pool import WorkerPool
+from tests.clusters import ThrowawayCluster, start_throwaway_cluster
+from tests.live.live_engine import LiveEngine, RecordingSubscriber, open_live_engine
+from tests.sealed_tokens import open_snapshot
+from tests.waiting import HANG_S, wait_until
 
 SITE: Final = "subscription ($id: ID!) { site(id: $id) { name agents(first: 1) { totalCount } } }"
 TENANT: Final = "subscription { viewer { tenant { name } } }"
@@ -30,26 +30,26 @@ MOVED: Final = "UPDATE agents SET deleted_at = 1 WHERE id = $1"
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def demo(demo_database: str) -> AsyncIterator[Engine]:
-    async with engine(demo_database) as made:
+async def live_engine(writable_demo_database_url: str) -> AsyncIterator[LiveEngine]:
+    async with open_live_engine(writable_demo_database_url) as made:
         yield made
-        made.live.groups.validate()
-        await eventually(lambda: made.live._ticks._lanes._slow == 0)
+        made.live.registry.validate()
+        await wait_until(lambda: not made.live._poller._slices._workers._slow_runs)
 
 
-async def some(demo: Engine, table: str, count: int = 1) -> list[str]:
-    found = await demo.write(
-        f"SELECT array_agg(id) FROM (SELECT id FROM {table} WHERE tenant_id = $1 AND deleted_at IS NULL "  # noqa: S608
+async def fetch_ids(live_engine: LiveEngine, table: str, count: int = 1) -> list[str]:
+    found = await live_engine.execute_sql(
+        f"SELECT array_agg(id) FROM (SELECT id FROM {table} WHERE tenant_id = $1 AND deleted_at IS NULL "
         "ORDER BY id LIMIT $2) few",
-        demo.tenant_id,
+        live_engine.tenant_id,
         count,
     )
     return list(found)
 
 
 @asynccontextmanager
-async def locked(dsn: str, table: str) -> AsyncIterator[asyncpg.Connection]:
-    """Nobody else can read a table while this lasts: who tries takes as long."""
+async def lock_table(dsn: str, table: str) -> AsyncIterator[asyncpg.Connection]:
+    """Lock a table: meanwhile any read of it waits."""
     connection = await asyncpg.connect(dsn)
     try:
         async with connection.transaction():
@@ -59,275 +59,296 @@ async def locked(dsn: str, table: str) -> AsyncIterator[asyncpg.Connection]:
         await connection.close()
 
 
-async def of_sites(demo: Engine) -> dict[str, str]:
+async def fetch_agent_by_site(live_engine: LiveEngine) -> dict[str, str]:
     """Sites that have agents, each with one of them."""
-    rows = await demo.owner.fetch(
+    rows = await live_engine.owner.fetch(
         "SELECT site_id, min(id) AS agent FROM agents WHERE tenant_id = $1 AND deleted_at IS NULL "
         "AND site_id IN (SELECT id FROM sites WHERE deleted_at IS NULL) GROUP BY site_id ORDER BY site_id",
-        demo.tenant_id,
+        live_engine.tenant_id,
     )
     return {row["site_id"]: row["agent"] for row in rows}
 
 
-async def test_a_failing_query_fails_alone(demo: Engine, capsys: pytest.CaptureFixture[str]) -> None:
-    """A value nested deeper than PostgreSQL's stack fails the one row that has it."""
-    bad, *good = await some(demo, "data_sources", 4)
-    sitting = await demo.sit()
+async def test_subscription_failing_query_leaves_the_others_running(
+    live_engine: LiveEngine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A value nested deeper than PostgreSQL's stack allows fails only the row that has it."""
+    bad, *good = await fetch_ids(live_engine, "data_sources", 4)
+    sitting = await live_engine.connect()
     told = {source: sitting.subscribe(CONFIG, id=source) for source in (bad, *good)}
-    await asyncio.gather(*(each.until(1) for each in told.values()))
-    await demo.write(
+    await asyncio.gather(*(each.wait_for_states(1) for each in told.values()))
+    await live_engine.execute_sql(
         "UPDATE data_sources SET external_id = coalesce(external_id, id) || '!', config = CASE WHEN id = $2 "
         "THEN ('{\"deep\": ' || repeat('[', 4000) || repeat(']', 4000) || '}')::jsonb ELSE config END "
         "WHERE tenant_id = $1",
-        demo.tenant_id,
+        live_engine.tenant_id,
         bad,
     )
-    await told[bad].ended()
+    await told[bad].wait_for_error()
     assert told[bad].code == "INTERNAL"
-    assert told[bad].errors is not None
-    error_id = told[bad].errors[0]["extensions"]["errorId"]
+    errors = told[bad].errors
+    assert errors is not None
+    error_id = errors[0]["extensions"]["errorId"]
     assert "stack" not in str(told[bad].errors)
-    await demo.settled()
+    await live_engine.wait_until_settled()
     assert len(told[bad].texts) == 1
     assert all(told[source].data["dataSource"]["externalId"].endswith("!") for source in good)
     assert len(sitting.session) == len(good)
-    assert not sitting.gone
-    await demo.write(
+    assert not sitting.disconnects
+    await live_engine.execute_sql(
         "UPDATE data_sources SET external_id = coalesce(external_id, id) || '?', config = '{}' WHERE tenant_id = $1",
-        demo.tenant_id,
+        live_engine.tenant_id,
     )
-    await demo.settled()
+    await live_engine.wait_until_settled()
     assert all(told[source].data["dataSource"]["externalId"].endswith("!?") for source in good)
-    assert (await sitting.subscribe(CONFIG, id=bad).until(1)).data["dataSource"]["config"] == {}
+    assert (await sitting.subscribe(CONFIG, id=bad).wait_for_states(1)).data["dataSource"]["config"] == {}
     assert error_id in capsys.readouterr().out
 
 
-async def test_a_query_that_takes_too_long_says_so_alone(
-    demo_database: str, monkeypatch: pytest.MonkeyPatch
+async def test_subscription_statement_timeout_ends_only_that_subscription(
+    writable_demo_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;SET LOCAL statement_timeout = 1500;"
-    monkeypatch.setattr("core.database._BEGIN", begin)
-    async with engine(demo_database) as demo:
-        (site, agent), *_ = (await of_sites(demo)).items()
-        sitting = await demo.sit()
-        slow = await sitting.subscribe(SITE, id=site).until(1)
-        quick = await sitting.subscribe(AGENT, id=agent).until(1)
-        async with locked(demo_database, "sites"):
-            await demo.write(RENAME, agent, "while it waits")
-            await demo.write(MOVED, agent)
-            await demo.write("UPDATE agents SET deleted_at = NULL WHERE id = $1", agent)
-            await slow.ended()
+    monkeypatch.setattr("core.database.database._BEGIN", begin)
+    async with open_live_engine(writable_demo_database_url) as live_engine:
+        (site, agent), *_ = (await fetch_agent_by_site(live_engine)).items()
+        sitting = await live_engine.connect()
+        slow = await sitting.subscribe(SITE, id=site).wait_for_states(1)
+        quick = await sitting.subscribe(AGENT, id=agent).wait_for_states(1)
+        async with lock_table(writable_demo_database_url, "sites"):
+            await live_engine.execute_sql(RENAME, agent, "while it waits")
+            await live_engine.execute_sql(MOVED, agent)
+            await live_engine.execute_sql("UPDATE agents SET deleted_at = NULL WHERE id = $1", agent)
+            await slow.wait_for_error()
         assert slow.code == "QUERY_TOO_COMPLEX"
         assert "took longer" in slow.errors[0]["message"] if slow.errors else False
-        await demo.settled()
+        await live_engine.wait_until_settled()
         assert quick.data["agent"]["hostname"] == "while it waits"
-        assert not sitting.gone
+        assert not sitting.disconnects
 
 
-async def test_a_slow_run_holds_nobody_up_and_is_told_when_it_is_there(
-    demo: Engine, demo_database: str
+async def test_slow_run_does_not_delay_others_and_is_sent_when_done(
+    live_engine: LiveEngine, writable_demo_database_url: str
 ) -> None:
-    (site, agent), (_, other), *_ = (await of_sites(demo)).items()
-    sitting = await demo.sit()
-    slow = await sitting.subscribe(SITE, {"snapshot": True}, id=site).until(1)
-    quick = await sitting.subscribe(AGENT, id=other).until(1)
-    async with locked(demo_database, "sites"):
-        await demo.write(MOVED, agent)
-        await eventually(lambda: demo.live.figures.late == 1)
+    (site, agent), (_, other), *_ = (await fetch_agent_by_site(live_engine)).items()
+    sitting = await live_engine.connect()
+    slow = await sitting.subscribe(SITE, {"snapshot": True}, id=site).wait_for_states(1)
+    quick = await sitting.subscribe(AGENT, id=other).wait_for_states(1)
+    async with lock_table(writable_demo_database_url, "sites"):
+        await live_engine.execute_sql(MOVED, agent)
+        await wait_until(lambda: live_engine.live.stats.detached_runs == 1)
         for number in range(20):
-            begun = time.monotonic()
-            await demo.write(RENAME, other, f"meanwhile {number}")
-            demo.live.ring()
-            await quick.until(2 + number)
-            assert time.monotonic() - begun < 2  # it is held for longer
+            await live_engine.execute_sql(RENAME, other, f"meanwhile {number}")
+            live_engine.live.wake()
+            await quick.wait_for_states(2 + number)
         assert len(slow.texts) == 1
-    await slow.until(2)
-    await demo.settled()
+    await slow.wait_for_states(2)
+    await live_engine.wait_until_settled()
     counts = [state["data"]["site"]["agents"]["totalCount"] for state in slow.states]
     assert counts == [counts[0], counts[0] - 1]
-    moments = [Moment.parse(state["extensions"]["snapshot"]) for state in slow.states]
-    assert moments[1].covers(moments[0])
-    await demo.write("UPDATE agents SET deleted_at = NULL WHERE id = $1", agent)
+    moments = [open_snapshot(state["extensions"]["snapshot"]) for state in slow.states]
+    assert moments[1].includes(moments[0])
+    await live_engine.execute_sql("UPDATE agents SET deleted_at = NULL WHERE id = $1", agent)
 
 
-async def test_what_a_slow_run_missed_is_told_after_it(demo: Engine, demo_database: str) -> None:
-    (site, agent), *_ = (await of_sites(demo)).items()
-    slow = await (await demo.sit()).subscribe(SITE, {"snapshot": True}, id=site).until(1)
+async def test_slow_run_with_changes_meanwhile_is_repeated_once(
+    live_engine: LiveEngine, writable_demo_database_url: str
+) -> None:
+    (site, agent), *_ = (await fetch_agent_by_site(live_engine)).items()
+    slow = await (await live_engine.connect()).subscribe(SITE, {"snapshot": True}, id=site).wait_for_states(1)
     before = slow.data["site"]["agents"]["totalCount"]
-    async with locked(demo_database, "sites"):
-        await demo.write(MOVED, agent)
-        await eventually(lambda: demo.live.figures.late == 1)
-        runs = demo.runs
+    async with lock_table(writable_demo_database_url, "sites"):
+        await live_engine.execute_sql(MOVED, agent)
+        await wait_until(lambda: live_engine.live.stats.detached_runs == 1)
+        runs = live_engine.run_count
         for deleted_at in ("NULL", "2", "NULL"):
-            await demo.write(f"UPDATE agents SET deleted_at = {deleted_at} WHERE id = $1", agent)  # noqa: S608
+            await live_engine.execute_sql(f"UPDATE agents SET deleted_at = {deleted_at} WHERE id = $1", agent)
             await asyncio.sleep(0.05)
-        assert demo.runs == runs
-    await demo.settled()
+        assert live_engine.run_count == runs
+    await live_engine.wait_until_settled()
     assert [state["data"]["site"]["agents"]["totalCount"] for state in slow.states] == [
         before,
         before - 1,
         before,
     ]
-    assert demo.runs == runs + 2  # the slow one, and one more for all that it missed
+    assert live_engine.run_count == runs + 2  # the slow one, and one more for all that it missed
 
 
-async def test_who_comes_while_a_run_is_slow_is_not_told_what_was_before(
-    demo: Engine, demo_database: str
+async def test_subscribe_during_slow_run_gets_no_stale_answer(
+    live_engine: LiveEngine, writable_demo_database_url: str
 ) -> None:
-    (site, agent), *_ = (await of_sites(demo)).items()
-    sitting = await demo.sit()
-    slow = await sitting.subscribe(SITE, id=site).until(1)
+    (site, agent), *_ = (await fetch_agent_by_site(live_engine)).items()
+    sitting = await live_engine.connect()
+    slow = await sitting.subscribe(SITE, id=site).wait_for_states(1)
     before = slow.data["site"]["agents"]["totalCount"]
-    async with locked(demo_database, "sites"):
-        await demo.write(MOVED, agent)
-        await eventually(lambda: demo.live.figures.late == 1)
-        await demo.write("UPDATE agents SET deleted_at = NULL WHERE id = $1", agent)
+    async with lock_table(writable_demo_database_url, "sites"):
+        await live_engine.execute_sql(MOVED, agent)
+        await wait_until(lambda: live_engine.live.stats.detached_runs == 1)
+        await live_engine.execute_sql("UPDATE agents SET deleted_at = NULL WHERE id = $1", agent)
         guest = sitting.subscribe(SITE, id=site)
         await asyncio.sleep(0.1)
         assert not guest.texts
-    await demo.settled()
+    await live_engine.wait_until_settled()
     assert [state["data"]["site"]["agents"]["totalCount"] for state in guest.states] == [before]
 
 
-async def test_more_slow_queries_than_may_run_leave_room_for_the_quick(
-    demo: Engine, demo_database: str
+async def test_slow_runs_over_the_limit_leave_workers_for_quick_ones(
+    live_engine: LiveEngine, writable_demo_database_url: str
 ) -> None:
-    found = await of_sites(demo)
-    sitting = await demo.sit()
-    slow = {site: sitting.subscribe(f"{SITE} # {site}", id=site) for site in found}  # of no common shape
-    await asyncio.gather(*(each.until(1) for each in slow.values()))
+    found = await fetch_agent_by_site(live_engine)
+    sitting = await live_engine.connect()
+    sites = list(found)[:20]  # more would wait for the lock until their statements time out
+    slow = {site: sitting.subscribe(f"{SITE} # {site}", id=site) for site in sites}  # of no common shape
+    await asyncio.gather(*(each.wait_for_states(1) for each in slow.values()))
     assert len(slow) > LIVE_SLOW_RUNS + 3
-    source = (await some(demo, "data_sources"))[0]
-    quick = await sitting.subscribe(COUNT, id=source).until(1)
-    async with locked(demo_database, "sites"):
-        await demo.write(
-            "UPDATE agents SET deleted_at = 3 WHERE tenant_id = $1 AND deleted_at IS NULL", demo.tenant_id
+    source = (await fetch_ids(live_engine, "data_sources"))[0]
+    quick = await sitting.subscribe(COUNT, id=source).wait_for_states(1)
+    async with lock_table(writable_demo_database_url, "sites"):
+        await live_engine.execute_sql(
+            "UPDATE agents SET deleted_at = 3 WHERE tenant_id = $1 AND deleted_at IS NULL",
+            live_engine.tenant_id,
         )
         for number in range(40):
-            await demo.write("UPDATE data_sources SET external_id = $2 WHERE id = $1", source, f"n{number}")
-            demo.live.ring()
-            await quick.until(number + 2)
-            assert demo.live._ticks._lanes._slow <= LIVE_SLOW_RUNS
-    await demo.settled()
+            await live_engine.execute_sql(
+                "UPDATE data_sources SET external_id = $2 WHERE id = $1", source, f"n{number}"
+            )
+            live_engine.live.wake()
+            await quick.wait_for_states(number + 2)
+            assert live_engine.live._poller._slices._workers._slow_runs.total() <= LIVE_SLOW_RUNS
+    await live_engine.wait_until_settled()
+    assert not [told.errors for told in slow.values() if told.errors]
     assert {told.data["site"]["agents"]["totalCount"] for told in slow.values()} == {0}
-    await demo.write("UPDATE agents SET deleted_at = NULL WHERE deleted_at = 3")
-    await demo.settled()
+    await live_engine.execute_sql("UPDATE agents SET deleted_at = NULL WHERE deleted_at = 3")
+    await live_engine.wait_until_settled()
     assert all(told.data["site"]["agents"]["totalCount"] > 0 for told in slow.values())
 
 
-async def test_a_slow_query_that_nobody_waits_for_is_forgotten(demo: Engine, demo_database: str) -> None:
-    (site, agent), *_ = (await of_sites(demo)).items()
-    sitting = await demo.sit()
-    slow = await sitting.subscribe(SITE, id=site).until(1)
-    async with locked(demo_database, "sites"):
-        await demo.write(MOVED, agent)
-        await eventually(lambda: demo.live.figures.late == 1)
+async def test_slow_run_without_subscribers_is_cancelled(
+    live_engine: LiveEngine, writable_demo_database_url: str
+) -> None:
+    (site, agent), *_ = (await fetch_agent_by_site(live_engine)).items()
+    sitting = await live_engine.connect()
+    slow = await sitting.subscribe(SITE, id=site).wait_for_states(1)
+    async with lock_table(writable_demo_database_url, "sites"):
+        await live_engine.execute_sql(MOVED, agent)
+        await wait_until(lambda: live_engine.live.stats.detached_runs == 1)
         assert slow.subscription is not None
         slow.subscription.cancel()
-        assert len(demo.live.groups) == 0
-        await eventually(
-            lambda: demo.live._ticks._lanes._slow == 0, seconds=2
+        assert len(live_engine.live.registry) == 0
+        await wait_until(
+            lambda: not live_engine.live._poller._slices._workers._slow_runs
         )  # while the table is locked still
-    await demo.settled()
+    await live_engine.wait_until_settled()
     assert len(slow.texts) == 1
-    assert len(demo.live._history) == 0
-    await demo.write("UPDATE agents SET deleted_at = NULL WHERE id = $1", agent)
+    assert len(live_engine.live._replay_buffer) == 0
+    await live_engine.execute_sql("UPDATE agents SET deleted_at = NULL WHERE id = $1", agent)
 
 
-async def test_the_end_waits_for_no_slow_query(demo_database: str) -> None:
-    async with locked(demo_database, "data_sources"), engine(demo_database) as demo:
-        (await demo.sit()).subscribe(COUNT, id="any")
-        await eventually(lambda: demo.live.figures.late == 1)
-        begun = time.monotonic()
-        await demo.live.close()
-        assert time.monotonic() - begun < 3
+async def test_engine_close_does_not_wait_for_slow_runs(writable_demo_database_url: str) -> None:
+    async with (
+        lock_table(writable_demo_database_url, "data_sources"),
+        open_live_engine(writable_demo_database_url) as live_engine,
+    ):
+        (await live_engine.connect()).subscribe(COUNT, id="any")
+        await wait_until(lambda: live_engine.live.stats.detached_runs == 1)
+        async with asyncio.timeout(HANG_S):
+            await live_engine.live.close()
 
 
-async def test_a_log_that_does_not_reach_back_runs_everything_once(demo: Engine) -> None:
-    agents = await some(demo, "agents", 5)
-    sitting = await demo.sit()
-    told = [await sitting.subscribe(AGENT, id=agent).until(1) for agent in agents]
-    await demo.settled()
-    runs, signed_in = demo.runs, demo.live.figures.sign_ins
-    await demo.write("DELETE FROM live.era")
-    await demo.owner.execute("ALTER TABLE agents DISABLE TRIGGER live_update")
-    await demo.write(RENAME, agents[0], "unlogged")
-    await demo.owner.execute("ALTER TABLE agents ENABLE ALWAYS TRIGGER live_update")
-    await demo.settled()
-    assert demo.runs - runs == len(agents)
-    assert demo.live.figures.sign_ins == signed_in + 1
+async def test_engine_with_incomplete_change_log_runs_every_query_once(live_engine: LiveEngine) -> None:
+    agents = await fetch_ids(live_engine, "agents", 5)
+    sitting = await live_engine.connect()
+    told = [await sitting.subscribe(AGENT, id=agent).wait_for_states(1) for agent in agents]
+    await live_engine.wait_until_settled()
+    runs, signed_in = live_engine.run_count, live_engine.live.stats.sign_ins
+    await live_engine.execute_sql("DELETE FROM live.era")
+    await live_engine.owner.execute("ALTER TABLE agents DISABLE TRIGGER live_update")
+    await live_engine.execute_sql(RENAME, agents[0], "unlogged")
+    await live_engine.owner.execute("ALTER TABLE agents ENABLE ALWAYS TRIGGER live_update")
+    await live_engine.wait_until_settled()
+    assert live_engine.run_count - runs == len(agents)
+    assert live_engine.live.stats.sign_ins == signed_in + 1
     assert told[0].data["agent"]["hostname"] == "unlogged"
-    await demo.settled()
-    assert demo.runs - runs == len(agents)
+    await live_engine.wait_until_settled()
+    assert live_engine.run_count - runs == len(agents)
 
 
-async def test_lost_connections_are_made_again(demo: Engine, cluster: ThrowawayCluster) -> None:
-    agents = await some(demo, "agents", 3)
-    sitting = await demo.sit()
-    told = [await sitting.subscribe(AGENT, id=agent).until(1) for agent in agents]
-    administrator = await asyncpg.connect(cluster.dsn("postgres", "postgres"))
-    mine = demo.owner.get_server_pid()
+async def test_engine_lost_connections_are_replaced(
+    live_engine: LiveEngine, cluster: ThrowawayCluster
+) -> None:
+    agents = await fetch_ids(live_engine, "agents", 3)
+    sitting = await live_engine.connect()
+    told = [await sitting.subscribe(AGENT, id=agent).wait_for_states(1) for agent in agents]
+    administrator = await asyncpg.connect(cluster.build_dsn("postgres", "postgres"))
+    mine = live_engine.owner.get_server_pid()
     for number in range(5):
         await administrator.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'msp' AND pid <> $1", mine
         )
         for agent in agents:
-            await demo.write(RENAME, agent, f"after {number}")
+            await live_engine.execute_sql(RENAME, agent, f"after {number}")
         await asyncio.sleep(0.02)
     await administrator.close()
-    await demo.settled()
+    await live_engine.wait_until_settled()
     assert [each.data["agent"]["hostname"] for each in told] == ["after 4"] * 3
     assert all(each.errors is None for each in told)
 
 
-async def test_two_servers_see_what_either_writes(demo: Engine, demo_database: str) -> None:
-    agent = (await some(demo, "agents"))[0]
-    async with engine(demo_database) as other:
-        told = [await (await each.sit()).subscribe(AGENT, id=agent).until(1) for each in (demo, other)]
-        for number, writer in enumerate((demo, other), 2):
-            await writer.write(RENAME, agent, f"{number}")
-            await asyncio.gather(*(each.until(number) for each in told))
+async def test_two_engines_see_the_writes_of_either(
+    live_engine: LiveEngine, writable_demo_database_url: str
+) -> None:
+    agent = (await fetch_ids(live_engine, "agents"))[0]
+    async with open_live_engine(writable_demo_database_url) as other:
+        told = [
+            await (await each.connect()).subscribe(AGENT, id=agent).wait_for_states(1)
+            for each in (live_engine, other)
+        ]
+        for number, writer in enumerate((live_engine, other), 2):
+            await writer.execute_sql(RENAME, agent, f"{number}")
+            await asyncio.gather(*(each.wait_for_states(number) for each in told))
         assert [each.data["agent"]["hostname"] for each in told] == ["3", "3"]
 
 
 @asynccontextmanager
-async def on_its_own_cluster(version: int) -> AsyncIterator[tuple[ThrowawayCluster, Engine]]:
-    with throwaway_cluster(version) as own:
-        dsn = own.dsn(await own.create())
+async def open_engine_on_own_cluster(version: int) -> AsyncIterator[tuple[ThrowawayCluster, LiveEngine]]:
+    with start_throwaway_cluster(version) as own:
+        dsn = own.build_dsn(await own.create_database())
         await migrate(dsn, Settings())
         connection = await asyncpg.connect(dsn)
         await load_demo(connection, DemoSize.SMALL)
         await connection.close()
-        async with engine(dsn) as made:
+        async with open_live_engine(dsn) as made:
             yield own, made
 
 
 @pytest.mark.parametrize("how", ["restart", "crash"])
-async def test_subscriptions_survive_the_database(cluster: ThrowawayCluster, how: str) -> None:
-    async with on_its_own_cluster(cluster.version) as (own, demo):
-        agents = await some(demo, "agents", 50)
-        sitting = await demo.sit()
+async def test_subscriptions_after_database_restart_or_crash_continue(
+    cluster: ThrowawayCluster, how: str
+) -> None:
+    async with open_engine_on_own_cluster(cluster.version) as (own, live_engine):
+        agents = await fetch_ids(live_engine, "agents", 50)
+        sitting = await live_engine.connect()
         told = [sitting.subscribe(AGENT, id=agent) for agent in agents]
-        await asyncio.gather(*(each.until(1) for each in told))
+        await asyncio.gather(*(each.wait_for_states(1) for each in told))
         await asyncio.to_thread(getattr(own, how))
-        await eventually(lambda: demo.live.figures.outages > 0)
-        owner = await asyncpg.connect(own.dsn(await _database_of(demo)))
+        await wait_until(lambda: live_engine.live.stats.outages > 0)
+        owner = await asyncpg.connect(own.build_dsn(await _get_database_name(live_engine)))
         for agent in agents:
             await owner.execute(RENAME, agent, "after it came back")
         await owner.close()
-        await _told(told, "after it came back")
+        await _wait_for_hostname(told, "after it came back")
         assert all(each.errors is None for each in told)
-        assert not sitting.gone
-        later = await (await demo.sit()).subscribe(AGENT, id=agents[0]).until(1)
+        assert not sitting.disconnects
+        later = await (await live_engine.connect()).subscribe(AGENT, id=agents[0]).wait_for_states(1)
         assert later.data["agent"]["hostname"] == "after it came back"
 
 
-async def _database_of(demo: Engine) -> str:
-    return str(demo.owner._params.database)
+async def _get_database_name(live_engine: LiveEngine) -> str:
+    return str(live_engine.owner._params.database)  # type: ignore[attr-defined]  # private, so not in its stubs
 
 
-async def _told(told: list[Told], hostname: str) -> None:
-    await eventually(lambda: all(each.data["agent"]["hostname"] == hostname for each in told), seconds=30)
+async def _wait_for_hostname(told: list[RecordingSubscriber], hostname: str) -> None:
+    await wait_until(lambda: all(each.data["agent"]["hostname"] == hostname for each in told))
 
 
 NAME: Final = "subscription ($id: ID!) { site(id: $id) { name } }"
@@ -335,119 +356,123 @@ NAME_AND_SLUG: Final = "subscription ($id: ID!) { site(id: $id) { name slug } }"
 OF_NO_LIST: Final = 'subscription { sites(first: 1, after: "WyJhIl0") { nodes { name } } }'
 
 
-def torn(*told: Told) -> dict[str, set[str]]:
-    """The moments that subscriptions to a site's name were told different names of."""
+def find_inconsistent_snapshots(*told: RecordingSubscriber) -> dict[str, set[str]]:
+    """The snapshots for which subscriptions to a site's name received different names."""
     names: dict[str, set[str]] = {}
     for state in (state for each in told for state in each.states):
         names.setdefault(state["extensions"]["snapshot"], set()).add(state["data"]["site"]["name"])
     return {moment: found for moment, found in names.items() if len(found) > 1}
 
 
-async def test_what_is_run_after_a_failure_agrees_with_what_was_run_before(
-    demo: Engine, monkeypatch: pytest.MonkeyPatch
+async def test_refresh_cycle_after_a_failed_query_keeps_one_snapshot(
+    live_engine: LiveEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The failed statement has ended the moment, and the next one sees what was written in between."""
-    (site,) = await some(demo, "sites")
-    part = Lanes._part
+    """The failed statement has ended the snapshot, and the next one sees writes made in between."""
+    (site,) = await fetch_ids(live_engine, "sites")
+    part = WorkerPool._close_snapshot
 
-    async def and_somebody_writes(lanes: Lanes, *of: Any) -> None:
+    async def write_in_between(lanes: WorkerPool, *of: Any) -> None:
         await part(lanes, *of)
-        await demo.write("UPDATE sites SET name = 'Between' WHERE id = $1", site)
+        await live_engine.execute_sql("UPDATE sites SET name = 'Between' WHERE id = $1", site)
 
-    monkeypatch.setattr(Lanes, "_part", and_somebody_writes)
-    sitting = await demo.sit()
+    monkeypatch.setattr(WorkerPool, "_close_snapshot", write_in_between)
+    sitting = await live_engine.connect()
     one = sitting.subscribe(NAME, {"snapshot": True}, id=site)
     failing = sitting.subscribe(OF_NO_LIST)
     other = sitting.subscribe(NAME_AND_SLUG, {"snapshot": True}, id=site)
-    await asyncio.gather(one.until(1), failing.ended(), other.until(1))
-    await demo.settled()
+    await asyncio.gather(one.wait_for_states(1), failing.wait_for_error(), other.wait_for_states(1))
+    await live_engine.wait_until_settled()
     assert failing.code == "BAD_USER_INPUT"
     assert one.data["site"]["name"] == other.data["site"]["name"] == "Between"
-    assert torn(one, other) == {}
+    assert find_inconsistent_snapshots(one, other) == {}
 
 
-async def test_a_tick_that_comes_to_nothing_tells_nothing(
-    demo: Engine, monkeypatch: pytest.MonkeyPatch
+async def test_refresh_cycle_that_loses_its_connection_sends_nothing_early(
+    live_engine: LiveEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its connection is lost behind the first of two runs: neither is told before both are."""
-    (site,) = await some(demo, "sites")
-    sitting = await demo.sit()
+    """Its connection is lost after the first of two runs: neither result is sent before both are complete."""
+    (site,) = await fetch_ids(live_engine, "sites")
+    sitting = await live_engine.connect()
     told = [sitting.subscribe(query, {"snapshot": True}, id=site) for query in (NAME, NAME_AND_SLUG)]
-    await asyncio.gather(*(each.until(1) for each in told))
+    await asyncio.gather(*(each.wait_for_states(1) for each in told))
     cuts: list[int] = []
 
-    async def cut(lanes: Lanes, lane: Any, work: Any, batch: Any) -> None:
-        if lane.batch is None and work.landed and not cuts:
-            cuts.append(len(work.landed))
+    async def cut(lanes: WorkerPool, lane: Any, work: Any, batch: Any) -> None:
+        if lane.batch is None and work.completed and not cuts:
+            cuts.append(len(work.completed))
             pid = lane.snapshot.connection.get_server_pid()
-            await demo.owner.execute("SELECT pg_terminate_backend($1)", pid)
+            await live_engine.owner.execute("SELECT pg_terminate_backend($1)", pid)
         await run(lanes, lane, work, batch)
 
-    run = Lanes._run
-    monkeypatch.setattr(Lanes, "_run", cut)
-    moments = [asyncio.ensure_future(each.until(2)) for each in told]
-    await demo.write("UPDATE sites SET name = 'Cut' WHERE id = $1", site)
+    run = WorkerPool._run_batch
+    monkeypatch.setattr(WorkerPool, "_run_batch", cut)
+    moments = [asyncio.ensure_future(each.wait_for_states(2)) for each in told]
+    await live_engine.execute_sql("UPDATE sites SET name = 'Cut' WHERE id = $1", site)
     await asyncio.wait(moments, return_when=asyncio.FIRST_COMPLETED)
     assert [len(each.texts) for each in told] == [2, 2]
     assert cuts == [1]
     assert [each.data["site"]["name"] for each in told] == ["Cut", "Cut"]
 
 
-async def test_a_slow_run_that_ends_tells_itself_alone(demo: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What has taken long before is run beside its tick; the tick's own answers wait for each other."""
-    site = next(iter(await of_sites(demo)))
-    sitting = await demo.sit()
+async def test_slow_run_that_ends_in_a_cycle_is_sent_separately(
+    live_engine: LiveEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A query that was slow before runs outside its tick. The tick's own answers wait for each other."""
+    site = next(iter(await fetch_agent_by_site(live_engine)))
+    sitting = await live_engine.connect()
     told = [sitting.subscribe(query, {"snapshot": True}, id=site) for query in (NAME, NAME_AND_SLUG)]
-    slow = await sitting.subscribe(SITE, id=site).until(1)
-    await asyncio.gather(*(each.until(1) for each in told))
-    for group in demo.live.groups:
-        if group.question.request.query == SITE:
+    slow = await sitting.subscribe(SITE, id=site).wait_for_states(1)
+    await asyncio.gather(*(each.wait_for_states(1) for each in told))
+    for group in live_engine.live.registry:
+        if group.query.subscription.request.query == SITE:
             group.seconds = 2 * LIVE_RUN_S
     first_landed, slow_told = asyncio.Event(), asyncio.Event()
 
-    async def in_turn(lanes: Lanes, lane: Any, work: Any, batch: Any) -> None:
-        if lane.left:
+    async def in_turn(lanes: WorkerPool, lane: Any, work: Any, batch: Any) -> None:
+        if lane.is_detached:
             await first_landed.wait()
-        elif work.landed:
+        elif work.completed:
             first_landed.set()
             await slow_told.wait()
         await run(lanes, lane, work, batch)
-        if lane.left:
+        if lane.is_detached:
             counts.extend(len(each.texts) for each in told)
             slow_told.set()
 
     counts: list[int] = []
-    run = Lanes._run
-    monkeypatch.setattr(Lanes, "_run", in_turn)
-    monkeypatch.setattr("subscriptions.engine.lanes.LIVE_LANES", 1)
-    await demo.write("UPDATE sites SET name = 'Beside' WHERE id = $1", site)
-    await asyncio.gather(slow.until(2), *(each.until(2) for each in told))
+    run = WorkerPool._run_batch
+    monkeypatch.setattr(WorkerPool, "_run_batch", in_turn)
+    monkeypatch.setattr("subscriptions.engine.worker_pool.LIVE_WORKERS", 1)
+    await live_engine.execute_sql("UPDATE sites SET name = 'Beside' WHERE id = $1", site)
+    await asyncio.gather(slow.wait_for_states(2), *(each.wait_for_states(2) for each in told))
     assert counts == [1, 1]
     assert [each.data["site"]["name"] for each in (*told, slow)] == ["Beside"] * 3
 
 
-async def test_connections_that_are_lost_together_leave_no_error_behind(
-    demo: Engine, monkeypatch: pytest.MonkeyPatch
+async def test_workers_losing_connections_together_leave_no_unhandled_error(
+    live_engine: LiveEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One of them is told; asyncio must not complain of the others, whose tasks nobody asked."""
-    agents = await some(demo, "agents", 12)
-    sitting = await demo.sit()
+    """One of them raises its error. asyncio must not complain about the tasks of the others, which no one awaited."""
+    agents = await fetch_ids(live_engine, "agents", 12)
+    sitting = await live_engine.connect()
     told = [sitting.subscribe(f"{AGENT} # {agent}", id=agent) for agent in agents]  # of no common shape
-    await asyncio.gather(*(each.until(1) for each in told))
+    await asyncio.gather(*(each.wait_for_states(1) for each in told))
     complaints: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
-    cuts = iter(range(LIVE_LANES))
+    cuts = iter(range(LIVE_WORKERS))
 
-    async def cut(lanes: Lanes, lane: Any, work: Any, batch: Any) -> list[Any]:
+    async def cut(lanes: WorkerPool, lane: Any, work: Any, batch: Any) -> list[Any]:
         if next(cuts, None) is not None:
             lane.snapshot.connection.terminate()
         return await outcomes(lanes, lane, work, batch)
 
-    outcomes = Lanes._outcomes
-    monkeypatch.setattr(Lanes, "_outcomes", cut)
+    outcomes = WorkerPool._collect_outcomes
+    monkeypatch.setattr(WorkerPool, "_collect_outcomes", cut)
     try:
-        await demo.write("UPDATE agents SET hostname = 'lost' WHERE id = ANY($1::text[])", agents)
-        await asyncio.gather(*(each.until(2) for each in told))
+        await live_engine.execute_sql(
+            "UPDATE agents SET hostname = 'lost' WHERE id = ANY($1::text[])", agents
+        )
+        await asyncio.gather(*(each.wait_for_states(2) for each in told))
         gc.collect()
         await asyncio.sleep(0)
     finally:

@@ -1,4 +1,4 @@
-"""The log as it is read: by the difference of two snapshots, nothing twice and nothing never."""
+"""Reading the log by the difference of two snapshots: no change twice, and none missed."""
 
 import asyncio
 import random
@@ -12,64 +12,72 @@ import pytest_asyncio
 
 from core.settings import Settings
 from services.migrations import downgrade, migrate
-from subscriptions.changes import log as log_module
-from subscriptions.changes.change import Delta
-from subscriptions.changes.log import ChangeLog
-from subscriptions.changes.moment import Moment
-from subscriptions.changes.retention import keep
-from tests.clusters import ThrowawayCluster, throwaway_cluster
-from tests.integration.logged import INSERT_CALL, SNAPSHOT, connected, empty, ids, told
-from tests.poolers import PGBOUNCER, pooler
+from subscriptions.change_log import change_log as log_module
+from subscriptions.change_log.change import Delta
+from subscriptions.change_log.change_log import ChangeLog
+from subscriptions.change_log.retention import truncate_expired
+from subscriptions.change_log.snapshot import Snapshot
+from tests.clusters import ThrowawayCluster, start_throwaway_cluster
+from tests.integration.change_log import (
+    BEGIN_SNAPSHOT,
+    INSERT_API_LOG,
+    count_rows,
+    open_connection,
+    row_ids,
+    truncate_log,
+)
+from tests.pgbouncer import PGBOUNCER, start_pgbouncer
 
 WRITERS: Final = 16
 
 
 @pytest_asyncio.fixture
 async def writer(database_url: str) -> AsyncIterator[asyncpg.Connection]:
-    async with connected(database_url) as connection:
+    async with open_connection(database_url) as connection:
         yield connection
 
 
 @pytest_asyncio.fixture
 async def reader(database_url: str) -> AsyncIterator[asyncpg.Connection]:
-    async with connected(database_url) as connection:
+    async with open_connection(database_url) as connection:
         yield connection
 
 
 @pytest_asyncio.fixture
-async def log(reader: asyncpg.Connection) -> ChangeLog:
+async def change_log(reader: asyncpg.Connection) -> ChangeLog:
     return await ChangeLog.open(reader)
 
 
 class Follower:
-    """A reader that goes from delta to delta; every one must be complete."""
+    """A reader that goes from delta to delta. Every delta must be complete."""
 
     def __init__(
-        self, connection: asyncpg.Connection, log: ChangeLog, moment: Moment, pause_s: float
+        self, connection: asyncpg.Connection, change_log: ChangeLog, moment: Snapshot, pause_s: float
     ) -> None:
         self.connection = connection
-        self.log = log
+        self.log = change_log
         self.moment = moment
         self.pause_s = pause_s
         self.rows: Counter[str] = Counter()
         self.deltas = 0
 
     async def step(self) -> None:
-        delta = await self._delta()
-        assert delta.complete
-        assert delta.moment.covers(self.moment)
+        delta = await self._read_delta()
+        assert delta.is_complete
+        assert delta.snapshot.includes(self.moment)
         assert all(
-            delta.moment.sees(change.xid) and not self.moment.sees(change.xid) for change in delta.changes
+            delta.snapshot.is_visible(change.origin.xid) and not self.moment.is_visible(change.origin.xid)
+            for change in delta.changes
         )
-        assert [change.number for change in delta.changes] == sorted(
-            change.number for change in delta.changes
+        assert [change.origin.sequence for change in delta.changes] == sorted(
+            change.origin.sequence for change in delta.changes
         )
-        self.rows += told(delta.changes)
-        self.moment = delta.moment
+        self.rows += count_rows(delta.changes)
+        self.moment = delta.snapshot
         self.deltas += bool(delta.changes)
 
-    async def _delta(self) -> Delta:
-        return await self.log.since(self.connection, self.moment)
+    async def _read_delta(self) -> Delta:
+        return await self.log.read_since(self.connection, self.moment)
 
     async def follow(self, until: asyncio.Event) -> None:
         while not until.is_set():
@@ -78,25 +86,25 @@ class Follower:
         await self.step()
 
 
-class InSnapshots(Follower):
-    """One that reads in transactions, in which something else was read before."""
+class SnapshotFollower(Follower):
+    """A reader in transactions with an earlier read in them."""
 
-    async def _delta(self) -> Delta:
-        await self.connection.execute(SNAPSHOT)
+    async def _read_delta(self) -> Delta:
+        await self.connection.execute(BEGIN_SNAPSHOT)
         try:
             await self.connection.fetchval("SELECT count(*) FROM api_logs")
             await asyncio.sleep(0.01)
-            return await super()._delta()
+            return await super()._read_delta()
         finally:
             await self.connection.execute("ROLLBACK")
 
 
-async def write_at_random(url: str, number: int, committed: Counter[str], seconds: float) -> None:
+async def write_randomly(url: str, number: int, committed: Counter[str], seconds: float) -> None:
     """Transactions of a few statements, some with a savepoint, some slow, some rolled back."""
     dice = random.Random(number)  # noqa: S311 - a test's dice
     ends = asyncio.get_running_loop().time() + seconds
     turn = 0
-    async with connected(url, statement_cache_size=0) as connection:
+    async with open_connection(url, statement_cache_size=0) as connection:
         while asyncio.get_running_loop().time() < ends:
             turn += 1
             transaction = connection.transaction(isolation=dice.choice(["read_committed", "repeatable_read"]))
@@ -104,7 +112,7 @@ async def write_at_random(url: str, number: int, committed: Counter[str], second
             written: Counter[str] = Counter()
             for part in range(dice.randint(1, 3)):
                 row = f"{number}-{turn}-{part}"
-                await connection.execute(INSERT_CALL, row)
+                await connection.execute(INSERT_API_LOG, row)
                 written[row] += 1
                 await asyncio.sleep(dice.choice([0, 0, 0.001, 0.02, 0.2 * (number == 0)]))
                 if dice.random() < 0.3:
@@ -121,63 +129,65 @@ async def write_at_random(url: str, number: int, committed: Counter[str], second
                 await transaction.rollback()
 
 
-class TestNothingIsLost:
-    async def test_every_committed_change_once(self, database_url: str, log: ChangeLog) -> None:
-        """Sixteen writers whose commits overtake each other; readers of several kinds and speeds."""
+class TestCompleteness:
+    async def test_change_log_under_concurrent_writers_gives_each_change_once(
+        self, database_url: str, change_log: ChangeLog
+    ) -> None:
+        """Sixteen writers with commits in another order than their writes; readers of several kinds and speeds."""
         committed: Counter[str] = Counter()
         ended = asyncio.Event()
         async with (
-            connected(database_url) as quick,
-            connected(database_url, statement_cache_size=0) as slow,
-            connected(database_url) as in_snapshots,
+            open_connection(database_url) as quick,
+            open_connection(database_url, statement_cache_size=0) as slow,
+            open_connection(database_url) as in_snapshots,
         ):
-            moment = await log.now(quick)
+            moment = await change_log.take_snapshot(quick)
             followers = [
-                Follower(quick, log, moment, 0),
-                Follower(slow, log, moment, 0.3),
-                InSnapshots(in_snapshots, log, moment, 0.005),
+                Follower(quick, change_log, moment, 0),
+                Follower(slow, change_log, moment, 0.3),
+                SnapshotFollower(in_snapshots, change_log, moment, 0.005),
             ]
             following = [asyncio.create_task(follower.follow(ended)) for follower in followers]
-            await asyncio.gather(*(write_at_random(database_url, n, committed, 4) for n in range(WRITERS)))
+            await asyncio.gather(*(write_randomly(database_url, n, committed, 4) for n in range(WRITERS)))
             ended.set()
             await asyncio.gather(*following)
-        assert committed.total() > 500
-        assert followers[0].deltas > 50
+        assert committed.total() > 50
+        assert followers[0].deltas > 5
         for follower in followers:
             assert follower.rows == committed
 
     @pytest.mark.skipif(not PGBOUNCER.exists(), reason="PgBouncer is not installed")
-    async def test_through_a_pooler(
-        self, cluster: ThrowawayCluster, writer: asyncpg.Connection, log: ChangeLog
+    async def test_change_log_through_a_pooler_gives_each_change_once(
+        self, cluster: ThrowawayCluster, writer: asyncpg.Connection, change_log: ChangeLog
     ) -> None:
         """Reading and keeping, each time in another session; writers, too."""
         committed: Counter[str] = Counter()
         ended = asyncio.Event()
         name = await writer.fetchval("SELECT current_database()")
-        with pooler(cluster, name) as url:
-            async with connected(url, statement_cache_size=0) as pooled:
-                follower = Follower(pooled, log, await log.now(pooled), 0)
+        with start_pgbouncer(cluster, name) as url:
+            async with open_connection(url, statement_cache_size=0) as pooled:
+                follower = Follower(pooled, change_log, await change_log.take_snapshot(pooled), 0)
                 following = asyncio.create_task(follower.follow(ended))
-                await asyncio.gather(*(write_at_random(url, n, committed, 1) for n in range(12)))
+                await asyncio.gather(*(write_randomly(url, n, committed, 1) for n in range(12)))
                 ended.set()
                 await following
-                assert await keep(pooled) == 0
-            async with connected(url, statement_cache_size=0) as first:
-                assert (await log.since(first, follower.moment)).complete
+                assert await truncate_expired(pooled) == 0
+            async with open_connection(url, statement_cache_size=0) as first:
+                assert (await change_log.read_since(first, follower.moment)).is_complete
         assert committed
         assert follower.rows == committed
 
-    async def test_a_transaction_that_takes_long(
-        self, database_url: str, writer: asyncpg.Connection, reader: asyncpg.Connection, log: ChangeLog
+    async def test_change_log_long_transaction_is_read_after_its_commit(
+        self, database_url: str, writer: asyncpg.Connection, reader: asyncpg.Connection, change_log: ChangeLog
     ) -> None:
-        """It writes early and commits late; meanwhile others come and go."""
-        follower = Follower(reader, log, await log.now(reader), 0)
-        async with connected(database_url) as slow:
+        """It writes early and commits late. Meanwhile other transactions come and go."""
+        follower = Follower(reader, change_log, await change_log.take_snapshot(reader), 0)
+        async with open_connection(database_url) as slow:
             transaction = slow.transaction()
             await transaction.start()
-            await slow.execute(INSERT_CALL, "slow")
+            await slow.execute(INSERT_API_LOG, "slow")
             for number in range(5):
-                await writer.execute(INSERT_CALL, f"quick{number}")
+                await writer.execute(INSERT_API_LOG, f"quick{number}")
                 await follower.step()
                 assert follower.moment.running
             assert follower.rows == {f"quick{number}": 1 for number in range(5)}
@@ -186,70 +196,72 @@ class TestNothingIsLost:
         await follower.step()
         assert follower.rows == {"slow": 1} | {f"quick{number}": 1 for number in range(5)}
 
-    async def test_one_who_asks_in_the_middle(
-        self, writer: asyncpg.Connection, reader: asyncpg.Connection, log: ChangeLog
+    async def test_change_log_reader_starting_mid_transaction_gets_all_of_it(
+        self, writer: asyncpg.Connection, reader: asyncpg.Connection, change_log: ChangeLog
     ) -> None:
-        """Whoever begins while a transaction runs is told of all of it, what it wrote before, too."""
+        """A reader that begins during a transaction receives all of it, including its earlier writes."""
         async with writer.transaction():
-            await writer.execute(INSERT_CALL, "before")
-            moment = await log.now(reader)
-            await writer.execute(INSERT_CALL, "after")
-            assert (await log.since(reader, moment)).changes == ()
-        assert told((await log.since(reader, moment)).changes) == {"before": 1, "after": 1}
+            await writer.execute(INSERT_API_LOG, "before")
+            moment = await change_log.take_snapshot(reader)
+            await writer.execute(INSERT_API_LOG, "after")
+            assert (await change_log.read_since(reader, moment)).changes == ()
+        assert count_rows((await change_log.read_since(reader, moment)).changes) == {"before": 1, "after": 1}
 
 
 class TestReading:
-    async def test_nothing_happened(self, reader: asyncpg.Connection, log: ChangeLog) -> None:
-        moment = await log.now(reader)
-        delta = await log.since(reader, moment)
-        assert (delta.changes, delta.complete) == ((), True)
-        assert delta.moment.covers(moment)
-
-    async def test_a_snapshot_is_of_its_moment(
-        self, writer: asyncpg.Connection, reader: asyncpg.Connection, log: ChangeLog
+    async def test_since_without_changes_is_empty_and_complete(
+        self, reader: asyncpg.Connection, change_log: ChangeLog
     ) -> None:
-        moment = await log.now(reader)
-        await writer.execute(INSERT_CALL, "one")
-        await reader.execute(SNAPSHOT)
-        first = await log.since(reader, moment)
-        await writer.execute(INSERT_CALL, "two")
-        assert await log.since(reader, moment) == first
-        assert told(first.changes) == {"one": 1}
+        moment = await change_log.take_snapshot(reader)
+        delta = await change_log.read_since(reader, moment)
+        assert (delta.changes, delta.is_complete) == ((), True)
+        assert delta.snapshot.includes(moment)
+
+    async def test_since_in_a_transaction_reads_at_its_snapshot(
+        self, writer: asyncpg.Connection, reader: asyncpg.Connection, change_log: ChangeLog
+    ) -> None:
+        moment = await change_log.take_snapshot(reader)
+        await writer.execute(INSERT_API_LOG, "one")
+        await reader.execute(BEGIN_SNAPSHOT)
+        first = await change_log.read_since(reader, moment)
+        await writer.execute(INSERT_API_LOG, "two")
+        assert await change_log.read_since(reader, moment) == first
+        assert count_rows(first.changes) == {"one": 1}
         await reader.execute("COMMIT")
-        assert told((await log.since(reader, first.moment)).changes) == {"two": 1}
+        assert count_rows((await change_log.read_since(reader, first.snapshot)).changes) == {"two": 1}
 
     @pytest.mark.parametrize("statement_cache_size", [0, 100])
-    async def test_it_is_one_statement_that_leaves_nothing(
-        self, database_url: str, log: ChangeLog, statement_cache_size: int
+    async def test_since_is_one_statement_that_leaves_no_settings(
+        self, database_url: str, change_log: ChangeLog, statement_cache_size: int
     ) -> None:
-        """So that it may go through a pooler that gives each transaction another session."""
-        async with connected(database_url, statement_cache_size=statement_cache_size) as connection:
+        """So that it works through a pooler that gives each transaction another session."""
+        async with open_connection(database_url, statement_cache_size=statement_cache_size) as connection:
             settings = (
                 "SELECT name, setting FROM pg_settings WHERE name !~ '^plpgsql' "
                 "UNION ALL SELECT 'app.platform', coalesce(current_setting('app.platform', true), '')"
             )
             before = await connection.fetch(settings)
             statements: list[str] = []
-            moment = await log.now(connection)
+            moment = await change_log.take_snapshot(connection)
             with connection.query_logger(lambda record: statements.append(record.query)):
-                delta = await log.since(connection, moment)
-                await asyncio.sleep(0.01)  # loggers are called by the loop
-            assert delta.complete
+                delta = await change_log.read_since(connection, moment)
+                await asyncio.sleep(0.01)  # the loop calls the loggers
+            assert delta.is_complete
             assert len(statements) == 1
             assert await connection.fetch(settings) == before
 
-    async def test_a_reader_is_no_writer(
-        self, writer: asyncpg.Connection, reader: asyncpg.Connection, log: ChangeLog
+    async def test_since_takes_no_transaction_id(
+        self, writer: asyncpg.Connection, reader: asyncpg.Connection, change_log: ChangeLog
     ) -> None:
         """It takes no transaction id: idle readers would use them up."""
         first = int(await writer.fetchval("SELECT pg_current_xact_id()::text"))
-        moment = await log.now(reader)
+        moment = await change_log.take_snapshot(reader)
         for _ in range(10):
-            moment = (await log.since(reader, moment)).moment
+            moment = (await change_log.read_since(reader, moment)).snapshot
         assert int(await writer.fetchval("SELECT pg_current_xact_id()::text")) == first + 1
 
-    async def test_a_long_log_is_not_gone_through(
-        self, writer: asyncpg.Connection, reader: asyncpg.Connection, log: ChangeLog
+    async def test_since_in_a_long_log_scans_only_new_rows(
+        self, writer: asyncpg.Connection, reader: asyncpg.Connection, change_log: ChangeLog
     ) -> None:
         """Whether PostgreSQL knows how long it is, or not."""
         await writer.execute("""
@@ -259,11 +271,11 @@ class TestReading:
         scans = "SELECT sum(seq_scan), sum(idx_tup_fetch) FROM pg_stat_user_tables WHERE relname LIKE 'change\\_%'"
         for prepare in ("SELECT 1", "ANALYZE live.change"):
             await writer.execute(prepare)
-            moment = await log.now(reader)
-            await writer.execute(INSERT_CALL, prepare)
+            moment = await change_log.take_snapshot(reader)
+            await writer.execute(INSERT_API_LOG, prepare)
             await reader.execute("SELECT pg_stat_force_next_flush()")
             before = await writer.fetchrow(scans)
-            assert told((await log.since(reader, moment)).changes) == {prepare: 1}
+            assert count_rows((await change_log.read_since(reader, moment)).changes) == {prepare: 1}
             await reader.execute("SELECT pg_stat_force_next_flush()")
             after = await writer.fetchrow(scans)
             assert after is not None
@@ -271,206 +283,210 @@ class TestReading:
             assert after[0] == before[0]
             assert after[1] - before[1] <= 2
 
-    async def test_too_much_at_once(
+    async def test_since_with_too_many_changes_is_incomplete(
         self,
         writer: asyncpg.Connection,
         reader: asyncpg.Connection,
-        log: ChangeLog,
+        change_log: ChangeLog,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        """More changes than anyone wants to look through are told as not being told."""
+        """A delta with too many changes is reported as incomplete."""
         monkeypatch.setattr(log_module, "_SINCE", log_module._SINCE.replace("20000", "5"))
-        moment = await log.now(reader)
+        moment = await change_log.take_snapshot(reader)
         for number in range(6):
-            await writer.execute(INSERT_CALL, f"row{number}")
-            assert (await log.since(reader, moment)).complete is (number < 5)
+            await writer.execute(INSERT_API_LOG, f"row{number}")
+            assert (await change_log.read_since(reader, moment)).is_complete is (number < 5)
 
 
-class TestWhatIsNoLongerThere:
-    """A reader that cannot know says so."""
+class TestIncompleteness:
+    """A reader that may have missed changes reports it."""
 
-    async def test_what_was_taken_away(
-        self, writer: asyncpg.Connection, reader: asyncpg.Connection, log: ChangeLog
+    async def test_since_before_truncated_changes_is_incomplete(
+        self, writer: asyncpg.Connection, reader: asyncpg.Connection, change_log: ChangeLog
     ) -> None:
-        long_ago = await log.now(reader)
-        await writer.execute(INSERT_CALL, "lost")
-        assert await empty(writer) == 1
-        moment = await log.now(reader)
-        assert not (await log.since(reader, long_ago)).complete
-        delta = await log.since(reader, moment)
-        assert (delta.changes, delta.complete) == ((), True)
+        long_ago = await change_log.take_snapshot(reader)
+        await writer.execute(INSERT_API_LOG, "lost")
+        assert await truncate_log(writer) == 1
+        moment = await change_log.take_snapshot(reader)
+        assert not (await change_log.read_since(reader, long_ago)).is_complete
+        delta = await change_log.read_since(reader, moment)
+        assert (delta.changes, delta.is_complete) == ((), True)
 
-    async def test_a_snapshot_from_before_a_part_was_emptied(
-        self, writer: asyncpg.Connection, reader: asyncpg.Connection, log: ChangeLog
+    async def test_since_in_snapshot_older_than_truncation_is_incomplete(
+        self, writer: asyncpg.Connection, reader: asyncpg.Connection, change_log: ChangeLog
     ) -> None:
-        """It reads the part as empty, and of the floor what was known before: both say nothing of what was there."""
-        moment = await log.now(reader)
-        await writer.execute(INSERT_CALL, "lost")
-        await reader.execute(SNAPSHOT)
+        """It reads the part as empty, and the floor from before: neither shows what the part contained."""
+        moment = await change_log.take_snapshot(reader)
+        await writer.execute(INSERT_API_LOG, "lost")
+        await reader.execute(BEGIN_SNAPSHOT)
         await reader.fetchval("SELECT 1")
-        assert await empty(writer) == 1
+        assert await truncate_log(writer) == 1
         assert await reader.fetchval("SELECT count(*) FROM live.change") == 0
-        delta = await log.since(reader, moment)
-        assert (delta.changes, delta.complete) == ((), False)
+        delta = await change_log.read_since(reader, moment)
+        assert (delta.changes, delta.is_complete) == ((), False)
 
-    async def test_a_snapshot_that_knows_what_is_to_be_emptied(
-        self, writer: asyncpg.Connection, reader: asyncpg.Connection, log: ChangeLog
+    async def test_since_in_snapshot_aware_of_truncation_is_complete(
+        self, writer: asyncpg.Connection, reader: asyncpg.Connection, change_log: ChangeLog
     ) -> None:
-        """Such as the ticks take all the time: who needs nothing of what goes away misses nothing."""
-        long_ago = await log.now(reader)
-        await writer.execute(INSERT_CALL, "over")
+        """Such as the ticks do all the time: a reader that needs nothing of the deleted part misses nothing."""
+        long_ago = await change_log.take_snapshot(reader)
+        await writer.execute(INSERT_API_LOG, "over")
         assert await writer.fetchval("SELECT live.keep(0)") == 0
-        moment = await log.now(reader)
-        await reader.execute(SNAPSHOT)
+        moment = await change_log.take_snapshot(reader)
+        await reader.execute(BEGIN_SNAPSHOT)
         await reader.fetchval("SELECT 1")
         assert await writer.fetchval("SELECT live.keep(0)") == 1
-        delta = await log.since(reader, moment)
-        assert (delta.changes, delta.complete) == ((), True)
-        assert not (await log.since(reader, long_ago)).complete
+        delta = await change_log.read_since(reader, moment)
+        assert (delta.changes, delta.is_complete) == ((), True)
+        assert not (await change_log.read_since(reader, long_ago)).is_complete
         await reader.execute("ROLLBACK")
 
-    async def test_nobody_empties_it_by_hand(
-        self, writer: asyncpg.Connection, reader: asyncpg.Connection, log: ChangeLog
+    async def test_change_log_truncate_by_hand_is_refused(
+        self, writer: asyncpg.Connection, reader: asyncpg.Connection, change_log: ChangeLog
     ) -> None:
-        moment = await log.now(reader)
-        await writer.execute(INSERT_CALL, "one")
+        moment = await change_log.take_snapshot(reader)
+        await writer.execute(INSERT_API_LOG, "one")
         for table in ("live.change", "live.change_0"):
             with pytest.raises(asyncpg.RestrictViolationError, match=r"live\.keep"):
                 await writer.execute(f"TRUNCATE {table}")
         await writer.execute("VACUUM FULL live.change")
-        delta = await log.since(reader, moment)
-        assert delta.complete
-        assert told(delta.changes) == {"one": 1}
+        delta = await change_log.read_since(reader, moment)
+        assert delta.is_complete
+        assert count_rows(delta.changes) == {"one": 1}
 
-    async def test_a_copy_in_another_cluster(
-        self, writer: asyncpg.Connection, reader: asyncpg.Connection, log: ChangeLog
+    async def test_since_in_a_copy_in_another_cluster_is_incomplete(
+        self, writer: asyncpg.Connection, reader: asyncpg.Connection, change_log: ChangeLog
     ) -> None:
-        """As `pg_restore` would leave it: the log and the era of elsewhere."""
-        moment = await log.now(reader)
+        """As after `pg_restore`: the log and the era of another cluster."""
+        moment = await change_log.take_snapshot(reader)
         await writer.execute("UPDATE live.era SET cluster = 1")
         await writer.execute(
             "INSERT INTO live.change (part, xid, at, shape, kind) VALUES (0, '99999999', now(), 1, 4)"
         )
-        delta = await log.since(reader, moment)
-        assert (delta.complete, delta.moment.era) == (False, "")
-        await log.begin_era(reader)
-        assert not (await log.since(reader, moment)).complete
-        now = await log.now(reader)
-        delta = await log.since(reader, now)
-        assert (delta.changes, delta.complete) == ((), True)
-        assert now.era not in ("", moment.era)
+        delta = await change_log.read_since(reader, moment)
+        assert (delta.is_complete, delta.snapshot.timeline) == (False, "")
+        await change_log.begin_timeline(reader)
+        assert not (await change_log.read_since(reader, moment)).is_complete
+        now = await change_log.take_snapshot(reader)
+        delta = await change_log.read_since(reader, now)
+        assert (delta.changes, delta.is_complete) == ((), True)
+        assert now.timeline not in ("", moment.timeline)
 
-    async def test_a_moment_without_an_era(
-        self, writer: asyncpg.Connection, reader: asyncpg.Connection, log: ChangeLog
+    async def test_since_snapshot_without_timeline_is_of_the_opened_one(
+        self, writer: asyncpg.Connection, reader: asyncpg.Connection, change_log: ChangeLog
     ) -> None:
-        """It is taken to be of the era in which the log was opened."""
-        moment = Moment.parse(await reader.fetchval("SELECT pg_current_snapshot()::text"))
-        assert (await log.since(reader, moment)).complete
+        """It counts as belonging to the era in which the log was opened."""
+        moment = Snapshot.parse(await reader.fetchval("SELECT pg_current_snapshot()::text"))
+        assert (await change_log.read_since(reader, moment)).is_complete
         await writer.execute("TRUNCATE live.era")
-        await log.begin_era(reader)
-        assert not (await log.since(reader, moment)).complete
+        await change_log.begin_timeline(reader)
+        assert not (await change_log.read_since(reader, moment)).is_complete
 
 
 class TestMigrations:
-    async def test_a_table_that_changes_under_the_reader(
-        self, writer: asyncpg.Connection, reader: asyncpg.Connection, log: ChangeLog
+    async def test_since_after_table_was_altered_reads_both_shapes(
+        self, writer: asyncpg.Connection, reader: asyncpg.Connection, change_log: ChangeLog
     ) -> None:
-        """What was logged before is read as it was meant then."""
-        moment = await log.now(reader)
-        await writer.execute(INSERT_CALL, "one")
+        """Earlier entries are read with the meaning of their time."""
+        moment = await change_log.take_snapshot(reader)
+        await writer.execute(INSERT_API_LOG, "one")
         await writer.execute("""
             ALTER TABLE api_logs DROP COLUMN duration_ms, ADD COLUMN note text;
             SELECT live.watch('api_logs', '{body,response_body}');
         """)
         await writer.execute("UPDATE api_logs SET note = 'x' WHERE id = 'one'")
-        first, second = (await log.since(reader, moment)).changes
-        assert (ids(first), ids(second)) == (["one"], ["one"])
+        first, second = (await change_log.read_since(reader, moment)).changes
+        assert (row_ids(first), row_ids(second)) == (["one"], ["one"])
         assert first.rows is not None
         assert second.rows is not None
         assert "duration_ms" in (first.rows[0].after or {})
         assert second.rows[0].columns == {"note"}
 
-    async def test_a_table_that_comes_and_goes(
-        self, writer: asyncpg.Connection, reader: asyncpg.Connection, log: ChangeLog
+    async def test_since_after_table_was_unwatched_reads_its_changes(
+        self, writer: asyncpg.Connection, reader: asyncpg.Connection, change_log: ChangeLog
     ) -> None:
         await writer.execute("""
             CREATE TABLE "Odd things" (id text PRIMARY KEY, "select" bigint, "part" text, "now" text, "bits" json);
             SELECT live.watch('Odd things');
         """)
-        moment = await log.now(reader)
+        moment = await change_log.take_snapshot(reader)
         await writer.execute(
             """INSERT INTO "Odd things" VALUES ('a', 1, 's', 'n', '{}'), ('b', 1, 's', 'n', '{}')"""
         )
         await writer.execute("""UPDATE "Odd things" SET "select" = 2, "part" = 't', "bits" = '{"a": 1}'""")
-        came, changed = (await log.since(reader, moment)).changes
-        assert (came.table, ids(came)) == ("Odd things", ["a", "b"])
+        came, changed = (await change_log.read_since(reader, moment)).changes
+        assert (came.table, row_ids(came)) == ("Odd things", ["a", "b"])
         assert changed.rows is not None
         assert [row.columns for row in changed.rows] == [{"select", "part", "bits"}] * 2
         await writer.execute("""SELECT live.unwatch('Odd things'); DELETE FROM "Odd things" """)
-        assert (await log.since(reader, moment)).changes == (came, changed)
+        assert (await change_log.read_since(reader, moment)).changes == (came, changed)
 
     @pytest.mark.parametrize(
         ("table", "unwatched"), [("CREATE TABLE t (key text)", "{}"), ("CREATE TABLE t (id text)", "{nmae}")]
     )
-    async def test_what_cannot_be_watched(
+    async def test_watch_unsuitable_table_is_refused(
         self, writer: asyncpg.Connection, table: str, unwatched: str
     ) -> None:
         await writer.execute(table)
         with pytest.raises(asyncpg.RaiseError, match="cannot be watched"):
             await writer.execute(f"SELECT live.watch('t', '{unwatched}')")
 
-    async def test_down_and_up_again(self, database_url: str, settings: Settings) -> None:
+    async def test_change_log_after_downgrade_and_migrate_logs_again(
+        self, database_url: str, settings: Settings
+    ) -> None:
         await downgrade(database_url, 7)
-        async with connected(database_url) as writer, connected(database_url) as reader:
-            await writer.execute(INSERT_CALL, "without a log")
+        async with open_connection(database_url) as writer, open_connection(database_url) as reader:
+            await writer.execute(INSERT_API_LOG, "without a log")
             left = "SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal AND tgname LIKE 'live%'"
             assert await writer.fetchval(left) == 0
             assert await writer.fetchval("SELECT to_regnamespace('live') IS NULL")
             await migrate(database_url, settings)
-            log = await ChangeLog.open(reader)
-            moment = await log.now(reader)
-            await writer.execute(INSERT_CALL, "with a log")
-            assert told((await log.since(reader, moment)).changes) == {"with a log": 1}
+            change_log = await ChangeLog.open(reader)
+            moment = await change_log.take_snapshot(reader)
+            await writer.execute(INSERT_API_LOG, "with a log")
+            assert count_rows((await change_log.read_since(reader, moment)).changes) == {"with a log": 1}
 
 
 class TestRestarts:
-    async def test_a_restart_loses_nothing_and_a_crash_says_so(self, cluster: ThrowawayCluster) -> None:
-        """After a crash transaction ids that a reader has seen may be given again, to other transactions."""
-        with throwaway_cluster(cluster.version) as own:
-            name = await own.create()
-            await migrate(own.dsn(name), Settings())
-            async with connected(own.dsn(name)) as connection:
-                log = await ChangeLog.open(connection)
-                moment = await log.now(connection)
-                await connection.execute(INSERT_CALL, "before")
+    async def test_since_after_restart_is_complete_after_crash_incomplete(
+        self, cluster: ThrowawayCluster
+    ) -> None:
+        """After a crash PostgreSQL may assign transaction ids again that a reader has seen."""
+        with start_throwaway_cluster(cluster.version) as own:
+            name = await own.create_database()
+            await migrate(own.build_dsn(name), Settings())
+            async with open_connection(own.build_dsn(name)) as connection:
+                change_log = await ChangeLog.open(connection)
+                moment = await change_log.take_snapshot(connection)
+                await connection.execute(INSERT_API_LOG, "before")
             own.restart()
-            async with connected(own.dsn(name)) as connection:
-                delta = await log.since(connection, moment)
-                assert delta.complete
-                assert told(delta.changes) == {"before": 1}
+            async with open_connection(own.build_dsn(name)) as connection:
+                delta = await change_log.read_since(connection, moment)
+                assert delta.is_complete
+                assert count_rows(delta.changes) == {"before": 1}
             own.crash()
-            async with connected(own.dsn(name)) as connection:
-                assert not (await log.since(connection, delta.moment)).complete
-                await log.begin_era(connection)
-                assert not (await log.since(connection, delta.moment)).complete
-                now = await log.now(connection)
-                await connection.execute(INSERT_CALL, "after")
-                later = await log.since(connection, now)
-                assert later.complete
-                assert told(later.changes) == {"after": 1}
+            async with open_connection(own.build_dsn(name)) as connection:
+                assert not (await change_log.read_since(connection, delta.snapshot)).is_complete
+                await change_log.begin_timeline(connection)
+                assert not (await change_log.read_since(connection, delta.snapshot)).is_complete
+                now = await change_log.take_snapshot(connection)
+                await connection.execute(INSERT_API_LOG, "after")
+                later = await change_log.read_since(connection, now)
+                assert later.is_complete
+                assert count_rows(later.changes) == {"after": 1}
 
-    async def test_a_copy_that_was_put_back_says_so(self, cluster: ThrowawayCluster) -> None:
-        """A copy of a stopped cluster's files keeps the era, and ids that a reader has seen are given again."""
-        with throwaway_cluster(cluster.version) as own:
-            name = await own.create()
-            await migrate(own.dsn(name), Settings())
-            copied = own.copy()
-            async with connected(own.dsn(name)) as connection:
-                log = await ChangeLog.open(connection)
+    async def test_since_after_restored_file_copy_is_incomplete(self, cluster: ThrowawayCluster) -> None:
+        """A copy of a stopped cluster's files keeps the era, and assigns ids again that a reader has seen."""
+        with start_throwaway_cluster(cluster.version) as own:
+            name = await own.create_database()
+            await migrate(own.build_dsn(name), Settings())
+            copied = own.copy_data()
+            async with open_connection(own.build_dsn(name)) as connection:
+                change_log = await ChangeLog.open(connection)
                 for number in range(50):
-                    await connection.execute(INSERT_CALL, f"undone {number}")
-                moment = await log.now(connection)
-            own.go_back_to(copied)
-            async with connected(own.dsn(name)) as connection:
-                await connection.execute(INSERT_CALL, "another past")
-                assert not (await log.since(connection, moment)).complete
+                    await connection.execute(INSERT_API_LOG, f"undone {number}")
+                moment = await change_log.take_snapshot(connection)
+            own.restore_data(copied)
+            async with open_connection(own.build_dsn(name)) as connection:
+                await connection.execute(INSERT_API_LOG, "another past")
+                assert not (await change_log.read_since(connection, moment)).is_complete

@@ -1,18 +1,20 @@
-"""Live queries through PgBouncer in transaction mode: statements share servers, and no session is anybody's own."""
+"""Live queries through PgBouncer in transaction mode: statements share connections, and no client owns a session."""
 
 import asyncio
 from collections.abc import AsyncIterator
+from time import monotonic
 from typing import Any, Final
 
 import asyncpg
 import pytest
 import pytest_asyncio
+from pydantic import SecretStr
 
 from core.settings import Settings
-from services.startup import opened, unready
+from services.startup import find_unready_reason, open_database
 from tests.clusters import ThrowawayCluster
-from tests.live.engine import Engine, engine
-from tests.poolers import PGBOUNCER, SERVERS, pooler
+from tests.live.live_engine import LiveEngine, open_live_engine
+from tests.pgbouncer import PGBOUNCER, SERVER_CONNECTIONS, start_pgbouncer
 
 AGENT: Final = "subscription ($id: ID!) { agent(id: $id) { hostname site { name } } }"
 AGENTS: Final = (
@@ -24,43 +26,49 @@ pytestmark = pytest.mark.skipif(not PGBOUNCER.exists(), reason="PgBouncer is not
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def demo(cluster: ThrowawayCluster, demo_database: str) -> AsyncIterator[Engine]:
-    name = demo_database.split("@/")[1].split("?")[0]
-    with pooler(cluster, name) as address:
-        async with engine(demo_database, through=address, statement_cache_size=0) as made:
+async def live_engine(
+    cluster: ThrowawayCluster, writable_demo_database_url: str
+) -> AsyncIterator[LiveEngine]:
+    name = writable_demo_database_url.split("@/")[1].split("?")[0]
+    with start_pgbouncer(cluster, name) as address:
+        async with open_live_engine(
+            writable_demo_database_url, via_dsn=address, statement_cache_size=0
+        ) as made:
             yield made
 
 
-async def agents(demo: Engine, count: int) -> list[str]:
-    rows = await demo.owner.fetch(
+async def fetch_agent_ids(live_engine: LiveEngine, count: int) -> list[str]:
+    rows = await live_engine.owner.fetch(
         "SELECT id FROM agents WHERE tenant_id = $1 AND deleted_at IS NULL ORDER BY id LIMIT $2",
-        demo.tenant_id,
+        live_engine.tenant_id,
         count,
     )
     return [row["id"] for row in rows]
 
 
-async def test_changes_are_told_and_tenants_kept_apart(demo: Engine) -> None:
-    ids = await agents(demo, 40)
-    we, they = await demo.sit(), await demo.sit(2)
+async def test_subscriptions_through_pooler_send_changes_by_tenant(live_engine: LiveEngine) -> None:
+    ids = await fetch_agent_ids(live_engine, 40)
+    we, they = await live_engine.connect(), await live_engine.connect(2)
     told = [we.subscribe(AGENT, id=id_) for id_ in ids]
     theirs = [they.subscribe(AGENT, id=id_) for id_ in ids]
-    await asyncio.gather(*(each.until(1) for each in (*told, *theirs)))
-    await demo.write("UPDATE agents SET hostname = 'pooled ' || id WHERE id = ANY($1::text[])", ids)
-    await demo.settled()
+    await asyncio.gather(*(each.wait_for_states(1) for each in (*told, *theirs)))
+    await live_engine.execute_sql(
+        "UPDATE agents SET hostname = 'pooled ' || id WHERE id = ANY($1::text[])", ids
+    )
+    await live_engine.wait_until_settled()
     assert [each.data["agent"]["hostname"] for each in told] == [f"pooled {id_}" for id_ in ids]
     assert [each.states for each in theirs] == [[{"data": {"agent": None}}]] * len(ids)
 
 
-async def test_many_lanes_share_one_moment(demo: Engine) -> None:
-    """Of as many shapes as no statement answers together, so that the moment is exported and joined."""
-    (id_,) = await agents(demo, 1)
-    sitting = await demo.sit()
+async def test_workers_through_pooler_share_one_snapshot(live_engine: LiveEngine) -> None:
+    """Queries of so many shapes that no statement combines them, so that the snapshot is exported and imported."""
+    (id_,) = await fetch_agent_ids(live_engine, 1)
+    sitting = await live_engine.connect()
     told = [sitting.subscribe(f"{AGENT} # {number}", {"snapshot": True}, id=id_) for number in range(60)]
-    await asyncio.gather(*(each.until(1) for each in told))
+    await asyncio.gather(*(each.wait_for_states(1) for each in told))
     for number in range(20):
-        await demo.write(RENAME, id_, f"shared {number}")
-    await demo.settled()
+        await live_engine.execute_sql(RENAME, id_, f"shared {number}")
+    await live_engine.wait_until_settled()
     by_moment: dict[str, set[str]] = {}
     for each in told:
         for state in each.states[1:]:
@@ -71,42 +79,51 @@ async def test_many_lanes_share_one_moment(demo: Engine) -> None:
     assert {each.data["agent"]["hostname"] for each in told} == {"shared 19"}
 
 
-async def test_writers_and_requests_go_through_it_too(demo: Engine) -> None:
-    ids = await agents(demo, 6)
-    sitting = await demo.sit()
-    told = {id_: await sitting.subscribe(AGENT, id=id_).until(1) for id_ in ids}
-    page = await sitting.subscribe(AGENTS).until(1)
+async def test_writes_and_requests_through_pooler_succeed(live_engine: LiveEngine) -> None:
+    ids = await fetch_agent_ids(live_engine, 6)
+    sitting = await live_engine.connect()
+    told = {id_: await sitting.subscribe(AGENT, id=id_).wait_for_states(1) for id_ in ids}
+    page = await sitting.subscribe(AGENTS).wait_for_states(1)
 
     async def write(id_: str) -> None:
         for number in range(30):
-            async with demo.database.pool.acquire() as connection, connection.transaction():
+            async with live_engine.database.pool.acquire() as connection, connection.transaction():
                 await connection.execute(RENAME, id_, f"0000 {number}")
 
-    async def ask() -> None:
+    async def count_agents() -> None:
         for _ in range(30):
-            async with demo.database.snapshot(platform=True) as snapshot:
+            async with live_engine.database.read_transaction(platform=True) as snapshot:
                 await snapshot.fetch("SELECT count(*) FROM agents WHERE hostname = $1", ("x",))
 
-    await asyncio.gather(*(write(id_) for id_ in ids), ask(), ask())
-    await demo.settled()
+    await asyncio.gather(*(write(id_) for id_ in ids), count_agents(), count_agents())
+    await live_engine.wait_until_settled()
     assert {each.data["agent"]["hostname"] for each in told.values()} == {"0000 29"}
     assert [node["hostname"] for node in page.data["agents"]["nodes"]][:6] == ["0000 29"] * 6
-    assert demo.live.figures.outages == 0
+    assert live_engine.live.stats.outages == 0
 
 
-async def test_rights_act_through_it(demo: Engine) -> None:
-    sitting = await demo.sit(2)
-    await sitting.subscribe(AGENTS).until(1)
-    await demo.write("UPDATE users SET status = 'inactive' WHERE id = $1", demo.users[2])
-    await demo.settled()
-    await demo.write("UPDATE users SET status = 'active' WHERE id = $1", demo.users[2])
-    assert len(sitting.gone) == 1
+async def test_deactivated_user_through_pooler_is_disconnected(live_engine: LiveEngine) -> None:
+    sitting = await live_engine.connect(2)
+    await sitting.subscribe(AGENTS).wait_for_states(1)
+    await live_engine.execute_sql(
+        "UPDATE users SET status = 'inactive' WHERE id = $1", live_engine.user_ids[2]
+    )
+    await live_engine.wait_until_settled()
+    await live_engine.execute_sql("UPDATE users SET status = 'active' WHERE id = $1", live_engine.user_ids[2])
+    assert len(sitting.disconnects) == 1
 
 
-async def test_no_session_is_left_with_anything(demo: Engine, demo_database: str) -> None:
-    sitting = await demo.sit()
-    await asyncio.gather(*(sitting.subscribe(AGENT, id=id_).until(1) for id_ in await agents(demo, 20)))
-    owner = await asyncpg.connect(demo_database)
+async def test_sessions_through_pooler_keep_no_transaction_or_lock(
+    live_engine: LiveEngine, writable_demo_database_url: str
+) -> None:
+    sitting = await live_engine.connect()
+    await asyncio.gather(
+        *(
+            sitting.subscribe(AGENT, id=id_).wait_for_states(1)
+            for id_ in await fetch_agent_ids(live_engine, 20)
+        )
+    )
+    owner = await asyncpg.connect(writable_demo_database_url)
     held: list[Any] = await owner.fetch(
         "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction' "
         "AND state_change < clock_timestamp() - interval '1 s'"
@@ -117,27 +134,29 @@ async def test_no_session_is_left_with_anything(demo: Engine, demo_database: str
     await owner.close()
     assert not held
     assert locks == 0
-    assert servers <= SERVERS + 2  # the two of this test go past it
+    assert servers <= SERVER_CONNECTIONS + 2  # two connections of this test bypass it
 
 
-async def test_an_idle_pooled_probe_stays_within_the_statements(demo: Engine) -> None:
-    sitting = await demo.sit()
-    await sitting.subscribe(AGENTS).until(1)
+async def test_idle_engine_through_pooler_runs_few_statements(live_engine: LiveEngine) -> None:
+    sitting = await live_engine.connect()
+    await sitting.subscribe(AGENTS).wait_for_states(1)
     await asyncio.sleep(1)
-    ticks = demo.live.figures.ticks
+    began, ticks = monotonic(), live_engine.live.stats.cycles
     await asyncio.sleep(2)
-    assert 3 * (demo.live.figures.ticks - ticks) / 2 <= 25
+    assert 3 * (live_engine.live.stats.cycles - ticks) <= 25 * (monotonic() - began)
 
 
-async def test_a_server_starts_behind_it(cluster: ThrowawayCluster) -> None:
-    """Migrations go past it; all else goes through."""
-    name = await cluster.create()
+async def test_server_start_behind_pooler_migrates_directly(cluster: ThrowawayCluster) -> None:
+    """Migrations bypass it, and everything else goes through."""
+    name = await cluster.create_database()
     try:
-        with pooler(cluster, name) as address:
-            settings = Settings(statement_cache_size=0, database_direct_url=cluster.dsn(name))
+        with start_pgbouncer(cluster, name) as address:
+            settings = Settings(
+                statement_cache_size=0, database_direct_url=SecretStr(cluster.build_dsn(name))
+            )
             for _ in range(2):
-                database = await opened(address, settings)
-                assert await unready(address) is None
+                database = await open_database(address, settings)
+                assert await find_unready_reason(address) is None
                 await database.close()
     finally:
-        await cluster.drop(name)
+        await cluster.drop_database(name)

@@ -1,4 +1,4 @@
-"""What a viewer may see, while they look: roles, users, tenants and tokens act on open subscriptions at once."""
+"""A viewer's rights during open subscriptions: roles, users, tenants and tokens take effect at once."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,13 +8,16 @@ from typing import Any, Final
 import pytest
 import pytest_asyncio
 
-from core.clock import NEVER, now_ms
+from core.auth.tokens import Identity
+from core.auth.viewer import ViewerKind
+from core.clock import DATE_MAX_MS, NEVER, now_ms
 from core.errors import BadUserInputError, ForbiddenError, UnauthenticatedError
 from core.limits import TOKEN_LEEWAY_S
-from core.tokens import Identity
-from core.viewer import ViewerKind
-from subscriptions.sinks import Departure
-from tests.live.engine import Engine, Sitting, engine, eventually
+from subscriptions.subscriber import DisconnectReason
+from tests.live.live_engine import LiveConnection, LiveEngine, open_live_engine
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.newest
 
 SITES: Final = "subscription { sites(first: 1) { totalCount } }"
 AGENTS: Final = "subscription { agents(first: 1) { totalCount } }"
@@ -25,100 +28,109 @@ READS_BOTH: Final = '{"Sites.Read": true, "Agents.Read": true}'
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def demo(demo_database: str) -> AsyncIterator[Engine]:
-    async with with_clerks(demo_database) as made:
+async def live_engine(writable_demo_database_url: str) -> AsyncIterator[LiveEngine]:
+    async with open_engine_with_clerk(writable_demo_database_url) as made:
         yield made
 
 
 @asynccontextmanager
-async def with_clerks(dsn: str) -> AsyncIterator[Engine]:
-    """An engine on a demo database with a clerk, and a role that the clerk may be given."""
-    async with engine(dsn) as made:
-        await made.write("DELETE FROM users WHERE id LIKE 'clerk%'")
-        await made.write("DELETE FROM roles WHERE id IN ('clerks', 'others')")
+async def open_engine_with_clerk(dsn: str) -> AsyncIterator[LiveEngine]:
+    """An engine on a demo database with a clerk, and a role that the clerk may get."""
+    async with open_live_engine(dsn) as made:
+        await made.execute_sql("DELETE FROM users WHERE id LIKE 'clerk%'")
+        await made.execute_sql("DELETE FROM roles WHERE id IN ('clerks', 'others')")
         for role in ("clerks", "others"):
-            await made.write(
+            await made.execute_sql(
                 "INSERT INTO roles (id, tenant_id, name, description, rights) VALUES ($1, $2, $1, $1, $3)",
                 role, made.tenant_id, READS_BOTH,
             )  # fmt: skip
-        await hire(made, "clerk")
+        await insert_clerks(made, "clerk")
         yield made
-        await made.write("UPDATE tenants SET status = 'active', deleted_at = NULL")
-        made.live.groups.validate()
+        await made.execute_sql("UPDATE tenants SET status = 'active', deleted_at = NULL")
+        made.live.registry.validate()
 
 
-async def hire(demo: Engine, *users: str) -> None:
-    await demo.write(
+async def insert_clerks(live_engine: LiveEngine, *users: str) -> None:
+    await live_engine.execute_sql(
         "INSERT INTO users (id, tenant_id, role_id, email, name, status) "
         "SELECT id, $1, 'clerks', id || '@example.com', id, 'active' FROM unnest($2::text[]) id",
-        demo.tenant_id,
+        live_engine.tenant_id,
         list(users),
     )
 
 
-async def departed(sitting: Sitting) -> Departure:
-    await eventually(lambda: bool(sitting.gone))
-    (gone,) = sitting.gone
+async def wait_for_disconnect(sitting: LiveConnection) -> DisconnectReason:
+    await wait_until(lambda: bool(sitting.disconnects))
+    (gone,) = sitting.disconnects
     assert sitting.session.viewer is None
     assert len(sitting.session) == 0
-    return gone.departure
+    return gone.reason
 
 
-async def test_a_right_taken_away_takes_the_answer_away_and_back(demo: Engine) -> None:
-    clerk = await demo.sit("clerk")
-    told, unconcerned = await clerk.subscribe(AGENTS).until(1), await clerk.subscribe(SITES).until(1)
+@pytest.mark.role_modes
+async def test_subscription_right_revoked_and_granted_hides_and_shows_answer(live_engine: LiveEngine) -> None:
+    clerk = await live_engine.connect("clerk")
+    told, unconcerned = (
+        await clerk.subscribe(AGENTS).wait_for_states(1),
+        await clerk.subscribe(SITES).wait_for_states(1),
+    )
     count = told.data["agents"]["totalCount"]
-    await demo.write(SET_RIGHTS, "clerks", READS_SITES)
-    await demo.settled()
-    assert told.states[1]["data"] is None
-    assert told.states[1]["errors"][0]["extensions"]["code"] == "FORBIDDEN"
-    await demo.write(SET_RIGHTS, "clerks", READS_BOTH)
-    await demo.settled()
+    await live_engine.execute_sql(SET_RIGHTS, "clerks", READS_SITES)
+    await live_engine.wait_until_settled()
+    assert told.states[1]["data"] == {"agents": None}
+    assert told.states[1]["errors"][0]["extensions"] == {"code": "FORBIDDEN", "right": "Agents.Read"}
+    await live_engine.execute_sql(SET_RIGHTS, "clerks", READS_BOTH)
+    await live_engine.wait_until_settled()
     assert [state["data"] for state in told.states[2:]] == [{"agents": {"totalCount": count}}]
     assert len(unconcerned.texts) == 1
 
 
-async def test_a_write_that_takes_the_right_away_shows_nothing_of_what_it_wrote(demo: Engine) -> None:
-    told = await (await demo.sit("clerk")).subscribe(AGENTS).until(1)
-    async with demo.owner.transaction():
-        await demo.owner.execute(SET_RIGHTS, "clerks", READS_SITES)
-        await demo.owner.execute(
+@pytest.mark.role_modes
+async def test_subscription_write_that_revokes_the_right_is_not_shown(live_engine: LiveEngine) -> None:
+    told = await (await live_engine.connect("clerk")).subscribe(AGENTS).wait_for_states(1)
+    async with live_engine.owner.transaction():
+        await live_engine.owner.execute(SET_RIGHTS, "clerks", READS_SITES)
+        await live_engine.owner.execute(
             "UPDATE agents SET deleted_at = 1 WHERE id = (SELECT min(id) FROM agents WHERE tenant_id = $1 "
             "AND deleted_at IS NULL)",
-            demo.tenant_id,
+            live_engine.tenant_id,
         )
-    await demo.settled()
-    assert [state["data"] for state in told.states[1:]] == [None]
+    await live_engine.wait_until_settled()
+    assert [state["data"] for state in told.states[1:]] == [{"agents": None}]
 
 
-async def test_another_role_is_another_viewer(demo: Engine) -> None:
-    await demo.write(SET_RIGHTS, "others", READS_SITES)
-    clerk = await demo.sit("clerk")
-    told = await clerk.subscribe(AGENTS).until(1)
-    mine = await clerk.subscribe(RIGHTS).until(1)
-    await demo.write("UPDATE users SET role_id = 'others' WHERE id = 'clerk'")
-    await demo.settled()
-    assert told.states[-1]["data"] is None
+@pytest.mark.role_modes
+async def test_subscription_after_role_change_follows_the_new_role(live_engine: LiveEngine) -> None:
+    await live_engine.execute_sql(SET_RIGHTS, "others", READS_SITES)
+    clerk = await live_engine.connect("clerk")
+    told = await clerk.subscribe(AGENTS).wait_for_states(1)
+    mine = await clerk.subscribe(RIGHTS).wait_for_states(1)
+    await live_engine.execute_sql("UPDATE users SET role_id = 'others' WHERE id = 'clerk'")
+    await live_engine.wait_until_settled()
+    assert told.states[-1]["data"] == {"agents": None}
     assert mine.data == {"viewer": {"rights": ["Sites.Read"]}}
-    await demo.write(SET_RIGHTS, "others", READS_BOTH)  # the new role is the one that is watched now
-    await demo.settled()
+    await live_engine.execute_sql(SET_RIGHTS, "others", READS_BOTH)  # the new role is the watched one now
+    await live_engine.wait_until_settled()
     assert told.data["agents"]["totalCount"] > 0
-    await demo.write(SET_RIGHTS, "clerks", "{}")
-    runs, sign_ins = demo.runs, demo.live.figures.sign_ins
-    await demo.settled()
-    assert (demo.runs, demo.live.figures.sign_ins) == (runs, sign_ins)
+    await live_engine.execute_sql(SET_RIGHTS, "clerks", "{}")
+    runs, sign_ins = live_engine.run_count, live_engine.live.stats.sign_ins
+    await live_engine.wait_until_settled()
+    assert (live_engine.run_count, live_engine.live.stats.sign_ins) == (runs, sign_ins)
 
 
-async def test_what_sign_in_does_not_read_looks_nobody_up(demo: Engine) -> None:
-    await (await demo.sit("clerk")).subscribe(SITES).until(1)
-    await demo.settled()
-    runs, sign_ins = demo.runs, demo.live.figures.sign_ins
-    await demo.write("UPDATE users SET last_activity_at = 5, name = 'Clara' WHERE id = 'clerk'")
-    await demo.write("UPDATE roles SET description = 'As before' WHERE id = 'clerks'")
-    await demo.write("UPDATE users SET status = 'inactive' WHERE id = $1", demo.users[2])
-    await demo.settled()
-    await demo.write("UPDATE users SET status = 'active' WHERE id = $1", demo.users[2])
-    assert (demo.runs, demo.live.figures.sign_ins) == (runs, sign_ins)
+@pytest.mark.role_modes
+async def test_viewer_irrelevant_user_change_triggers_no_sign_in(live_engine: LiveEngine) -> None:
+    await (await live_engine.connect("clerk")).subscribe(SITES).wait_for_states(1)
+    await live_engine.wait_until_settled()
+    runs, sign_ins = live_engine.run_count, live_engine.live.stats.sign_ins
+    await live_engine.execute_sql("UPDATE users SET last_activity_at = 5, name = 'Clara' WHERE id = 'clerk'")
+    await live_engine.execute_sql("UPDATE roles SET description = 'As before' WHERE id = 'clerks'")
+    await live_engine.execute_sql(
+        "UPDATE users SET status = 'inactive' WHERE id = $1", live_engine.user_ids[2]
+    )
+    await live_engine.wait_until_settled()
+    await live_engine.execute_sql("UPDATE users SET status = 'active' WHERE id = $1", live_engine.user_ids[2])
+    assert (live_engine.run_count, live_engine.live.stats.sign_ins) == (runs, sign_ins)
 
 
 @pytest.mark.parametrize(
@@ -133,84 +145,108 @@ async def test_what_sign_in_does_not_read_looks_nobody_up(demo: Engine) -> None:
     ],
     ids=["deactivated", "deleted", "erased", "role deleted", "tenant suspended", "tenant deleted"],
 )
-async def test_who_may_not_sign_in_any_more_is_sent_away(demo: Engine, statement: str) -> None:
-    clerk, neighbour = await demo.sit("clerk"), await demo.sit(2)
-    told, theirs = await clerk.subscribe(SITES).until(1), await neighbour.subscribe(SITES).until(1)
-    await demo.write(statement)
-    assert await departed(clerk) is Departure.REFUSED
+async def test_session_of_viewer_no_longer_allowed_is_disconnected(
+    live_engine: LiveEngine, statement: str
+) -> None:
+    clerk, neighbour = await live_engine.connect("clerk"), await live_engine.connect(2)
+    told, theirs = (
+        await clerk.subscribe(SITES).wait_for_states(1),
+        await neighbour.subscribe(SITES).wait_for_states(1),
+    )
+    await live_engine.execute_sql(statement)
+    assert await wait_for_disconnect(clerk) is DisconnectReason.REFUSED
     assert len(told.texts) == 1
     assert told.errors is None
-    assert not neighbour.gone
+    assert not neighbour.disconnects
     assert len(theirs.texts) == 1
     with pytest.raises(UnauthenticatedError):
         clerk.subscribe(SITES)
     with pytest.raises(UnauthenticatedError):
-        await demo.sit("clerk")
+        await live_engine.connect("clerk")
 
 
-async def test_all_sockets_of_a_user_are_sent_away_by_one_look(demo: Engine) -> None:
-    sittings = [await demo.sit("clerk") for _ in range(20)]
-    assert len(demo.live.viewers) == 20
-    sign_ins = demo.live.figures.sign_ins
-    await demo.write("UPDATE users SET status = 'inactive' WHERE id = 'clerk'")
+@pytest.mark.role_modes
+async def test_sessions_of_a_deactivated_user_are_disconnected_by_one_sign_in(
+    live_engine: LiveEngine,
+) -> None:
+    sittings = [await live_engine.connect("clerk") for _ in range(20)]
+    assert len(live_engine.live.viewers) == 20
+    sign_ins = live_engine.live.stats.sign_ins
+    await live_engine.execute_sql("UPDATE users SET status = 'inactive' WHERE id = 'clerk'")
     for sitting in sittings:
-        assert await departed(sitting) is Departure.REFUSED
-    await demo.settled()  # the look counts itself when all are told
-    assert demo.live.figures.sign_ins == sign_ins + 1
-    assert (len(demo.live.viewers), len(demo.live.groups.matcher)) == (0, 0)
+        assert await wait_for_disconnect(sitting) is DisconnectReason.REFUSED
+    await live_engine.wait_until_settled()  # the watcher's run is counted after all messages are sent
+    assert live_engine.live.stats.sign_ins == sign_ins + 1
+    live = live_engine.live
+    assert (len(live.viewers), len(live.viewers._matcher), len(live.registry.matcher)) == (0, 0, 0)
 
 
-async def test_a_role_of_a_thousand_acts_on_all_of_them_in_one_tick(demo: Engine) -> None:
+@pytest.mark.role_modes
+async def test_role_change_of_thousand_users_acts_in_one_refresh_cycle(live_engine: LiveEngine) -> None:
     users = [f"clerk {number}" for number in range(1_000)]
-    await hire(demo, *users)
-    sittings = [await demo.sit(user) for user in users]
+    await insert_clerks(live_engine, *users)
+    sittings = [await live_engine.connect(user) for user in users]
     told = [sitting.subscribe(AGENTS) for sitting in sittings]
-    await asyncio.gather(*(each.until(1) for each in told))
-    await demo.settled()
-    assert len(demo.live.groups) == 1
-    moments, runs = demo.live.figures.moments, demo.runs
-    await demo.write(SET_RIGHTS, "clerks", READS_SITES)
-    await demo.settled()
+    await asyncio.gather(*(each.wait_for_states(1) for each in told))
+    await live_engine.wait_until_settled()
+    assert len(live_engine.live.registry) == 1
+    moments, runs = live_engine.live.stats.snapshots, live_engine.run_count
+    await live_engine.execute_sql(SET_RIGHTS, "clerks", READS_SITES)
+    await live_engine.wait_until_settled()
     assert not [each.errors for each in told if each.errors]
-    assert [each.states[-1]["data"] for each in told] == [None] * len(told)
-    assert (demo.live.figures.moments - moments, demo.runs - runs, len(demo.live.groups)) == (1, 1, 1)
+    assert [each.states[-1]["data"] for each in told] == [{"agents": None}] * len(told)
+    assert (
+        live_engine.live.stats.snapshots - moments,
+        live_engine.run_count - runs,
+        len(live_engine.live.registry),
+    ) == (1, 1, 1)
 
 
-async def test_the_platform_is_sent_away_from_a_tenant_that_is_deleted_only(demo: Engine) -> None:
-    in_tenant, without = await demo.sit_as_platform(demo.tenant_id), await demo.sit_as_platform()
-    told = await in_tenant.subscribe(SITES).until(1)
-    tenants = await without.subscribe("subscription { tenants(first: 50) { nodes { id status } } }").until(1)
-    await demo.write("UPDATE tenants SET status = 'suspended' WHERE id = $1", demo.tenant_id)
-    await demo.settled()
-    assert not in_tenant.gone
+@pytest.mark.role_modes
+async def test_platform_session_is_disconnected_only_when_tenant_is_deleted(live_engine: LiveEngine) -> None:
+    in_tenant, without = (
+        await live_engine.connect_as_platform(live_engine.tenant_id),
+        await live_engine.connect_as_platform(),
+    )
+    told = await in_tenant.subscribe(SITES).wait_for_states(1)
+    tenants = await without.subscribe(
+        "subscription { tenants(first: 50) { nodes { id status } } }"
+    ).wait_for_states(1)
+    await live_engine.execute_sql(
+        "UPDATE tenants SET status = 'suspended' WHERE id = $1", live_engine.tenant_id
+    )
+    await live_engine.wait_until_settled()
+    assert not in_tenant.disconnects
     assert len(told.texts) == 1
     assert len(tenants.texts) == 2
-    await demo.write("UPDATE tenants SET deleted_at = 1 WHERE id = $1", demo.tenant_id)
-    assert await departed(in_tenant) is Departure.REFUSED
-    assert not without.gone
+    await live_engine.execute_sql("UPDATE tenants SET deleted_at = 1 WHERE id = $1", live_engine.tenant_id)
+    assert await wait_for_disconnect(in_tenant) is DisconnectReason.REFUSED
+    assert not without.disconnects
     with pytest.raises(BadUserInputError):
-        await demo.sit_as_platform(demo.tenant_id)
+        await live_engine.connect_as_platform(live_engine.tenant_id)
 
 
-async def test_a_token_that_ends_takes_its_socket_with_it(demo: Engine) -> None:
-    clerk = await demo.sit("clerk", now_ms() - TOKEN_LEEWAY_S * 1000 + 300)
-    told = await clerk.subscribe(SITES).until(1)
-    assert not clerk.gone
-    assert await departed(clerk) is Departure.EXPIRED
+@pytest.mark.role_modes
+async def test_session_with_expired_token_is_disconnected(live_engine: LiveEngine) -> None:
+    clerk = await live_engine.connect("clerk", now_ms() - TOKEN_LEEWAY_S * 1000 + 2_000)
+    told = await clerk.subscribe(SITES).wait_for_states(1)
+    assert not clerk.disconnects
+    assert await wait_for_disconnect(clerk) is DisconnectReason.EXPIRED
     assert len(told.texts) == 1
-    assert len(demo.live.groups) == 0
+    assert len(live_engine.live.registry) == 0
 
 
-async def test_a_fresh_token_prolongs(demo: Engine) -> None:
-    clerk = await demo.sit("clerk", now_ms() - TOKEN_LEEWAY_S * 1000 + 300)
-    told = await clerk.subscribe("subscription { viewer { expiresAt } }").until(1)
-    await clerk.session.renew(Identity(ViewerKind.USER, "clerk", NEVER))
-    await asyncio.sleep(0.5)
-    assert not clerk.gone
-    await demo.settled()
-    assert told.data == {"viewer": {"expiresAt": NEVER}}
+@pytest.mark.role_modes
+async def test_renew_with_fresh_token_prolongs_the_session(live_engine: LiveEngine) -> None:
+    clerk = await live_engine.connect("clerk", now_ms() - TOKEN_LEEWAY_S * 1000 + 2_000)
+    told = await clerk.subscribe("subscription { viewer { expiresAt } }").wait_for_states(1)
+    await clerk.session.renew(Identity(ViewerKind.USER, "clerk", DATE_MAX_MS))
+    await asyncio.sleep(2.2)
+    assert not clerk.disconnects
+    await live_engine.wait_until_settled()
+    assert told.data == {"viewer": {"expiresAt": DATE_MAX_MS}}
     await clerk.session.renew(Identity(ViewerKind.USER, "clerk", now_ms() - TOKEN_LEEWAY_S * 1000 + 100))
-    assert await departed(clerk) is Departure.EXPIRED
+    assert await wait_for_disconnect(clerk) is DisconnectReason.EXPIRED
     with pytest.raises(ForbiddenError):
         await clerk.session.renew(Identity(ViewerKind.USER, "clerk", NEVER))
 
@@ -218,44 +254,149 @@ async def test_a_fresh_token_prolongs(demo: Engine) -> None:
 @pytest.mark.parametrize(
     "identity", [Identity(ViewerKind.USER, "another", NEVER), Identity(ViewerKind.PLATFORM, "clerk", NEVER)]
 )
-async def test_a_fresh_token_is_of_the_same_subject(demo: Engine, identity: Identity) -> None:
-    clerk = await demo.sit("clerk")
+async def test_renew_with_another_subject_is_refused(live_engine: LiveEngine, identity: Identity) -> None:
+    clerk = await live_engine.connect("clerk")
     with pytest.raises(ForbiddenError):
         await clerk.session.renew(identity)
     with pytest.raises(ForbiddenError):
-        await (await demo.sit_as(None, None)).session.renew(identity)
+        await (await live_engine.connect_as(None, None)).session.renew(identity)
 
 
-async def test_who_signs_in_while_it_is_refused_is_not_overlooked(demo: Engine) -> None:
-    """The rows are read in a snapshot of the sign-in's own: what happens between it and the watch is replayed."""
-    await (await demo.sit(0)).subscribe(SITES).until(1)  # while nobody is there, we look once a second
+@pytest.mark.role_modes
+async def test_sign_in_concurrent_with_deactivation_is_disconnected(live_engine: LiveEngine) -> None:
+    """The rows are read in the sign-in's own snapshot. Changes between it and the watch are replayed."""
+    await (
+        (await live_engine.connect(0)).subscribe(SITES).wait_for_states(1)
+    )  # without subscribers the engine polls once a second
     for number in range(30):
-        signing_in = asyncio.create_task(demo.sit("clerk"))
+        signing_in = asyncio.create_task(live_engine.connect("clerk"))
         await asyncio.sleep(0.0003 * number)
-        await demo.write("UPDATE users SET status = 'inactive' WHERE id = 'clerk'")
+        await live_engine.execute_sql("UPDATE users SET status = 'inactive' WHERE id = 'clerk'")
         try:
             sitting = await signing_in
         except UnauthenticatedError:
             pass
         else:
-            assert await departed(sitting) is Departure.REFUSED
-        await demo.write("UPDATE users SET status = 'active' WHERE id = 'clerk'")
+            assert await wait_for_disconnect(sitting) is DisconnectReason.REFUSED
+        await live_engine.execute_sql("UPDATE users SET status = 'active' WHERE id = 'clerk'")
 
 
-async def test_a_row_of_the_viewer_itself_is_live_like_any_other(demo: Engine) -> None:
-    told = await (await demo.sit("clerk")).subscribe("subscription { viewer { user { name } } }").until(1)
-    await demo.write("UPDATE users SET name = 'Clarissa' WHERE id = 'clerk'")
-    await demo.settled()
+@pytest.mark.role_modes
+async def test_subscription_viewer_user_change_sends_a_message(live_engine: LiveEngine) -> None:
+    told = (
+        await (await live_engine.connect("clerk"))
+        .subscribe("subscription { viewer { user { name } } }")
+        .wait_for_states(1)
+    )
+    await live_engine.execute_sql("UPDATE users SET name = 'Clarissa' WHERE id = 'clerk'")
+    await live_engine.wait_until_settled()
     assert told.data == {"viewer": {"user": {"name": "Clarissa"}}}
 
 
-async def test_no_tenants_rows_are_in_the_answers_of_another(demo: Engine) -> None:
+@pytest.mark.role_modes
+async def test_subscriptions_of_two_tenants_share_no_rows(live_engine: LiveEngine) -> None:
     query = "subscription { sites(first: 500) { nodes { id } } }"
-    ours: Any = await (await demo.sit(0)).subscribe(query).until(1)
-    theirs = await (await demo.sit(2)).subscribe(query).until(1)
-    await demo.write("UPDATE sites SET name = name || '.'")
-    await demo.settled()
+    ours: Any = await (await live_engine.connect(0)).subscribe(query).wait_for_states(1)
+    theirs = await (await live_engine.connect(2)).subscribe(query).wait_for_states(1)
+    await live_engine.execute_sql("UPDATE sites SET name = name || '.'")
+    await live_engine.wait_until_settled()
     ids = [{site["id"] for site in told.data["sites"]["nodes"]} for told in (ours, theirs)]
     assert ids[0]
     assert ids[1]
     assert ids[0].isdisjoint(ids[1])
+
+
+REVOKE: Final = "UPDATE issued_credentials SET revoked_at = app.now_ms() WHERE id = $1"
+
+
+def make_platform_identity(token_id: str) -> Identity:
+    return Identity(ViewerKind.PLATFORM, "platform", NEVER, token_id=token_id)
+
+
+async def insert_platform_token(live_engine: LiveEngine, token_id: str) -> str:
+    await live_engine.execute_sql(
+        "INSERT INTO issued_credentials (id, kind, expires_at) VALUES ($1, 'platform', $2)", token_id, NEVER
+    )
+    return token_id
+
+
+@pytest.mark.parametrize("in_tenant", [False, True])
+async def test_revoke_platform_token_closes_its_sockets_and_no_others(
+    live_engine: LiveEngine, *, in_tenant: bool
+) -> None:
+    tenant = live_engine.tenant_id if in_tenant else None
+    lost, good = [
+        await insert_platform_token(live_engine, f"{name}-{in_tenant}") for name in ("lost", "good")
+    ]
+    sockets = [
+        await live_engine.connect_as(make_platform_identity(lost), each) for each in (tenant, tenant, None)
+    ]
+    others = [await live_engine.connect_as(make_platform_identity(good), tenant), await live_engine.connect()]
+    query = SITES if in_tenant else "subscription { tenants { totalCount } }"
+    told = await sockets[0].subscribe(query).wait_for_states(1)
+    kept = await others[0].subscribe(query).wait_for_states(1)
+    await live_engine.execute_sql(REVOKE, lost)
+    assert {await wait_for_disconnect(each) for each in sockets} == {DisconnectReason.REFUSED}
+    await live_engine.wait_until_settled()
+    assert not any(each.disconnects for each in others)
+    assert (len(told.texts), len(kept.texts), kept.errors) == (1, 1, None)
+    assert all(each.session.viewer is None for each in sockets)
+    with pytest.raises(UnauthenticatedError):
+        await live_engine.connect_as(make_platform_identity(lost), tenant)
+    with pytest.raises(UnauthenticatedError):
+        sockets[1].subscribe(query)
+
+
+@pytest.mark.role_modes
+async def test_revoke_platform_token_closes_its_streams(live_engine: LiveEngine) -> None:
+    lost = await insert_platform_token(live_engine, "lost-stream")
+    socket = await live_engine.connect_as(make_platform_identity(lost), live_engine.tenant_id)
+    told = await socket.subscribe("subscription { agentCheckins { cursor } }").wait_for_states(1)
+    assert not socket.disconnects
+    await live_engine.execute_sql(REVOKE, lost)
+    assert await wait_for_disconnect(socket) is DisconnectReason.REFUSED
+    heard = len(told.texts)
+    await live_engine.execute_sql(
+        "UPDATE agents SET last_checkin_at = app.now_ms() WHERE tenant_id = $1", live_engine.tenant_id
+    )
+    await live_engine.wait_until_settled()
+    assert len(told.texts) == heard
+
+
+@pytest.mark.role_modes
+async def test_renew_platform_socket_with_another_token_follows_that_token(live_engine: LiveEngine) -> None:
+    first, second = [await insert_platform_token(live_engine, name) for name in ("renewed-1", "renewed-2")]
+    socket = await live_engine.connect_as(make_platform_identity(first), live_engine.tenant_id)
+    told = await socket.subscribe(SITES).wait_for_states(1)
+    await socket.session.renew(make_platform_identity(second))
+    await live_engine.execute_sql(REVOKE, first)
+    await live_engine.wait_until_settled()
+    assert not socket.disconnects
+    assert told.errors is None
+    await live_engine.execute_sql(REVOKE, second)
+    assert await wait_for_disconnect(socket) is DisconnectReason.REFUSED
+
+
+@pytest.mark.role_modes
+async def test_renew_platform_socket_with_a_revoked_token_closes_it(live_engine: LiveEngine) -> None:
+    first, second = [await insert_platform_token(live_engine, name) for name in ("renewed-3", "renewed-4")]
+    socket = await live_engine.connect_as(make_platform_identity(first), live_engine.tenant_id)
+    await live_engine.execute_sql(REVOKE, second)
+    await live_engine.wait_until_settled()
+    await socket.session.renew(make_platform_identity(second))
+    assert await wait_for_disconnect(socket) is DisconnectReason.REFUSED
+
+
+@pytest.mark.role_modes
+async def test_revoke_platform_token_while_its_socket_opens_closes_it(live_engine: LiveEngine) -> None:
+    for number in range(5):
+        lost = await insert_platform_token(live_engine, f"race-{number}")
+        socket, _ = await asyncio.gather(
+            live_engine.connect_as(make_platform_identity(lost), live_engine.tenant_id),
+            live_engine.execute_sql(REVOKE, lost),
+            return_exceptions=True,
+        )
+        if isinstance(socket, BaseException):
+            assert isinstance(socket, UnauthenticatedError)
+        else:
+            assert await wait_for_disconnect(socket) is DisconnectReason.REFUSED

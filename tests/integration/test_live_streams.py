@@ -1,4 +1,4 @@
-"""Streams on real PostgreSQL: each event once, resumed without loss, and to nobody who may not hear it."""
+"""Streams on real PostgreSQL: each event once, resumed without loss, and only to viewers with the right."""
 
 import asyncio
 import random
@@ -12,13 +12,20 @@ import pytest
 import pytest_asyncio
 
 from core import limits
-from core.database import Snapshot
+from core.auth.viewer import Viewer
+from core.database.database import ReadTransaction
 from core.errors import BadUserInputError, ForbiddenError
-from core.viewer import Viewer
-from subscriptions.changes.moment import Moment
-from subscriptions.streams.cursors import StreamCursor, binding_of
-from subscriptions.streams.runs import StreamRuns
-from tests.live.engine import Engine, Sitting, Told, engine, eventually
+from subscriptions.change_log.snapshot import Snapshot
+from subscriptions.event_streams.cursors import StreamCursor, compute_binding
+from subscriptions.event_streams.stream_reader import StreamReader
+from tests.live.live_engine import (
+    LiveConnection,
+    LiveEngine,
+    RecordingSubscriber,
+    open_live_engine,
+)
+from tests.sealed_tokens import SEALER
+from tests.waiting import HANG_S, wait_until
 
 CHECKINS: Final = """subscription ($site: ID, $agents: [ID!], $since: String) {
     agentCheckins(siteId: $site, agentIds: $agents, since: $since) {
@@ -35,23 +42,23 @@ BEAT: Final = "UPDATE agents SET last_checkin_at = $2 WHERE id = ANY($1::text[])
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def demo(demo_database: str) -> AsyncIterator[Engine]:
-    async with engine(demo_database) as made:
+async def live_engine(writable_demo_database_url: str) -> AsyncIterator[LiveEngine]:
+    async with open_live_engine(writable_demo_database_url) as made:
         yield made
         made.live.streams.validate()
 
 
-async def agents(demo: Engine, user: int = 0) -> list[tuple[str, str]]:
+async def fetch_agents_with_sites(live_engine: LiveEngine, user: int = 0) -> list[tuple[str, str]]:
     """Agents of a user's tenant with their sites."""
-    rows = await demo.owner.fetch(
+    rows = await live_engine.owner.fetch(
         """SELECT a.id, a.site_id FROM agents a JOIN users u ON u.tenant_id = a.tenant_id
            WHERE u.id = $1 AND a.deleted_at IS NULL ORDER BY a.id""",
-        demo.users[user],
+        live_engine.user_ids[user],
     )
     return [(row["id"], row["site_id"]) for row in rows]
 
 
-class Clocked:
+class CheckInTimes:
     """Times for check-ins, each later than the one before."""
 
     at = 4_000_000_000_000
@@ -62,175 +69,209 @@ class Clocked:
         return cls.at
 
 
-async def beat(demo: Engine, *ids: str) -> int:
-    at = Clocked.next()
-    await demo.write(BEAT, list(ids), at)
+async def write_check_ins_at_next_time(live_engine: LiveEngine, *ids: str) -> int:
+    at = CheckInTimes.next()
+    await live_engine.execute_sql(BEAT, list(ids), at)
     return at
 
 
-def messages(told: Told, stream: str = "agentCheckins") -> list[dict[str, Any]]:
+def read_messages(told: RecordingSubscriber, stream: str = "agentCheckins") -> list[dict[str, Any]]:
     found = [state["data"][stream] for state in told.states]
     assert all("errors" not in state for state in told.states)
     return found
 
 
-def heard(told: Told) -> list[tuple[str, int]]:
-    """Every check-in that was told, in its order."""
-    return [(e["agentId"], e["checkedInAt"]) for message in messages(told) for e in message["events"]]
+def read_check_ins(told: RecordingSubscriber) -> list[tuple[str, int]]:
+    """Every received check-in, in order."""
+    return [(e["agentId"], e["checkedInAt"]) for message in read_messages(told) for e in message["events"]]
 
 
-async def test_the_first_message_is_a_cursor(demo: Engine) -> None:
-    told = (await demo.sit()).subscribe(CHECKINS)
-    (message,) = messages(told)
+async def _wait_for_last_check_in(told: RecordingSubscriber, expected: tuple[str, int]) -> None:
+    await wait_until(lambda: read_check_ins(told)[-1:] == [expected])
+
+
+async def _wait_for_check_ins(told: RecordingSubscriber, number: int) -> None:
+    await wait_until(lambda: len(read_check_ins(told)) >= number)
+
+
+@pytest.mark.role_modes
+async def test_stream_first_message_is_a_cursor(live_engine: LiveEngine) -> None:
+    told = (await live_engine.connect()).subscribe(CHECKINS)
+    (message,) = read_messages(told)
     assert message["events"] == []
     assert message["cursor"]
 
 
-async def test_a_check_in_is_told_once_with_all_that_it_says(demo: Engine) -> None:
-    agent, site = (await agents(demo))[0]
-    told = (await demo.sit()).subscribe(CHECKINS)
-    first, second = await beat(demo, agent), await beat(demo, agent)
-    await eventually(lambda: len(heard(told)) == 2)
-    events = [event for message in messages(told) for event in message["events"]]
+@pytest.mark.role_modes
+async def test_stream_check_in_is_sent_once_with_all_fields(live_engine: LiveEngine) -> None:
+    agent, site = (await fetch_agents_with_sites(live_engine))[0]
+    told = (await live_engine.connect()).subscribe(CHECKINS)
+    first, second = (
+        await write_check_ins_at_next_time(live_engine, agent),
+        await write_check_ins_at_next_time(live_engine, agent),
+    )
+    await wait_until(lambda: len(read_check_ins(told)) == 2)
+    events = [event for message in read_messages(told) for event in message["events"]]
     assert [(e["agentId"], e["siteId"], e["checkedInAt"]) for e in events] == [
         (agent, site, first),
         (agent, site, second),
     ]
     assert events[1]["previousCheckinAt"] == first
-    await demo.settled()
-    assert len(heard(told)) == 2
+    await live_engine.wait_until_settled()
+    assert len(read_check_ins(told)) == 2
 
 
-async def test_what_is_seen_at_once_is_one_message(demo: Engine) -> None:
-    ids = [agent for agent, _ in (await agents(demo))[:5]]
-    told = (await demo.sit()).subscribe(CHECKINS)
-    at = await beat(demo, *ids)
-    await told.until(2)
-    assert sorted(heard(told)) == [(agent, at) for agent in ids]
+@pytest.mark.role_modes
+async def test_stream_check_ins_of_one_write_are_one_message(live_engine: LiveEngine) -> None:
+    ids = [agent for agent, _ in (await fetch_agents_with_sites(live_engine))[:5]]
+    told = (await live_engine.connect()).subscribe(CHECKINS)
+    at = await write_check_ins_at_next_time(live_engine, *ids)
+    await told.wait_for_states(2)
+    assert sorted(read_check_ins(told)) == [(agent, at) for agent in ids]
     assert len(told.texts) == 2
 
 
-async def test_only_what_was_asked_for_is_told(demo: Engine) -> None:
-    all_agents = await agents(demo)
+@pytest.mark.role_modes
+async def test_stream_with_filters_sends_only_matching_check_ins(live_engine: LiveEngine) -> None:
+    all_agents = await fetch_agents_with_sites(live_engine)
     (one, site), other = all_agents[0], next(a for a, s in all_agents if s != all_agents[0][1])
-    sitting = await demo.sit()
+    sitting = await live_engine.connect()
     everything, of_site = sitting.subscribe(CHECKINS), sitting.subscribe(CHECKINS, site=site)
     of_agent, of_none = sitting.subscribe(CHECKINS, agents=[other]), sitting.subscribe(CHECKINS, agents=[])
     neither = sitting.subscribe(CHECKINS, site=site, agents=[other])
-    first, second = await beat(demo, one), await beat(demo, other)
-    await eventually(lambda: len(heard(everything)) == 2)
-    await demo.settled()
-    assert heard(of_site) == [(one, first)]
-    assert heard(of_agent) == [(other, second)]
-    assert heard(of_none) == heard(neither) == []
+    first, second = (
+        await write_check_ins_at_next_time(live_engine, one),
+        await write_check_ins_at_next_time(live_engine, other),
+    )
+    await wait_until(lambda: len(read_check_ins(everything)) == 2)
+    await live_engine.wait_until_settled()
+    assert read_check_ins(of_site) == [(one, first)]
+    assert read_check_ins(of_agent) == [(other, second)]
+    assert read_check_ins(of_none) == read_check_ins(neither) == []
     assert len(of_none.texts) == len(neither.texts) == 1
 
 
-async def test_other_writes_and_other_tenants_are_not_told(demo: Engine) -> None:
-    agent = (await agents(demo))[0][0]
-    told = (await demo.sit()).subscribe(CHECKINS)
-    mine = {a for a, _ in await agents(demo)}
-    foreign = await demo.write("SELECT min(id) FROM agents WHERE id <> ALL($1::text[])", list(mine))
+@pytest.mark.role_modes
+async def test_stream_other_writes_and_tenants_are_not_sent(live_engine: LiveEngine) -> None:
+    agent = (await fetch_agents_with_sites(live_engine))[0][0]
+    told = (await live_engine.connect()).subscribe(CHECKINS)
+    mine = {a for a, _ in await fetch_agents_with_sites(live_engine)}
+    foreign = await live_engine.execute_sql(
+        "SELECT min(id) FROM agents WHERE id <> ALL($1::text[])", list(mine)
+    )
     statements = told.texts.copy()
-    await demo.write("UPDATE agents SET hostname = hostname || 'x' WHERE id = $1", agent)
-    await demo.write("UPDATE agents SET last_checkin_at = last_checkin_at WHERE id = $1", agent)
-    await beat(demo, foreign)
-    await demo.settled()
+    await live_engine.execute_sql("UPDATE agents SET hostname = hostname || 'x' WHERE id = $1", agent)
+    await live_engine.execute_sql("UPDATE agents SET last_checkin_at = last_checkin_at WHERE id = $1", agent)
+    await write_check_ins_at_next_time(live_engine, foreign)
+    await live_engine.wait_until_settled()
     assert told.texts == statements
 
 
-async def test_rows_hang_on_events_as_they_are_when_told(demo: Engine) -> None:
-    agent, site = (await agents(demo))[0]
-    told = (await demo.sit()).subscribe(WITH_ROWS)
-    await demo.write(
-        "UPDATE agents SET hostname = 'host-now', last_checkin_at = $2 WHERE id = $1", agent, Clocked.next()
+@pytest.mark.role_modes
+async def test_stream_event_rows_are_as_of_the_message(live_engine: LiveEngine) -> None:
+    agent, site = (await fetch_agents_with_sites(live_engine))[0]
+    told = (await live_engine.connect()).subscribe(WITH_ROWS)
+    await live_engine.execute_sql(
+        "UPDATE agents SET hostname = 'host-now', last_checkin_at = $2 WHERE id = $1",
+        agent,
+        CheckInTimes.next(),
     )
-    await told.until(2)
-    (event,) = messages(told)[-1]["events"]
-    name = await demo.write("SELECT name FROM sites WHERE id = $1", site)
-    assert event["agent"] == {"id": agent, "hostname": "host-now", "isOnline": True}
+    await told.wait_for_states(2)
+    (event,) = read_messages(told)[-1]["events"]
+    name = await live_engine.execute_sql("SELECT name FROM sites WHERE id = $1", site)
+    # No agent is online by a check-in in the future, which `CheckInTimes` writes.
+    assert event["agent"] == {"id": agent, "hostname": "host-now", "isOnline": False}
     assert event["site"] == {"id": site, "name": name}
 
 
-async def test_many_events_take_one_statement_a_kind_of_row(demo: Engine) -> None:
-    ids = [agent for agent, _ in await agents(demo)]
-    told = (await demo.sit()).subscribe(WITH_ROWS)
-    at = await beat(demo, *ids)
-    await eventually(lambda: len(heard(told)) == len(ids))
-    assert sorted(heard(told)) == [(agent, at) for agent in ids]
-    assert all(e["agent"]["id"] == e["agentId"] for m in messages(told) for e in m["events"])
+@pytest.mark.role_modes
+async def test_stream_many_events_are_sent_with_their_rows(live_engine: LiveEngine) -> None:
+    ids = [agent for agent, _ in await fetch_agents_with_sites(live_engine)]
+    told = (await live_engine.connect()).subscribe(WITH_ROWS)
+    at = await write_check_ins_at_next_time(live_engine, *ids)
+    await wait_until(lambda: len(read_check_ins(told)) == len(ids))
+    assert sorted(read_check_ins(told)) == [(agent, at) for agent in ids]
+    assert all(e["agent"]["id"] == e["agentId"] for m in read_messages(told) for e in m["events"])
 
 
-async def test_those_who_ask_the_same_share_a_stream(demo: Engine) -> None:
-    one, other = await demo.sit(), await demo.sit()
+@pytest.mark.role_modes
+async def test_streams_of_equal_queries_are_shared(live_engine: LiveEngine) -> None:
+    one, other = await live_engine.connect(), await live_engine.connect()
     told = [sitting.subscribe(WITH_ROWS) for sitting in (one, other) for _ in range(3)]
-    assert len(demo.live.streams) == 1
-    await beat(demo, (await agents(demo))[0][0])
-    await asyncio.gather(*(each.until(2) for each in told))
+    assert len(live_engine.live.streams) == 1
+    await write_check_ins_at_next_time(live_engine, (await fetch_agents_with_sites(live_engine))[0][0])
+    await asyncio.gather(*(each.wait_for_states(2) for each in told))
     assert len({each.texts[-1] for each in told}) == 1
     assert len({id(each.texts[-1]) for each in told}) == 1  # encoded once
-    resumed = one.subscribe(WITH_ROWS, since=messages(told[0])[-1]["cursor"])
-    await resumed.until(1)
-    await beat(demo, (await agents(demo))[0][0])
-    await resumed.until(2)
-    await eventually(lambda: len(demo.live.streams) == 1)
+    resumed = one.subscribe(WITH_ROWS, since=read_messages(told[0])[-1]["cursor"])
+    await resumed.wait_for_states(1)
+    await write_check_ins_at_next_time(live_engine, (await fetch_agents_with_sites(live_engine))[0][0])
+    await resumed.wait_for_states(2)
+    await wait_until(lambda: len(live_engine.live.streams) == 1)
     for sitting in (one, other):
         sitting.session.close()
-    assert len(demo.live.streams) == 0
-    await eventually(lambda: not demo.live.streams._tasks)
+    assert len(live_engine.live.streams) == 0
+    await wait_until(lambda: not live_engine.live.streams._tasks)
 
 
-async def test_a_stream_goes_on_from_its_cursor(demo: Engine) -> None:
-    agent = (await agents(demo))[0][0]
-    sitting = await demo.sit()
+@pytest.mark.role_modes
+async def test_stream_resumed_from_cursor_sends_missed_events(live_engine: LiveEngine) -> None:
+    agent = (await fetch_agents_with_sites(live_engine))[0][0]
+    sitting = await live_engine.connect()
     told = sitting.subscribe(CHECKINS)
-    first = await beat(demo, agent)
-    await eventually(lambda: len(heard(told)) == 1)
+    first = await write_check_ins_at_next_time(live_engine, agent)
+    await wait_until(lambda: len(read_check_ins(told)) == 1)
     assert told.subscription is not None
     told.subscription.cancel()
-    missed = [await beat(demo, agent) for _ in range(3)]
-    await demo.settled()
-    assert heard(told) == [(agent, first)]
-    resumed = await sitting.subscribe(CHECKINS, since=messages(told)[-1]["cursor"]).until(1)
-    assert heard(resumed) == [(agent, at) for at in missed]
-    again = await sitting.subscribe(CHECKINS, since=messages(told)[0]["cursor"]).until(1)
-    assert heard(again) == [(agent, at) for at in (first, *missed)]
-    nothing = await sitting.subscribe(CHECKINS, since=messages(again)[-1]["cursor"]).until(1)
-    assert heard(nothing) == []
-    live = await beat(demo, agent)
+    missed = [await write_check_ins_at_next_time(live_engine, agent) for _ in range(3)]
+    await live_engine.wait_until_settled()
+    assert read_check_ins(told) == [(agent, first)]
+    resumed = await sitting.subscribe(CHECKINS, since=read_messages(told)[-1]["cursor"]).wait_for_states(1)
+    assert read_check_ins(resumed) == [(agent, at) for at in missed]
+    again = await sitting.subscribe(CHECKINS, since=read_messages(told)[0]["cursor"]).wait_for_states(1)
+    assert read_check_ins(again) == [(agent, at) for at in (first, *missed)]
+    nothing = await sitting.subscribe(CHECKINS, since=read_messages(again)[-1]["cursor"]).wait_for_states(1)
+    assert read_check_ins(nothing) == []
+    live = await write_check_ins_at_next_time(live_engine, agent)
     for each in (resumed, again, nothing):
-        await eventually(lambda each=each: heard(each)[-1:] == [(agent, live)])
+        await _wait_for_last_check_in(each, (agent, live))
 
 
 @pytest.mark.parametrize("query", [CHECKINS, WITH_ROWS])
-async def test_what_is_written_while_clients_come_and_go_is_told_once(demo: Engine, query: str) -> None:
-    """Writers of their own transactions, some rolled back, some long; readers who leave and come back."""
-    ids = [agent for agent, _ in await agents(demo)]
+async def test_stream_with_reconnecting_clients_sends_each_event_once(
+    live_engine: LiveEngine, query: str
+) -> None:
+    """Writers with transactions, some rolled back, some long; readers that leave and come back."""
+    ids = [agent for agent, _ in await fetch_agents_with_sites(live_engine)]
     dice = random.Random(5)  # noqa: S311 - the same cases each time
-    sitting = await demo.sit()
+    sitting = await live_engine.connect()
     begun = sitting.subscribe(query)
     committed: list[tuple[str, int]] = []
-    writing = asyncio.gather(*(_write(demo, dice, ids[n::4], committed) for n in range(4)))
-    found = await asyncio.gather(*(_come_and_go(sitting, dice, query, begun, writing) for _ in range(4)))
-    await eventually(lambda: len(heard(begun)) == len(committed))
-    assert sorted(heard(begun)) == sorted(committed)
+    writing = asyncio.gather(
+        *(_write_random_check_ins(live_engine, dice, ids[n::4], committed) for n in range(4))
+    )
+    found = await asyncio.gather(
+        *(_resubscribe_repeatedly(sitting, dice, query, begun, writing) for _ in range(4))
+    )
+    await wait_until(lambda: len(read_check_ins(begun)) == len(committed))
+    assert sorted(read_check_ins(begun)) == sorted(committed)
     for each in found:
         assert sorted(each) == sorted(committed)
-    for agent in ids:  # each agent's own check-ins are told in their order
-        assert [e for e in heard(begun) if e[0] == agent] == [e for e in committed if e[0] == agent]
+    for agent in ids:  # each agent's own check-ins arrive in their order
+        assert [e for e in read_check_ins(begun) if e[0] == agent] == [e for e in committed if e[0] == agent]
 
 
-async def _write(
-    demo: Engine, dice: random.Random, ids: Sequence[str], committed: list[tuple[str, int]]
+async def _write_random_check_ins(
+    live_engine: LiveEngine, dice: random.Random, ids: Sequence[str], committed: list[tuple[str, int]]
 ) -> None:
-    connection = await asyncpg.connect(demo.database._dsn)
+    connection = await asyncpg.connect(live_engine.database._dsn)
     try:
         for _ in range(40):
             written = []
             transaction = connection.transaction()
             await transaction.start()
             for _ in range(dice.randrange(1, 4)):
-                some, at = dice.sample(list(ids), dice.randrange(1, 4)), Clocked.next()
+                some, at = dice.sample(list(ids), dice.randrange(1, 4)), CheckInTimes.next()
                 await connection.execute(BEAT, some, at)
                 written += [(agent, at) for agent in some]
                 await asyncio.sleep(dice.choice([0, 0, 0.003, 0.02]))
@@ -243,48 +284,53 @@ async def _write(
         await connection.close()
 
 
-async def _come_and_go(
-    sitting: Sitting, dice: random.Random, query: str, begun: Told, writing: "asyncio.Future[Any]"
+async def _resubscribe_repeatedly(
+    sitting: LiveConnection,
+    dice: random.Random,
+    query: str,
+    begun: RecordingSubscriber,
+    writing: "asyncio.Future[Any]",
 ) -> list[tuple[str, int]]:
-    cursor, found = messages(begun)[0]["cursor"], []
+    cursor, found = read_messages(begun)[0]["cursor"], []
     last = False
     while True:
-        told = await sitting.subscribe(query, since=cursor).until(1)
+        told = await sitting.subscribe(query, since=cursor).wait_for_states(1)
         await asyncio.sleep(dice.random() / 20)
         if last:
             await asyncio.sleep(0.3)
         assert told.subscription is not None
         told.subscription.cancel()
-        found += heard(told)
-        cursor = messages(told)[-1]["cursor"]
+        found += read_check_ins(told)
+        cursor = read_messages(told)[-1]["cursor"]
         if last:
             return found
         last = writing.done()
 
 
-async def test_more_than_a_message_holds_comes_in_several(
-    demo: Engine, monkeypatch: pytest.MonkeyPatch
+async def test_stream_more_events_than_a_message_allows_are_split(
+    live_engine: LiveEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("subscriptions.streams.stream.STREAM_EVENTS_MAX", 7)
-    ids = [agent for agent, _ in await agents(demo)][:40]
-    sitting = await demo.sit()
+    monkeypatch.setattr("subscriptions.event_streams.stream.STREAM_EVENTS_MAX", 7)
+    ids = [agent for agent, _ in await fetch_agents_with_sites(live_engine)][:40]
+    sitting = await live_engine.connect()
     told = sitting.subscribe(CHECKINS)
-    at = await beat(demo, *ids)
-    await eventually(lambda: len(heard(told)) == len(ids))
-    parts = messages(told)
+    at = await write_check_ins_at_next_time(live_engine, *ids)
+    await wait_until(lambda: len(read_check_ins(told)) == len(ids))
+    parts = read_messages(told)
     assert max(len(part["events"]) for part in parts) == 7
     for number, part in enumerate(parts):
         rest = sitting.subscribe(CHECKINS, since=part["cursor"])
         seen = {e["agentId"] for p in parts[: number + 1] for e in p["events"]}
         expected = {(agent, at) for agent in ids if agent not in seen}
-        await rest.until(1)
-        await eventually(lambda rest=rest, expected=expected: len(heard(rest)) >= len(expected))
-        assert (set(heard(rest)), len(heard(rest))) == (expected, len(expected))
+        await rest.wait_for_states(1)
+        await _wait_for_check_ins(rest, len(expected))
+        assert (set(read_check_ins(rest)), len(read_check_ins(rest))) == (expected, len(expected))
 
 
-async def test_a_cursor_that_is_none_or_anothers_is_refused(demo: Engine) -> None:
-    (_, site), sitting = (await agents(demo))[0], await demo.sit()
-    cursor = messages(sitting.subscribe(CHECKINS))[0]["cursor"]
+@pytest.mark.role_modes
+async def test_stream_with_invalid_or_foreign_cursor_is_refused(live_engine: LiveEngine) -> None:
+    (_, site), sitting = (await fetch_agents_with_sites(live_engine))[0], await live_engine.connect()
+    cursor = read_messages(sitting.subscribe(CHECKINS))[0]["cursor"]
     for variables in (
         {"since": "x"},
         {"since": cursor, "site": site},
@@ -296,73 +342,81 @@ async def test_a_cursor_that_is_none_or_anothers_is_refused(demo: Engine) -> Non
     with pytest.raises(BadUserInputError):
         sitting.subscribe(HEALTH, since=cursor)
     with pytest.raises(BadUserInputError):
-        (await demo.sit(2)).subscribe(CHECKINS, since=cursor)
-    await sitting.subscribe(CHECKINS, since=cursor, agents=None).until(1)
+        (await live_engine.connect(2)).subscribe(CHECKINS, since=cursor)
+    await sitting.subscribe(CHECKINS, since=cursor, agents=None).wait_for_states(1)
 
 
 @pytest.mark.parametrize("moment", ["5:5:@elsewhere", f"{2**62 + 5}:{2**62 + 5}:", "5:5:"])
-async def test_a_cursor_that_the_log_does_not_reach_has_expired(demo: Engine, moment: str) -> None:
+async def test_stream_cursor_outside_the_change_log_has_expired(live_engine: LiveEngine, moment: str) -> None:
     """Of another cluster, from the future, and of a time that is no longer kept."""
-    sitting = await demo.sit()
-    binding = binding_of("agentCheckins", demo.tenant_id, {})
-    now = StreamCursor.parse(messages(sitting.subscribe(CHECKINS))[0]["cursor"], binding)
+    sitting = await live_engine.connect()
+    binding = compute_binding("agentCheckins", live_engine.tenant_id, {})
+    now = StreamCursor.open(read_messages(sitting.subscribe(CHECKINS))[0]["cursor"], binding, SEALER)
     if moment == "5:5:":
-        await demo.write("UPDATE live.floor SET moment = '9:9:' WHERE name = 'tidied'")
-    era = "" if "@" in moment else f"@{now.told.era}"
-    cursor = StreamCursor(Moment.parse(moment + era)).text(binding)
-    told = await sitting.subscribe(CHECKINS, since=cursor).ended()
+        await live_engine.execute_sql("UPDATE live.floor SET moment = '9:9:' WHERE name = 'tidied'")
+    era = "" if "@" in moment else f"@{now.snapshot.timeline}"
+    cursor = StreamCursor(Snapshot.parse(moment + era)).seal(binding, SEALER)
+    told = await sitting.subscribe(CHECKINS, since=cursor).wait_for_error()
     assert (told.code, told.texts) == ("CURSOR_EXPIRED", [])
-    await sitting.subscribe(CHECKINS, since=StreamCursor(now.told).text(binding)).until(1)
+    await sitting.subscribe(CHECKINS, since=StreamCursor(now.snapshot).seal(binding, SEALER)).wait_for_states(
+        1
+    )
 
 
-async def test_where_the_log_has_lost_something_every_stream_says_so(demo: Engine) -> None:
-    sitting = await demo.sit()
+@pytest.mark.role_modes
+async def test_streams_after_incomplete_change_log_end_as_expired(live_engine: LiveEngine) -> None:
+    sitting = await live_engine.connect()
     told = [sitting.subscribe(query) for query in (CHECKINS, WITH_ROWS, HEALTH)]
-    await demo.write(
+    await live_engine.execute_sql(
         """UPDATE live.floor SET moment = (n || ':' || n || ':')::pg_snapshot
            FROM (SELECT pg_current_xact_id()::text::bigint + 1 AS n) next WHERE name = 'tidied'"""
     )
     for each in told:
-        assert (await each.ended()).code == "CURSOR_EXPIRED"
-    assert len(demo.live.streams) == 0
+        assert (await each.wait_for_error()).code == "CURSOR_EXPIRED"
+    assert len(live_engine.live.streams) == 0
     again = sitting.subscribe(CHECKINS)
-    agent = (await agents(demo))[0][0]
-    at = await beat(demo, agent)
-    await eventually(lambda: heard(again) == [(agent, at)])
+    agent = (await fetch_agents_with_sites(live_engine))[0][0]
+    at = await write_check_ins_at_next_time(live_engine, agent)
+    await wait_until(lambda: read_check_ins(again) == [(agent, at)])
 
 
-async def test_a_fleets_check_ins_in_one_statement_are_all_told(demo: Engine) -> None:
-    told = (await demo.sit()).subscribe(CHECKINS)
-    await demo.write(
+@pytest.mark.role_modes
+async def test_stream_3000_check_ins_in_one_statement_are_all_sent(live_engine: LiveEngine) -> None:
+    told = (await live_engine.connect()).subscribe(CHECKINS)
+    await live_engine.execute_sql(
         """INSERT INTO agents (tenant_id, site_id, guid, hostname, platform, version)
            SELECT tenant_id, site_id, 'fleet' || n, 'fleet', 'linux', '1'
            FROM (SELECT tenant_id, site_id FROM agents WHERE tenant_id = $1 LIMIT 1) a, generate_series(1, 3000) n""",
-        demo.tenant_id,
+        live_engine.tenant_id,
     )
-    at = Clocked.next()
-    await demo.write("UPDATE agents SET version = '2', last_checkin_at = $1 WHERE hostname = 'fleet'", at)
-    await eventually(lambda: len(heard(told)) >= 3_000)
-    assert len(set(heard(told))) == len(heard(told)) == 3_000
-    assert max(len(message["events"]) for message in messages(told)) <= limits.STREAM_EVENTS_MAX
-    await demo.write("DELETE FROM agents WHERE hostname = 'fleet'")
+    at = CheckInTimes.next()
+    await live_engine.execute_sql(
+        "UPDATE agents SET version = '2', last_checkin_at = $1 WHERE hostname = 'fleet'", at
+    )
+    await wait_until(lambda: len(read_check_ins(told)) >= 3_000)
+    assert len(set(read_check_ins(told))) == len(read_check_ins(told)) == 3_000
+    assert max(len(message["events"]) for message in read_messages(told)) <= limits.STREAM_EVENTS_MAX
+    await live_engine.execute_sql("DELETE FROM agents WHERE hostname = 'fleet'")
 
 
-def changes(told: Told) -> list[tuple[str, str | None, str]]:
+def read_health_changes(told: RecordingSubscriber) -> list[tuple[str, str | None, str]]:
     return [
         (event["resourceId"], event["previousStatus"], event["status"])
-        for message in messages(told, "healthCheckChanges")
+        for message in read_messages(told, "healthCheckChanges")
         for event in message["events"]
     ]
 
 
-async def _report(demo: Engine, kind: str, resource: str, status: str, failures: int = 0) -> None:
-    await demo.write(
+async def _write_health_check(
+    live_engine: LiveEngine, kind: str, resource: str, status: str, failures: int = 0
+) -> None:
+    await live_engine.execute_sql(
         """INSERT INTO health_checks (tenant_id, resource_type, resource_id, status, failure_count, last_check_at)
            VALUES ($1, $2, $3, $4, $5, app.now_ms())
            ON CONFLICT (tenant_id, resource_type, resource_id)
            DO UPDATE SET status = excluded.status, failure_count = excluded.failure_count,
                          last_check_at = app.now_ms()""",
-        demo.tenant_id,
+        live_engine.tenant_id,
         kind,
         resource,
         status,
@@ -370,38 +424,44 @@ async def _report(demo: Engine, kind: str, resource: str, status: str, failures:
     )
 
 
-async def test_changes_of_health_are_told_and_reports_are_not(demo: Engine) -> None:
-    (agent, site), (other, _) = (await agents(demo))[:2]
-    await demo.write("DELETE FROM health_checks WHERE tenant_id = $1", demo.tenant_id)
-    sitting = await demo.sit()
+@pytest.mark.role_modes
+async def test_health_stream_sends_status_changes_but_not_reports(live_engine: LiveEngine) -> None:
+    (agent, site), (other, _) = (await fetch_agents_with_sites(live_engine))[:2]
+    await live_engine.execute_sql("DELETE FROM health_checks WHERE tenant_id = $1", live_engine.tenant_id)
+    sitting = await live_engine.connect()
     told, down = sitting.subscribe(HEALTH), sitting.subscribe(HEALTH, status="DOWN")
     sites = sitting.subscribe(HEALTH, type="SITE")
-    await _report(demo, "agent", agent, "healthy")
-    await _report(demo, "agent", agent, "healthy")
-    await _report(demo, "agent", agent, "degraded", 1)
-    await _report(demo, "agent", agent, "degraded", 2)
-    await _report(demo, "agent", other, "down", 3)
-    await _report(demo, "site", site, "down", 1)
-    await eventually(lambda: len(changes(told)) >= 4)
-    await demo.settled()
-    assert changes(told) == [
+    await _write_health_check(live_engine, "agent", agent, "healthy")
+    await _write_health_check(live_engine, "agent", agent, "healthy")
+    await _write_health_check(live_engine, "agent", agent, "degraded", 1)
+    await _write_health_check(live_engine, "agent", agent, "degraded", 2)
+    await _write_health_check(live_engine, "agent", other, "down", 3)
+    await _write_health_check(live_engine, "site", site, "down", 1)
+    await wait_until(lambda: len(read_health_changes(told)) >= 4)
+    await live_engine.wait_until_settled()
+    assert read_health_changes(told) == [
         (agent, None, "HEALTHY"),
         (agent, "HEALTHY", "DEGRADED"),
         (other, None, "DOWN"),
         (site, None, "DOWN"),
     ]
-    assert changes(down) == [(other, None, "DOWN"), (site, None, "DOWN")]
-    assert changes(sites) == [(site, None, "DOWN")]
+    assert read_health_changes(down) == [(other, None, "DOWN"), (site, None, "DOWN")]
+    assert read_health_changes(sites) == [(site, None, "DOWN")]
 
 
-async def test_a_sites_health_is_that_of_what_belongs_to_it(demo: Engine) -> None:
-    all_agents = await agents(demo)
+@pytest.mark.role_modes
+async def test_health_stream_of_a_site_sends_changes_of_its_resources(live_engine: LiveEngine) -> None:
+    all_agents = await fetch_agents_with_sites(live_engine)
     (agent, site), other = all_agents[0], next(a for a, s in all_agents if s != all_agents[0][1])
-    source = await demo.write("SELECT min(id) FROM data_sources WHERE tenant_id = $1", demo.tenant_id)
-    job = await demo.write("SELECT min(id) FROM scheduled_jobs WHERE tenant_id = $1", demo.tenant_id)
-    await demo.write("UPDATE data_sources SET site_id = $2 WHERE id = $1", source, site)
-    await demo.write("DELETE FROM health_checks WHERE tenant_id = $1", demo.tenant_id)
-    sitting = await demo.sit()
+    source = await live_engine.execute_sql(
+        "SELECT min(id) FROM data_sources WHERE tenant_id = $1", live_engine.tenant_id
+    )
+    job = await live_engine.execute_sql(
+        "SELECT min(id) FROM scheduled_jobs WHERE tenant_id = $1", live_engine.tenant_id
+    )
+    await live_engine.execute_sql("UPDATE data_sources SET site_id = $2 WHERE id = $1", source, site)
+    await live_engine.execute_sql("DELETE FROM health_checks WHERE tenant_id = $1", live_engine.tenant_id)
+    sitting = await live_engine.connect()
     everything, told = sitting.subscribe(HEALTH), sitting.subscribe(HEALTH, site=site)
     again = sitting.subscribe(HEALTH, site=site, status="DOWN")
     resources = (
@@ -412,77 +472,84 @@ async def test_a_sites_health_is_that_of_what_belongs_to_it(demo: Engine) -> Non
         ("scheduled_job", job),
     )
     for kind, resource in resources:
-        await _report(demo, kind, resource, "down", 1)
-    await eventually(lambda: len(changes(everything)) == 5)
-    await eventually(lambda: len(changes(told)) >= 3)
-    await demo.settled()
-    assert [resource for resource, *_ in changes(told)] == [agent, site, source]
-    assert changes(again) == changes(told)
+        await _write_health_check(live_engine, kind, resource, "down", 1)
+    await wait_until(lambda: len(read_health_changes(everything)) == 5)
+    await wait_until(lambda: len(read_health_changes(told)) >= 3)
+    await live_engine.wait_until_settled()
+    assert [resource for resource, *_ in read_health_changes(told)] == [agent, site, source]
+    assert read_health_changes(again) == read_health_changes(told)
 
 
-async def test_the_health_check_hangs_on_its_change(demo: Engine) -> None:
-    agent = (await agents(demo))[0][0]
-    await _report(demo, "agent", agent, "healthy")
-    await demo.settled()
-    told = (await demo.sit()).subscribe(HEALTH_ROWS)
-    await demo.write(
+@pytest.mark.role_modes
+async def test_health_stream_event_includes_its_health_check(live_engine: LiveEngine) -> None:
+    agent = (await fetch_agents_with_sites(live_engine))[0][0]
+    await _write_health_check(live_engine, "agent", agent, "healthy")
+    await live_engine.wait_until_settled()
+    told = (await live_engine.connect()).subscribe(HEALTH_ROWS)
+    await live_engine.execute_sql(
         "UPDATE health_checks SET status = 'down', error_message = 'gone' WHERE resource_id = $1", agent
     )
-    await told.until(2)
-    (event,) = messages(told, "healthCheckChanges")[-1]["events"]
+    await told.wait_for_states(2)
+    (event,) = read_messages(told, "healthCheckChanges")[-1]["events"]
     assert event["healthCheck"]["errorMessage"] == "gone"
     assert event["healthCheck"]["resource"] == {"id": agent}
 
 
-async def test_who_may_not_read_agents_hears_nothing_of_them(demo: Engine) -> None:
-    sitting = await demo.sit_as_platform(demo.tenant_id)
+@pytest.mark.role_modes
+async def test_stream_without_right_or_tenant_is_refused(live_engine: LiveEngine) -> None:
+    sitting = await live_engine.connect_as_platform(live_engine.tenant_id)
     told = sitting.subscribe(WITH_ROWS)
-    agent = (await agents(demo))[0][0]
-    await beat(demo, agent)
-    await told.until(2)
-    assert heard(told)[0][0] == agent
+    agent = (await fetch_agents_with_sites(live_engine))[0][0]
+    await write_check_ins_at_next_time(live_engine, agent)
+    await told.wait_for_states(2)
+    assert read_check_ins(told)[0][0] == agent
     with pytest.raises(BadUserInputError, match="X-Tenant-Id"):
-        (await demo.sit_as_platform(None)).subscribe(CHECKINS)
-    role = await demo.write("SELECT role_id FROM users WHERE id = $1", demo.users[1])
-    rights = await demo.write("SELECT rights::text FROM roles WHERE id = $1", role)
-    await demo.write("UPDATE roles SET rights = '{\"Sites.Read\": true}' WHERE id = $1", role)
+        (await live_engine.connect_as_platform(None)).subscribe(CHECKINS)
+    role = await live_engine.execute_sql("SELECT role_id FROM users WHERE id = $1", live_engine.user_ids[1])
+    rights = await live_engine.execute_sql("SELECT rights::text FROM roles WHERE id = $1", role)
+    await live_engine.execute_sql("UPDATE roles SET rights = '{\"Sites.Read\": true}' WHERE id = $1", role)
     try:
         with pytest.raises(ForbiddenError):
-            (await demo.sit(1)).subscribe(CHECKINS)
+            (await live_engine.connect(1)).subscribe(CHECKINS)
     finally:
-        await demo.write("UPDATE roles SET rights = $2::text::jsonb WHERE id = $1", role, rights)
+        await live_engine.execute_sql("UPDATE roles SET rights = $2::text::jsonb WHERE id = $1", role, rights)
 
 
-async def test_a_right_that_is_taken_away_ends_the_stream_and_another_does_not(demo: Engine) -> None:
-    role = await demo.write("SELECT role_id FROM users WHERE id = $1", demo.users[1])
-    rights = await demo.write("SELECT rights::text FROM roles WHERE id = $1", role)
-    agent = (await agents(demo))[0][0]
-    told = (await demo.sit(1)).subscribe(WITH_ROWS)
+@pytest.mark.role_modes
+async def test_stream_ends_only_when_its_own_right_is_revoked(live_engine: LiveEngine) -> None:
+    role = await live_engine.execute_sql("SELECT role_id FROM users WHERE id = $1", live_engine.user_ids[1])
+    rights = await live_engine.execute_sql("SELECT rights::text FROM roles WHERE id = $1", role)
+    agent = (await fetch_agents_with_sites(live_engine))[0][0]
+    told = (await live_engine.connect(1)).subscribe(WITH_ROWS)
     try:
-        await demo.write("UPDATE roles SET rights = '{\"Agents.Read\": true}' WHERE id = $1", role)
-        first = await beat(demo, agent)
-        await told.until(2)
+        await live_engine.execute_sql(
+            "UPDATE roles SET rights = '{\"Agents.Read\": true}' WHERE id = $1", role
+        )
+        first = await write_check_ins_at_next_time(live_engine, agent)
+        await told.wait_for_states(2)
         state = told.states[-1]
         (event,) = state["data"]["agentCheckins"]["events"]
         assert (event["checkedInAt"], event["site"]) == (first, None)
         assert [error["extensions"]["code"] for error in state["errors"]] == ["FORBIDDEN"]
-        await demo.write("UPDATE roles SET rights = '{\"Sites.Read\": true}' WHERE id = $1", role)
-        await told.ended()
+        await live_engine.execute_sql(
+            "UPDATE roles SET rights = '{\"Sites.Read\": true}' WHERE id = $1", role
+        )
+        await told.wait_for_error()
         assert told.code == "FORBIDDEN"
-        await beat(demo, agent)
-        await demo.settled()
+        await write_check_ins_at_next_time(live_engine, agent)
+        await live_engine.wait_until_settled()
         assert len(told.texts) == 2
     finally:
-        await demo.write("UPDATE roles SET rights = $2::text::jsonb WHERE id = $1", role, rights)
+        await live_engine.execute_sql("UPDATE roles SET rights = $2::text::jsonb WHERE id = $1", role, rights)
 
 
-async def _cut_off(demo: Engine, waiting: int, by: str = "pg_terminate_backend") -> None:
-    """Cut the connections that wait for a lock, once there are so many, or cancel what they wait with."""
-    async with asyncio.timeout(10):
+async def _terminate_waiting(live_engine: LiveEngine, waiting: int, by: str = "pg_terminate_backend") -> None:
+    """Terminate the backends that wait for a lock, once there are so many, or cancel their statements."""
+    async with asyncio.timeout(HANG_S):
         while True:
             pids = [
                 row["pid"]
-                for row in await demo.owner.fetch(
+                for row in await live_engine.owner.fetch(
                     """SELECT pid FROM pg_stat_activity
                        WHERE datname = current_database() AND wait_event_type = 'Lock'"""
                 )
@@ -491,49 +558,57 @@ async def _cut_off(demo: Engine, waiting: int, by: str = "pg_terminate_backend")
                 break
             await asyncio.sleep(0.01)
     for pid in pids:
-        await demo.owner.execute(f"SELECT {by}($1)", pid)
+        await live_engine.owner.execute(f"SELECT {by}($1)", pid)
 
 
-async def test_what_a_lost_connection_kept_from_being_told_is_told(demo: Engine) -> None:
-    """Of rows that hang on events, and of the look whose site a resource is of, for two streams at once."""
-    agent, site = (await agents(demo))[0]
-    await demo.write("DELETE FROM health_checks WHERE resource_id = $1", agent)
-    await _report(demo, "agent", agent, "healthy")
-    await demo.settled()
-    sitting = await demo.sit()
+@pytest.mark.role_modes
+async def test_streams_after_lost_connection_send_the_events_once(live_engine: LiveEngine) -> None:
+    """Rows that belong to events, and the query for a resource's site, for two streams at once."""
+    agent, site = (await fetch_agents_with_sites(live_engine))[0]
+    await live_engine.execute_sql("DELETE FROM health_checks WHERE resource_id = $1", agent)
+    await _write_health_check(live_engine, "agent", agent, "healthy")
+    await live_engine.wait_until_settled()
+    sitting = await live_engine.connect()
     told, health = sitting.subscribe(WITH_ROWS), sitting.subscribe(HEALTH, site=site)
     down = sitting.subscribe(HEALTH, site=site, status="DOWN")
-    blocking = await asyncpg.connect(demo.database._dsn)
+    blocking = await asyncpg.connect(live_engine.database._dsn)
     async with blocking.transaction():
         await blocking.execute("LOCK TABLE sites, data_sources IN ACCESS EXCLUSIVE MODE")
-        at = Clocked.next()
-        await demo.write(BEAT, [agent], at)
-        await demo.write("UPDATE health_checks SET status = 'down' WHERE resource_id = $1", agent)
-        await _cut_off(demo, 2)
+        at = CheckInTimes.next()
+        await live_engine.execute_sql(BEAT, [agent], at)
+        await live_engine.execute_sql(
+            "UPDATE health_checks SET status = 'down' WHERE resource_id = $1", agent
+        )
+        await _terminate_waiting(live_engine, 2)
     await blocking.close()
-    await eventually(lambda: heard(told) == [(agent, at)])
-    await eventually(lambda: changes(health) == changes(down) == [(agent, "HEALTHY", "DOWN")])
-    await demo.settled()
+    await wait_until(lambda: read_check_ins(told) == [(agent, at)])
+    await wait_until(
+        lambda: read_health_changes(health) == read_health_changes(down) == [(agent, "HEALTHY", "DOWN")]
+    )
+    await live_engine.wait_until_settled()
     assert (len(told.texts), len(health.texts), len(down.texts)) == (2, 2, 2)
 
 
-async def test_a_quiet_stream_is_told_a_fresh_cursor(demo: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("subscriptions.streams.streams.STREAM_CURSOR_S", 0.1)
-    told = (await demo.sit()).subscribe(CHECKINS)
-    await demo.write("SELECT pg_current_xact_id()")
-    await told.until(3)
-    first, *_, last = messages(told)
+async def test_stream_without_events_sends_fresh_cursors(
+    live_engine: LiveEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("subscriptions.event_streams.stream_registry.STREAM_CURSOR_INTERVAL_S", 0.1)
+    told = (await live_engine.connect()).subscribe(CHECKINS)
+    await live_engine.execute_sql("SELECT pg_current_xact_id()")
+    await told.wait_for_states(3)
+    first, *_, last = read_messages(told)
     assert last["events"] == []
     assert last["cursor"] != first["cursor"]
-    resumed = await (await demo.sit()).subscribe(CHECKINS, since=last["cursor"]).until(1)
-    agent = (await agents(demo))[0][0]
-    at = await beat(demo, agent)
-    await eventually(lambda: heard(resumed) == heard(told) == [(agent, at)])
+    resumed = await (await live_engine.connect()).subscribe(CHECKINS, since=last["cursor"]).wait_for_states(1)
+    agent = (await fetch_agents_with_sites(live_engine))[0][0]
+    at = await write_check_ins_at_next_time(live_engine, agent)
+    await wait_until(lambda: read_check_ins(resumed) == read_check_ins(told) == [(agent, at)])
 
 
-async def test_coming_and_going_leaves_nothing_behind(demo: Engine) -> None:
-    sitting = await demo.sit()
-    cursor = messages(sitting.subscribe(CHECKINS))[0]["cursor"]
+@pytest.mark.role_modes
+async def test_streams_many_cancelled_leave_nothing_behind(live_engine: LiveEngine) -> None:
+    sitting = await live_engine.connect()
+    cursor = read_messages(sitting.subscribe(CHECKINS))[0]["cursor"]
     for number in range(500):
         since = cursor if number % 3 == 0 else None
         told = (
@@ -542,33 +617,33 @@ async def test_coming_and_going_leaves_nothing_behind(demo: Engine) -> None:
             else (sitting.subscribe(CHECKINS, since=since))
         )
         if number % 5 == 0:
-            await told.until(1)
+            await told.wait_for_states(1)
         assert told.subscription is not None
         told.subscription.cancel()
         told.subscription.cancel()
     sitting.session.close()
-    await demo.settled()
-    await eventually(lambda: not demo.live.streams._tasks)
-    streams = demo.live.streams
-    assert (len(streams), streams._index._places, len(demo.live.feed)) == (0, {}, 0)
+    await live_engine.wait_until_settled()
+    await wait_until(lambda: not live_engine.live.streams._tasks)
+    streams = live_engine.live.streams
+    assert (len(streams), streams._index._by_routing_key, len(live_engine.live.feed)) == (0, {}, 0)
 
 
-async def test_a_site_that_another_stream_could_not_look_up_is_looked_up_again(
-    demo: Engine, monkeypatch: pytest.MonkeyPatch
+async def test_health_streams_failed_site_lookup_is_repeated(
+    live_engine: LiveEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two streams wait for the site of one event, and the connection of the one that looks it up is lost."""
-    agent, site = (await agents(demo))[0]
-    await demo.write("DELETE FROM health_checks WHERE tenant_id = $1", demo.tenant_id)
-    sitting = await demo.sit()
+    """Two streams wait for the site of one event, and the connection of its query is lost."""
+    agent, site = (await fetch_agents_with_sites(live_engine))[0]
+    await live_engine.execute_sql("DELETE FROM health_checks WHERE tenant_id = $1", live_engine.tenant_id)
+    sitting = await live_engine.connect()
     of_agents, of_all = (
         sitting.subscribe(HEALTH, site=site, type="AGENT"),
         sitting.subscribe(HEALTH, site=site),
     )
-    await demo.settled()
+    await live_engine.wait_until_settled()
     snapshots, lost = count(), asyncio.Event()
 
     @asynccontextmanager
-    async def first_is_lost(runs: StreamRuns, viewer: Viewer) -> AsyncIterator[Snapshot]:
+    async def first_is_lost(runs: StreamReader, viewer: Viewer) -> AsyncIterator[ReadTransaction]:
         number = next(snapshots)
         try:
             async with snapshot(runs, viewer) as begun:
@@ -580,32 +655,32 @@ async def test_a_site_that_another_stream_could_not_look_up_is_looked_up_again(
         finally:
             lost.set()
 
-    snapshot = StreamRuns._snapshot
-    monkeypatch.setattr(StreamRuns, "_snapshot", first_is_lost)
-    await demo.write(
+    snapshot = StreamReader._snapshot
+    monkeypatch.setattr(StreamReader, "_snapshot", first_is_lost)
+    await live_engine.execute_sql(
         """INSERT INTO health_checks (tenant_id, resource_type, resource_id, status, last_check_at)
            VALUES ($1, 'agent', $2, 'down', 1), ($1, 'site', $3, 'down', 1)""",
-        demo.tenant_id,
+        live_engine.tenant_id,
         agent,
         site,
     )
-    await eventually(lambda: len(changes(of_agents)) == 1 or bool(of_agents.errors))
-    await eventually(lambda: len(changes(of_all)) == 2 or bool(of_all.errors))
+    await wait_until(lambda: len(read_health_changes(of_agents)) == 1 or bool(of_agents.errors))
+    await wait_until(lambda: len(read_health_changes(of_all)) == 2 or bool(of_all.errors))
     assert (of_agents.errors, of_all.errors) == (None, None)
     assert next(snapshots) > 2
 
 
-async def test_a_look_that_was_cancelled_keeps_no_stream_from_fresh_cursors(
-    demo: Engine, monkeypatch: pytest.MonkeyPatch
+async def test_stream_after_cancelled_cursor_query_sends_fresh_cursors(
+    live_engine: LiveEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An administrator cancels whatever waits for the log: the ticks, and those who renew cursors."""
-    monkeypatch.setattr("subscriptions.streams.streams.STREAM_CURSOR_S", 0.1)
-    told = await (await demo.sit()).subscribe(CHECKINS).until(2)
-    blocking = await asyncpg.connect(demo.database._dsn)
+    """An administrator cancels all statements that wait for the log: the ticks, and those that renew cursors."""
+    monkeypatch.setattr("subscriptions.event_streams.stream_registry.STREAM_CURSOR_INTERVAL_S", 0.1)
+    told = await (await live_engine.connect()).subscribe(CHECKINS).wait_for_states(2)
+    blocking = await asyncpg.connect(live_engine.database._dsn)
     async with blocking.transaction():
         await blocking.execute("LOCK TABLE live.change IN ACCESS EXCLUSIVE MODE")
-        await demo.write("SELECT pg_current_xact_id()")
-        await _cut_off(demo, 2, "pg_cancel_backend")
+        await live_engine.execute_sql("SELECT pg_current_xact_id()")
+        await _terminate_waiting(live_engine, 2, "pg_cancel_backend")
     await blocking.close()
-    await told.until(len(told.texts) + 2)
+    await told.wait_for_states(len(told.texts) + 2)
     assert told.errors is None

@@ -1,4 +1,4 @@
-"""The views are live: a change of any row that a view's columns are computed of is told, and of no other is run."""
+"""The views are live: a change of any row that their columns read is sent, and no other change runs them."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from tests.clusters import ThrowawayCluster
-from tests.live.engine import Engine, engine
+from tests.live.live_engine import LiveEngine, open_live_engine
 
 _TENANT: Final = "tenant_id = (SELECT tenant_id FROM users WHERE id = $1)"
 _ONE_SITE: Final = (
@@ -27,10 +27,10 @@ _MAPPED: Final = f"(SELECT min(id) FROM data_source_to_site WHERE {_TENANT} AND 
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
-    """A view with some of its columns, what changes its answer, and what cannot.
+class ViewCase:
+    """A view with some of its columns, changes that affect its answer, and changes that do not.
 
-    `changes` and `others` are SQL, $1 being the user who looks on.
+    `changes` and `others` are SQL; $1 is the viewer.
     """
 
     view: str
@@ -40,7 +40,7 @@ class Case:
 
 
 CASES: Final = (
-    Case(
+    ViewCase(
         "sitesView", "id psaIntegrationName parentName parentSlug",
         (
             f"UPDATE sites SET name = name || '!' WHERE id = {_PARENT}",
@@ -54,7 +54,7 @@ CASES: Final = (
             f"UPDATE data_sources SET status = 'error' WHERE {_TENANT}",
         ),
     ),
-    Case(
+    ViewCase(
         "usersView", "id roleName roleDescription roleRights",
         (
             "UPDATE roles SET name = name || '!' WHERE id = (SELECT role_id FROM users WHERE id = $1)",
@@ -62,7 +62,7 @@ CASES: Final = (
         ),
         ("UPDATE users SET last_activity_at = 17 WHERE id = $1",),
     ),
-    Case(
+    ViewCase(
         "integrationsView", "id dataSourcesCount isEnabled dataSourceStatus",
         (
             f"UPDATE data_sources SET deleted_at = 1 WHERE id = {_AT_SOPHOS}",
@@ -73,7 +73,7 @@ CASES: Final = (
             f"UPDATE data_sources SET status = 'error' WHERE NOT ({_TENANT})",
         ),
     ),
-    Case(
+    ViewCase(
         "enabledIntegrationsView", "id tenantName enabledIntegrationIds enabledIntegrations enabledIntegrationCount",
         (
             f"UPDATE data_sources SET deleted_at = 1 WHERE {_TENANT} AND integration_id = 'halopsa'",
@@ -82,7 +82,7 @@ CASES: Final = (
         ),
         (f"UPDATE data_sources SET last_sync_at = 17, status = 'error' WHERE {_TENANT}",),
     ),
-    Case(
+    ViewCase(
         "siteIntegrationsView",
         "id siteName tenantName mappedIntegrationIds mappedIntegrations mappedIntegrationCount",
         (
@@ -94,7 +94,7 @@ CASES: Final = (
         ),
         (f"UPDATE data_sources SET last_sync_at = 17, status = 'error' WHERE {_TENANT}",),
     ),
-    Case(
+    ViewCase(
         "psaCompaniesView", "id name isLinked linkedSiteId linkedSiteName linkedSiteStatus",
         (
             f"UPDATE sites SET name = name || '!' WHERE id = {_ONE_SITE}",
@@ -108,7 +108,7 @@ CASES: Final = (
             f"UPDATE sites SET metadata = '{{}}' WHERE {_TENANT}",
         ),
     ),
-    Case(
+    ViewCase(
         "sophosPartnerSitesView",
         "id isLinked linkedTenantId linkedTenantName linkedTenantApiHost dataSourceStatus mappedAt",
         (
@@ -124,51 +124,53 @@ CASES: Final = (
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def demo(cluster: ThrowawayCluster, demo_template: str) -> AsyncIterator[Engine]:
-    """A database of each test's own: what is deleted in one is there in the next."""
-    name = await cluster.create(demo_template)
-    async with engine(cluster.dsn(name)) as made:
+async def live_engine(cluster: ThrowawayCluster, demo_template: str) -> AsyncIterator[LiveEngine]:
+    """A database for each test, so that deletions do not affect the next."""
+    name = await cluster.create_database(demo_template)
+    async with open_live_engine(cluster.build_dsn(name)) as made:
         yield made
-        made.live.groups.validate()
-    await cluster.drop(name)
+        made.live.registry.validate()
+    await cluster.drop_database(name)
 
 
-async def _write(demo: Engine, statement: str) -> None:
-    await demo.write(statement if "$1" in statement else f"{statement} AND $1 <> ''", demo.users[0])
+async def _write_as_user(live_engine: LiveEngine, statement: str) -> None:
+    await live_engine.execute_sql(
+        statement if "$1" in statement else f"{statement} AND $1 <> ''", live_engine.user_ids[0]
+    )
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.view)
 @pytest.mark.parametrize("way", [{}, {"way": "loaders"}], ids=["compiled", "loaders"])
-async def test_a_view_is_told_of_what_it_is_computed_of(
-    demo: Engine, case: Case, way: dict[str, Any]
+async def test_view_subscription_sends_changes_of_its_source_rows_only(
+    live_engine: LiveEngine, case: ViewCase, way: dict[str, Any]
 ) -> None:
     query = f"subscription {{ {case.view}(first: 1000) {{ nodes {{ {case.columns} }} }} }}"
-    sitting = await (demo.sit_as_platform(demo.tenant_id) if way else demo.sit())
-    told = await sitting.subscribe(query, way).until(1)
+    sitting = await (live_engine.connect_as_platform(live_engine.tenant_id) if way else live_engine.connect())
+    told = await sitting.subscribe(query, way).wait_for_states(1)
     for statement in case.changes:
         before, count = told.data, len(told.texts)
-        await _write(demo, statement)
-        await demo.settled()
+        await _write_as_user(live_engine, statement)
+        await live_engine.wait_until_settled()
         assert len(told.texts) > count, statement
         assert told.data != before
-    runs = demo.runs
+    runs = live_engine.run_count
     for statement in case.others:
-        await _write(demo, statement)
-    await demo.settled()
-    assert demo.runs == runs
+        await _write_as_user(live_engine, statement)
+    await live_engine.wait_until_settled()
+    assert live_engine.run_count == runs
 
 
-async def test_a_platform_is_told_of_every_tenants_data_sources(demo: Engine) -> None:
-    """Its list has the tenants of all, whichever it names."""
+async def test_view_subscription_of_platform_sends_changes_of_every_tenant(live_engine: LiveEngine) -> None:
+    """Its list has the tenants of all data sources, whichever tenant it names."""
     query = "subscription { enabledIntegrationsView { nodes { id enabledIntegrationCount } } }"
-    for tenant in (None, demo.tenant_id):
-        told = await (await demo.sit_as_platform(tenant)).subscribe(query).until(1)
+    for tenant in (None, live_engine.tenant_id):
+        told = await (await live_engine.connect_as_platform(tenant)).subscribe(query).wait_for_states(1)
         other = (
             "SELECT max(tenant_id) FROM data_sources d WHERE tenant_id <> $1 AND deleted_at IS NULL "
             "AND EXISTS (SELECT FROM tenants t WHERE t.id = d.tenant_id AND t.deleted_at IS NULL)"
         )
-        await demo.write(
-            f"UPDATE data_sources SET deleted_at = 1 WHERE tenant_id = ({other})", demo.tenant_id
+        await live_engine.execute_sql(
+            f"UPDATE data_sources SET deleted_at = 1 WHERE tenant_id = ({other})", live_engine.tenant_id
         )
-        await demo.settled()
+        await live_engine.wait_until_settled()
         assert len(told.texts) == 2

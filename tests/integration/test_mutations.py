@@ -1,239 +1,309 @@
-"""Every mutation that follows from a record: who may, who may not, what it leaves, and what it leaves alone."""
+"""Every mutation derived from a record: permitted callers, refused callers, its effects, and unchanged rows."""
 
-from collections.abc import AsyncIterator
 from typing import Any, Final
 
 import pytest
-import pytest_asyncio
 
-from services.writes.complaints import graphql_name
-from services.writes.record import Field, Owner, Record, Verb
-from services.writes.values import Json, Reference, Text
-from tests.desk import (
-    ABSENT,
-    BAD,
-    Call,
-    Desk,
-    NewDesk,
-    call_of,
-    derived,
-    desks,
-    everything_but,
-    takes_platform,
+from core.case_conversion import to_camel_case
+from core.clock import now_ms
+from schema.mutation import MUTATIONS
+from services.writes.field_kinds import JsonKind, ReferenceKind, TextKind
+from services.writes.record import RowOwner, WritableField, WritableTable, WriteVerb
+from tests.mutation_harness import (
+    ABSENT_ID,
+    BAD_VALUES,
+    MutationCall,
+    MutationHarness,
+    all_rights_except,
+    build_call,
+    is_platform_only,
+    list_derived_mutations,
 )
+from tests.sample_rows import SAMPLE_ROWS
+from tests.sealed_tokens import open_transaction
 
-ALL: Final = [name for name, _, _ in derived()]
-BY_NAME: Final = {name: (record, verb) for name, record, verb in derived()}
-OF_TENANTS: Final = [name for name, record, _ in derived() if record.owner is not Owner.PLATFORM]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def new_desk(shared_database_url: str) -> AsyncIterator[NewDesk]:
-    async with desks(shared_database_url) as new:
-        yield new
+ALL: Final = [name for name, _, _ in list_derived_mutations()]
+BY_NAME: Final = {name: (record, verb) for name, record, verb in list_derived_mutations()}
+OF_TENANTS: Final = [
+    name for name, record, _ in list_derived_mutations() if record.owner is not RowOwner.PLATFORM
+]
 
 
-@pytest_asyncio.fixture
-async def at(new_desk: NewDesk) -> Desk:
-    return await new_desk()
+def list_arguments(name: str) -> set[str | None]:
+    """The names of the mutation's arguments."""
+    return {argument.graphql_name for argument in MUTATIONS[name].arguments}
 
 
-async def ready(at: Desk, name: str) -> Call:
-    """A good call of the mutation; what it restores is deleted, what nobody may have taken is free."""
+def list_required_fields(name: str) -> list[WritableField]:
+    """The fields of the mutation's input that must not be null."""
     record, verb = BY_NAME[name]
-    call = call_of(name, at.theirs if name == "restoreTenant" else at.mine)
-    if verb is Verb.RESTORE:
-        for row_id in ids_of(call):
-            await at.set(record.table, row_id, deleted_at=1)
+    platform = is_platform_only(MUTATIONS[name])
+    unique = {unique.field for unique in record.uniques} if "ids" in list_arguments(name) else set()
+    return [
+        field
+        for field in record.settable_fields(verb)
+        if not (field.null or field.stores_never)
+        and (platform or not field.platform)
+        and field.name not in unique
+    ]
+
+
+def list_references(name: str) -> list[tuple[str, str]]:
+    """The fields of the input that refer to rows of tenants, each with the table."""
+    record, verb = BY_NAME[name]
+    return [
+        (to_camel_case(field.name), field.kind.table)
+        for field in record.settable_fields(verb)
+        if isinstance(field.kind, ReferenceKind) and field.kind.table in _TABLES_OF_TENANTS
+    ]
+
+
+_TABLES_OF_TENANTS: Final = SAMPLE_ROWS.keys() - {"integrations"}
+"""Tables whose rows belong to tenants, or are tenants: a tenant refers to no row of another one."""
+WITH_INPUT: Final = [name for name in ALL if "input" in list_arguments(name)]
+OF_PLATFORM: Final = [name for name in ALL if is_platform_only(MUTATIONS[name])]
+WITH_REQUIRED_FIELDS: Final = [
+    name for name in WITH_INPUT if BY_NAME[name][1] is WriteVerb.UPDATE and list_required_fields(name)
+]
+WITH_VERSION: Final = [name for name in ALL if "ifUpdatedAt" in list_arguments(name)]
+OF_OWN_ROWS: Final = [
+    name for name in OF_TENANTS if name not in OF_PLATFORM and list_arguments(name) & {"id", "ids"}
+]
+WITH_REFERENCES: Final = [name for name in OF_TENANTS if name in WITH_INPUT and list_references(name)]
+
+
+async def prepare_call(mutation_harness: MutationHarness, name: str) -> MutationCall:
+    """A valid call of the mutation: rows to restore are deleted, and unique values are free."""
+    record, verb = BY_NAME[name]
+    call = build_call(name, mutation_harness.theirs if name == "restoreTenant" else mutation_harness.mine)
+    if verb is WriteVerb.RESTORE:
+        for row_id in get_row_ids(call):
+            await mutation_harness.update_row(record.table, row_id, deleted_at=1)
     return call
 
 
-def ids_of(call: Call) -> list[str]:
-    """The rows that a call names."""
-    return list(call.given.get("ids", [call.given["id"]] if "id" in call.given else []))
+def get_row_ids(call: MutationCall) -> list[str]:
+    """The ids of the rows in a call."""
+    return list(call.arguments.get("ids", [call.arguments["id"]] if "id" in call.arguments else []))
 
 
-def written(answer: Any) -> list[str]:
-    """The rows that an answer has."""
+def get_written_ids(answer: Any) -> list[str]:
+    """The ids of the rows in a response."""
     done = answer.data["done"]
     return [row["id"] for row in (done if isinstance(done, list) else [done])]
 
 
 @pytest.mark.parametrize("name", ALL)
-class TestEach:
-    async def test_who_may_does_it_and_leaves_a_trail(self, at: Desk, name: str) -> None:
+class TestEveryMutation:
+    @pytest.mark.role_modes
+    async def test_mutation_with_right_writes_rows_and_audit_log(
+        self, mutation_harness: MutationHarness, name: str
+    ) -> None:
         record, verb = BY_NAME[name]
-        call = await ready(at, name)
-        answer = await at.ask(call)
-        assert not answer.errors, (answer.errors, answer.fault)
-        assert verb is Verb.CREATE or written(answer) == ids_of(call)
-        for row_id in written(answer):
-            trail = await at.trail(record.table, row_id)
-            (entry,) = (e for e in trail if e["xmin"] == answer.extensions["transaction"])
+        call = await prepare_call(mutation_harness, name)
+        answer = await mutation_harness.execute(call)
+        assert not answer.errors, (answer.errors, answer.traceback)
+        assert verb is WriteVerb.CREATE or get_written_ids(answer) == get_row_ids(call)
+        for row_id in get_written_ids(answer):
+            trail = await mutation_harness.read_audit_log(record.table, row_id)
+            (entry,) = (e for e in trail if e["xmin"] == open_transaction(answer.extensions["transaction"]))
             assert entry["action"] == verb.value
-            assert entry["actor_type"] == ("platform" if takes_platform(call.field) else "user")
+            assert entry["actor_type"] == ("platform" if is_platform_only(call.field) else "user")
             assert (
                 entry["user_id"]
                 == entry["actor_id"]
-                == (None if takes_platform(call.field) else at.mine.admin)
+                == (None if is_platform_only(call.field) else mutation_harness.mine.administrator_id)
             )
             assert entry["tenant_id"] == (
-                None if record.owner is Owner.PLATFORM else await owner(at, record, row_id)
+                None
+                if record.owner is RowOwner.PLATFORM
+                else await fetch_owner(mutation_harness, record, row_id)
             )
-            await self._is_as_told(at, record, row_id, entry["changes"])
-        assert at.graph.commits == 1
+            await self._assert_row_matches_changes(mutation_harness, record, row_id, entry["changes"])
+        assert mutation_harness.graphql.commit_count == 1
 
-    async def _is_as_told(self, at: Desk, record: Record, row_id: str, changes: dict[str, Any]) -> None:
+    async def _assert_row_matches_changes(
+        self, mutation_harness: MutationHarness, record: WritableTable, row_id: str, changes: dict[str, Any]
+    ) -> None:
         assert changes
-        row = await at.row(record.table, row_id)
-        for column in record.types:
-            if graphql_name(column) in changes and record.types[column] in ("text", "bigint"):
-                assert changes[graphql_name(column)][1] == row[column]
+        row = await mutation_harness.read_row(record.table, row_id)
+        for column in record.column_types:
+            if to_camel_case(column) in changes and record.column_types[column] in ("text", "bigint"):
+                assert changes[to_camel_case(column)][1] == row[column]
 
-    async def test_it_takes_the_right(self, at: Desk, name: str) -> None:
+    @pytest.mark.newest
+    @pytest.mark.role_modes
+    async def test_mutation_without_right_is_forbidden(
+        self, mutation_harness: MutationHarness, name: str
+    ) -> None:
         record, _ = BY_NAME[name]
-        call = await ready(at, name)
-        clerk = await at.hire(everything_but(record.write_right))
-        before = await at.contents()
-        answer = await at.ask(call, who=clerk)
+        call = await prepare_call(mutation_harness, name)
+        clerk = await mutation_harness.add_user(all_rights_except(record.write_right))
+        before = await mutation_harness.hash_tables()
+        answer = await mutation_harness.execute(call, user_id=clerk)
         assert (answer.data, answer.codes) == (None, ["FORBIDDEN"])
-        assert await at.contents() == before
+        right = None if is_platform_only(call.field) else record.write_right
+        assert answer.errors[0]["extensions"].get("right") == right
+        assert await mutation_harness.hash_tables() == before
         assert "transaction" not in answer.extensions
 
-    async def test_what_is_the_platforms_no_administrator_does(self, at: Desk, name: str) -> None:
-        call = await ready(at, name)
-        if takes_platform(call.field):
-            answer = await at.ask(call, who=at.mine.admin)
-            assert (answer.data, answer.codes) == (None, ["FORBIDDEN"])
-
-    async def test_nobody_is_told_to_sign_in(self, at: Desk, name: str) -> None:
-        answer = await at.ask_anonymously(await ready(at, name))
+    @pytest.mark.newest
+    async def test_mutation_by_anonymous_is_unauthenticated(
+        self, mutation_harness: MutationHarness, name: str
+    ) -> None:
+        answer = await mutation_harness.execute_anonymously(await prepare_call(mutation_harness, name))
         assert (answer.data, answer.codes) == (None, ["UNAUTHENTICATED"])
 
-    async def test_bad_input_is_told_at_once_and_changes_nothing(self, at: Desk, name: str) -> None:
-        record, verb = BY_NAME[name]
-        call = await ready(at, name)
-        if "input" not in call.given:
-            return
-        bad = {graphql_name(f.name): bad_value(f) for f in record.settable(verb) if type(f.kind) in BAD}
-        bad = {n: value for n, value in bad.items() if n in call.given["input"]}
-        before = await at.contents()
-        answer = await at.ask(Call(call.field, {**call.given, "input": {**call.given["input"], **bad}}))
-        assert (answer.data, answer.codes) == (None, ["BAD_USER_INPUT"] if bad else [])
-        assert {f"input.{n}" for n in bad} <= set(answer.errors[0]["extensions"]["fields"])
-        assert await at.contents() == before
 
-    async def test_nulls_where_there_must_be_something(self, at: Desk, name: str) -> None:
-        record, verb = BY_NAME[name]
-        call = await ready(at, name)
-        if verb is not Verb.UPDATE:
-            return
-        nulls = {graphql_name(f.name): None for f in record.settable(verb) if not f.null}
-        nulls = {n: None for n in nulls if n in call.given["input"]}
-        if not nulls:
-            return
-        answer = await at.ask(Call(call.field, {**call.given, "input": nulls}))
-        assert answer.codes == ["BAD_USER_INPUT"]
-        assert answer.errors[0]["extensions"]["fields"] == {f"input.{n}": "must not be null" for n in nulls}
-
-    async def test_a_stale_time_is_a_conflict(self, at: Desk, name: str) -> None:
-        record, _ = BY_NAME[name]
-        call = await ready(at, name)
-        if "ifUpdatedAt" not in {argument.graphql_name for argument in call.field.arguments}:
-            return
-        (row_id,) = ids_of(call)
-        stamp = (await at.row(record.table, row_id))["updated_at"]
-        before = await at.contents()
-        answer = await at.ask(call.with_("ifUpdatedAt", stamp - 1))
-        assert (answer.data, answer.codes) == (None, ["CONFLICT"])
-        assert list(answer.errors[0]["extensions"]["fields"]) == ["ifUpdatedAt"]
-        assert await at.contents() == before
-        answer = await at.ask(call.with_("ifUpdatedAt", stamp))
-        assert not answer.errors
-        assert (await at.row(record.table, row_id))["updated_at"] > stamp
-
-
-def bad_value(field: Field) -> Any:
-    """A value that this field does not take."""
-    if isinstance(field.kind, Json) and not field.kind.any_value:
+def make_bad_value(field: WritableField) -> Any:
+    """An invalid value for this field."""
+    if isinstance(field.kind, JsonKind) and not field.kind.any_value:
         return [1]
-    return BAD[type(field.kind)]
+    return BAD_VALUES[type(field.kind)]
 
 
-async def owner(at: Desk, record: Record, row_id: str) -> str:
-    """The tenant whose row it is."""
-    return row_id if record.owner is Owner.ITSELF else str((await at.row(record.table, row_id))["tenant_id"])
+async def fetch_owner(mutation_harness: MutationHarness, record: WritableTable, row_id: str) -> str:
+    """The row's tenant."""
+    return (
+        row_id
+        if record.owner is RowOwner.ITSELF
+        else str((await mutation_harness.read_row(record.table, row_id))["tenant_id"])
+    )
 
 
-@pytest.mark.parametrize("name", OF_TENANTS)
-class TestAcross:
-    async def test_a_neighbours_row_is_as_one_that_is_not_there(self, at: Desk, name: str) -> None:
-        record, _ = BY_NAME[name]
-        call = await ready(at, name)
-        if not ids_of(call) or takes_platform(call.field):
-            return
-        before = await at.contents()
-        argument = "ids" if "ids" in call.given else "id"
-        told = []
-        for row_id in (at.theirs.ids[record.table], ABSENT):
-            answer = await at.ask(
-                call.with_(argument, [*ids_of(call), row_id] if argument == "ids" else row_id)
-            )
-            assert (answer.data, answer.codes) == (None, ["NOT_FOUND"])
-            told.append(answer.errors[0]["message"].replace(row_id, "<id>"))
-        assert told[0] == told[1]
-        assert await at.contents() == before
-
-    async def test_a_neighbours_row_is_not_referred_to(self, at: Desk, name: str) -> None:
-        record, verb = BY_NAME[name]
-        call = await ready(at, name)
-        before = await at.contents()
-        for field in record.settable(verb):
-            if (
-                isinstance(field.kind, Reference)
-                and field.kind.table in at.theirs.ids
-                and "input" in call.given
-            ):
-                path = f"input.{graphql_name(field.name)}"
-                if field.kind.table == "integrations":
-                    continue
-                told = []
-                for row_id in (at.theirs.ids[field.kind.table], ABSENT):
-                    answer = await at.ask(call.with_(path, row_id))
-                    assert (answer.data, answer.codes) == (None, ["BAD_USER_INPUT"])
-                    told.append(answer.errors[0]["extensions"]["fields"])
-                assert told[0] == told[1] == {path: "names nothing that is there"}
-        assert await at.contents() == before
+@pytest.mark.newest
+@pytest.mark.parametrize("name", OF_PLATFORM)
+async def test_mutation_of_platform_by_administrator_is_forbidden(
+    mutation_harness: MutationHarness, name: str
+) -> None:
+    call = await prepare_call(mutation_harness, name)
+    answer = await mutation_harness.execute(call, user_id=mutation_harness.mine.administrator_id)
+    assert (answer.data, answer.codes) == (None, ["FORBIDDEN"])
 
 
-async def test_what_is_left_out_stays_and_a_null_clears(at: Desk) -> None:
-    site = at.mine.ids["sites"]
-    await at.set("sites", site, metadata='{"a": 1}')
-    call = call_of("updateSite", at.mine)
-    await at.ask(call.with_("input", {"name": "New"}))
-    row = await at.row("sites", site)
-    assert (row["name"], row["slug"], row["metadata"]) == ("New", "main", '{"a": 1}')
-    await at.ask(call.with_("input", {"metadata": None}))
-    assert (await at.row("sites", site))["metadata"] is None
+@pytest.mark.newest
+@pytest.mark.parametrize("name", WITH_INPUT)
+async def test_mutation_with_bad_input_names_all_fields_and_changes_nothing(
+    mutation_harness: MutationHarness, name: str
+) -> None:
+    record, verb = BY_NAME[name]
+    call = await prepare_call(mutation_harness, name)
+    bad = {
+        to_camel_case(f.name): make_bad_value(f)
+        for f in record.settable_fields(verb)
+        if type(f.kind) in BAD_VALUES
+    }
+    bad = {n: value for n, value in bad.items() if n in call.arguments["input"]}
+    before = await mutation_harness.hash_tables()
+    answer = await mutation_harness.execute(
+        MutationCall(call.field, {**call.arguments, "input": {**call.arguments["input"], **bad}})
+    )
+    assert (answer.data, answer.codes) == (None, ["BAD_USER_INPUT"] if bad else [])
+    assert {f"input.{n}" for n in bad} <= set(answer.errors[0]["extensions"]["fields"])
+    assert await mutation_harness.hash_tables() == before
 
 
-async def test_what_changes_nothing_writes_nothing(at: Desk) -> None:
-    before = await at.contents()
-    answer = await at.ask(call_of("updateSite", at.mine).with_("input", {"name": "Main", "slug": "main"}))
+@pytest.mark.newest
+@pytest.mark.parametrize("name", WITH_REQUIRED_FIELDS)
+async def test_mutation_with_null_for_required_field_is_refused(
+    mutation_harness: MutationHarness, name: str
+) -> None:
+    call = await prepare_call(mutation_harness, name)
+    nulls = {to_camel_case(field.name): None for field in list_required_fields(name)}
+    assert nulls.keys() <= call.arguments["input"].keys()
+    answer = await mutation_harness.execute(MutationCall(call.field, {**call.arguments, "input": nulls}))
+    assert answer.codes == ["BAD_USER_INPUT"]
+    assert answer.errors[0]["extensions"]["fields"] == {f"input.{n}": "must not be null" for n in nulls}
+
+
+@pytest.mark.parametrize("name", WITH_VERSION)
+async def test_mutation_with_stale_updated_at_is_a_conflict(
+    mutation_harness: MutationHarness, name: str
+) -> None:
+    record, _ = BY_NAME[name]
+    call = await prepare_call(mutation_harness, name)
+    (row_id,) = get_row_ids(call)
+    stamp = (await mutation_harness.read_row(record.table, row_id))["updated_at"]
+    before = await mutation_harness.hash_tables()
+    answer = await mutation_harness.execute(call.with_value("ifUpdatedAt", stamp - 1))
+    assert (answer.data, answer.codes) == (None, ["CONFLICT"])
+    assert list(answer.errors[0]["extensions"]["fields"]) == ["ifUpdatedAt"]
+    assert answer.errors[0]["extensions"]["updatedAt"] == stamp
+    assert await mutation_harness.hash_tables() == before
+    answer = await mutation_harness.execute(call.with_value("ifUpdatedAt", stamp))
     assert not answer.errors
-    assert await at.contents() == before
+    assert (await mutation_harness.read_row(record.table, row_id))["updated_at"] > stamp
 
 
-async def test_a_change_takes_the_time_on_however_often_it_comes(at: Desk) -> None:
-    site = at.mine.ids["sites"]
-    ahead = 4_000_000_000_000
-    await at.set("sites", site, updated_at=ahead)
+@pytest.mark.newest
+@pytest.mark.parametrize("name", OF_OWN_ROWS)
+async def test_mutation_of_row_of_other_tenant_is_not_found(
+    mutation_harness: MutationHarness, name: str
+) -> None:
+    record, _ = BY_NAME[name]
+    call = await prepare_call(mutation_harness, name)
+    before = await mutation_harness.hash_tables()
+    argument = "ids" if "ids" in call.arguments else "id"
+    told = []
+    for row_id in (mutation_harness.theirs.ids[record.table], ABSENT_ID):
+        answer = await mutation_harness.execute(
+            call.with_value(argument, [*get_row_ids(call), row_id] if argument == "ids" else row_id)
+        )
+        assert (answer.data, answer.codes) == (None, ["NOT_FOUND"])
+        told.append(answer.errors[0]["message"].replace(row_id, "<id>"))
+    assert told[0] == told[1]
+    assert await mutation_harness.hash_tables() == before
+
+
+@pytest.mark.newest
+@pytest.mark.parametrize("name", WITH_REFERENCES)
+async def test_mutation_referring_to_row_of_other_tenant_is_refused(
+    mutation_harness: MutationHarness, name: str
+) -> None:
+    call = await prepare_call(mutation_harness, name)
+    before = await mutation_harness.hash_tables()
+    for field, table in list_references(name):
+        told = []
+        for row_id in (mutation_harness.theirs.ids[table], ABSENT_ID):
+            answer = await mutation_harness.execute(call.with_value(f"input.{field}", row_id))
+            assert (answer.data, answer.codes) == (None, ["BAD_USER_INPUT"])
+            told.append(answer.errors[0]["extensions"]["fields"])
+        assert told[0] == told[1] == {f"input.{field}": "must be the id of an existing row"}
+    assert await mutation_harness.hash_tables() == before
+
+
+async def test_update_omitted_field_is_kept_and_null_clears(mutation_harness: MutationHarness) -> None:
+    site = mutation_harness.mine.ids["sites"]
+    await mutation_harness.update_row("sites", site, metadata='{"a": 1}')
+    call = build_call("updateSite", mutation_harness.mine)
+    await mutation_harness.execute(call.with_value("input", {"name": "New"}))
+    row = await mutation_harness.read_row("sites", site)
+    assert (row["name"], row["slug"], row["metadata"]) == ("New", "main", '{"a": 1}')
+    await mutation_harness.execute(call.with_value("input", {"metadata": None}))
+    assert (await mutation_harness.read_row("sites", site))["metadata"] is None
+
+
+async def test_update_without_change_writes_nothing(mutation_harness: MutationHarness) -> None:
+    before = await mutation_harness.hash_tables()
+    answer = await mutation_harness.execute(
+        build_call("updateSite", mutation_harness.mine).with_value("input", {"name": "Main", "slug": "main"})
+    )
+    assert not answer.errors
+    assert await mutation_harness.hash_tables() == before
+
+
+async def test_update_repeated_always_advances_updated_at(mutation_harness: MutationHarness) -> None:
+    site = mutation_harness.mine.ids["sites"]
+    ahead = now_ms() + 3_600_000
+    await mutation_harness.update_row("sites", site, updated_at=ahead)
     for number in range(3):
-        await at.ask(call_of("updateSite", at.mine).with_("input", {"name": f"Name {number}"}))
-    assert (await at.row("sites", site))["updated_at"] == ahead + 3
+        await mutation_harness.execute(
+            build_call("updateSite", mutation_harness.mine).with_value("input", {"name": f"Name {number}"})
+        )
+    assert (await mutation_harness.read_row("sites", site))["updated_at"] == ahead + 3
 
 
-def test_every_text_has_an_end() -> None:
-    for name, record, verb in derived():
-        for field in record.settable(verb):
-            assert not isinstance(field.kind, Text) or field.kind.most <= 10_000, (name, field.name)
+def test_text_fields_all_have_a_length_limit() -> None:
+    for name, record, verb in list_derived_mutations():
+        for field in record.settable_fields(verb):
+            assert not isinstance(field.kind, TextKind) or field.kind.length_max <= 10_000, (name, field.name)

@@ -1,11 +1,12 @@
-"""The usual lists read little more than they show, whichever plan PostgreSQL has for them, at the medium demo's size.
+"""Usual lists read little more than they show with any plan of PostgreSQL, at the size of the medium demo.
 
-Each document below is sent as the administrator of the tenant that has the most agents, compiled and through the data
-loaders, under the role of requests; each statement that comes of it is explained with a plan for its values and with
-one for any. What is counted is rows read, which are the same on every machine; docs/decisions/indexes.md has times.
+Each document below is sent as the administrator of the tenant with the most agents, compiled and through the
+data loaders, under the role of requests. Each of its statements is explained with a plan for its values and
+with a generic plan. The counts are rows read, which are the same on every machine. Times are in
+docs/decisions/indexes.md.
 
-PostgreSQL 18 has the medium demo, 15 a third of it: loading takes most of the time here, and it is the tenants'
-shares that the planner goes by.
+PostgreSQL 18 has the medium demo and 15 a third of it. Loading takes most of the time here, and the planner
+depends on the tenants' shares only.
 """
 
 from collections.abc import AsyncIterator
@@ -18,28 +19,28 @@ import pytest
 import pytest_asyncio
 
 from core.settings import Settings
-from resolvers.ways import Way
+from demo import DemoSize
+from resolvers.execution_strategy import ExecutionStrategy
 from schema.table import Scope
-from schema.tables import LISTED, TABLES, Side, relations
+from schema.tables import LISTED, TABLES, Side, build_relations
 from schema.views import VIEWS
-from services.demo import DemoSize
 from tests.clusters import ThrowawayCluster
-from tests.graph import Answer, Graph
-from tests.medium import THIRD, load_medium
-from tests.plans import ExplainingDatabase, Plan
+from tests.graphql_harness import GraphqlHarness, GraphqlResponse
+from tests.medium_demo import THIRD_OF_MEDIUM, load_medium_demo
+from tests.query_plans import ExplainingDatabase, QueryPlan
 
 BIG: Final = {
     "entities", "entity_relationships", "events_log", "health_checks", "agents", "agent_api_logs", "scheduled_jobs",
 }  # fmt: skip
-"""The tables that hold thousands of rows a tenant; the others are as quickly read from end to end."""
+"""The tables with thousands of rows in each tenant. A sequential scan of the others is as fast."""
 
 PAGE: Final = 50
 PARENTS: Final = 100
 CHILDREN: Final = 20
 SLACK: Final = 10
-"""Rows read for each row asked for: deleted ones, and those that a filter beside the index leaves out."""
+"""Rows read for each requested row: deleted ones, and those that a filter outside the index excludes."""
 MOST_PAGES: Final = 2_500
-"""Pages that one total may look at; the entities' own rows stand on some 7,000 a tenant, and on 48,000 in all."""
+"""Pages that one total may read. The entities have some 7,000 pages in a tenant, and 48,000 in all."""
 SEARCHED: Final = [table.many for table in TABLES if table.name in BIG and table.searched]
 
 KNOWN: Final = {
@@ -60,7 +61,7 @@ KNOWN: Final = {
     "record": "SELECT max(record_id) FROM audit_log WHERE tenant_id = $1 AND table_name = 'sites'",
     "bill": "SELECT max(bill_id) FROM tenant_bill_line_items WHERE tenant_id = $1",
 }
-"""What the lists below name, by SQL that finds it in the tenant $1."""
+"""The parameters of the lists below, with SQL that finds them in the tenant $1."""
 
 LISTS: Final = (
     "sites(orderBy: {field: NAME})",
@@ -104,7 +105,7 @@ LISTS: Final = (
     "users(orderBy: {field: NAME})",
     *(f"{table.many}(first: {PAGE})" for table in TABLES if table.scope is not Scope.PLATFORM),
 )
-"""What dashboards show page by page, and each table in its own order."""
+"""Pages of dashboards, and each table in its own order."""
 
 NESTED: Final = (
     "sites(first: 100, orderBy: {field: NAME}) { nodes { agents(first: 20, orderBy: {field: HOSTNAME}) "
@@ -121,11 +122,11 @@ NESTED: Final = (
         )
         + " } }"
         for table in TABLES
-        for relation in relations(table)
+        for relation in build_relations(table)
         if table.scope is not Scope.PLATFORM
     ),
 )
-"""A hundred rows and for each what a relation leads to: every relation of every table, and three usual shapes."""
+"""A hundred rows and the target of a relation for each: every relation of every table, and three usual shapes."""
 
 VIEW_PAGES: Final = (
     *(f"{name}(first: {PAGE})" for table in LISTED for name in table.also_many),
@@ -137,7 +138,7 @@ VIEW_PAGES: Final = (
 """A page of each view in its own order, and in those of indexes."""
 
 LOOKED_AT: Final = {"sites", "data_sources", "data_source_to_site"}
-"""What the views' columns are looked up in: a tenant has hundreds of each, of which a row has a few."""
+"""Tables that the views' columns read: a tenant has hundreds of rows in each, and one row needs a few of them."""
 
 WHOLE_VIEWS: Final = (
     "enabledIntegrationsView(orderBy: {field: ENABLED_INTEGRATION_COUNT})",
@@ -152,7 +153,7 @@ WHOLE_VIEWS: Final = (
     "sophosPartnerSitesView(orderBy: {field: MAPPED_AT, direction: DESC})",
     "sophosPartnerSitesView(where: {isLinked: {eq: true}})",
 )
-"""What is filtered or ordered by computed columns: they are computed for all of a tenant's rows."""
+"""Filters and orders by computed columns: they are computed for all of a tenant's rows."""
 
 TOTALS: Final = (
     "sites(first: 100) { nodes { agents { totalCount } entities { totalCount } } }",
@@ -163,25 +164,25 @@ TOTALS: Final = (
 )
 
 
-Found = dict[tuple[Way, str], list[Plan]]
-"""The plans of a document's statements, for each way of running it and each mode of planning."""
+Found = dict[tuple[ExecutionStrategy, str], list[QueryPlan]]
+"""The plans of a document's statements, for each strategy and each mode of planning."""
 
 
 @dataclass(frozen=True)
 class Dashboard:
-    """A tenant's administrator at the medium demo."""
+    """The administrator of a tenant of the medium demo."""
 
     database: ExplainingDatabase
     user: str
     known: dict[str, str]
     rows: dict[str, int]
 
-    async def ask(self, document: str) -> tuple[Answer, Found]:
-        """The answer to a document, and how it came about."""
+    async def execute(self, document: str) -> tuple[GraphqlResponse, Found]:
+        """The response to a document, and its plans."""
         found: Found = {}
-        for way in (Way.LOADERS, Way.AUTO):
+        for way in (ExecutionStrategy.LOADERS, ExecutionStrategy.AUTO):
             self.database.plans.clear()
-            answer = await Graph(self.database, way).as_user(
+            answer = await GraphqlHarness(self.database, way).execute_as_user(
                 self.user, Template(document).substitute(self.known)
             )
             assert not answer.errors
@@ -191,10 +192,10 @@ class Dashboard:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def dashboard(cluster: ThrowawayCluster, template: str) -> AsyncIterator[Dashboard]:
-    name = await cluster.create(template)
-    owner = await asyncpg.connect(cluster.dsn(name))
-    await load_medium(owner, DemoSize.MEDIUM if cluster.version == 18 else THIRD)
+async def dashboard(cluster: ThrowawayCluster, migrated_template: str) -> AsyncIterator[Dashboard]:
+    name = await cluster.create_database(migrated_template)
+    owner = await asyncpg.connect(cluster.build_dsn(name))
+    await load_medium_demo(owner, DemoSize.MEDIUM if cluster.version == 18 else THIRD_OF_MEDIUM)
     tenant = await owner.fetchval("SELECT tenant_id FROM agents GROUP BY 1 ORDER BY count(*) DESC LIMIT 1")
     user = await owner.fetchval(
         "SELECT u.id FROM users u JOIN roles r ON r.id = u.role_id WHERE u.tenant_id = $1 AND u.status = 'active' "
@@ -206,90 +207,95 @@ async def dashboard(cluster: ThrowawayCluster, template: str) -> AsyncIterator[D
     count = "SELECT count(*) FROM {} WHERE tenant_id = $1"
     rows = {table: await owner.fetchval(count.format(table), tenant) for table in BIG}
     await owner.close()
-    database = await ExplainingDatabase.connect(cluster.dsn(name), Settings())
+    database = await ExplainingDatabase.connect(cluster.build_dsn(name), Settings())
     yield Dashboard(database, user, known, rows)
     await database.close()
-    await cluster.drop(name)
+    await cluster.drop_database(name)
 
 
-def _check(found: Found, rows: int, counted: set[str]) -> None:
-    """No large table was read from end to end, and of those `counted` no more than that many rows, by index."""
+def _assert_rows_read(found: Found, rows: int, counted: set[str]) -> None:
+    """Require no sequential scan of a large table, and at most so many rows of the `counted` tables, by index."""
     assert found
     for plans in found.values():
         told = "\n\n".join(map(str, plans))
-        assert not BIG & {table for plan in plans for table in plan.sequential}, told
-        assert sum(plan.read(counted) for plan in plans) <= rows, told
+        assert not BIG & {table for plan in plans for table in plan.sequentially_scanned_tables}, told
+        assert sum(plan.count_rows_read(counted) for plan in plans) <= rows, told
 
 
 @pytest.mark.parametrize("listed", LISTS)
-async def test_a_page_and_the_next_read_little_more_than_they_show(dashboard: Dashboard, listed: str) -> None:
+async def test_list_page_and_the_next_read_few_rows(dashboard: Dashboard, listed: str) -> None:
     field, _, arguments = listed.rstrip(")").partition("(")
     table = next(table for table in TABLES if table.many == field)
-    columns = " ".join(column.graphql_name for column in table.columns.values() if not column.options.looks)
+    columns = " ".join(
+        column.graphql_name for column in table.columns.values() if not column.options.dependencies
+    )
     after: str | None = ""
     while after is not None:
         shown = f"nodes {{ {columns} }} pageInfo {{ endCursor hasNextPage }}"
-        answer, found = await dashboard.ask(f"{{ {field}({arguments}{after}) {{ {shown} }} }}")
-        _check(found, SLACK * (PAGE + 1), BIG | {table.name})
-        assert all(plan.pages <= SLACK * (PAGE + 1) for plans in found.values() for plan in plans)
+        answer, found = await dashboard.execute(f"{{ {field}({arguments}{after}) {{ {shown} }} }}")
+        _assert_rows_read(found, SLACK * (PAGE + 1), BIG | {table.name})
+        assert all(plan.page_count <= SLACK * (PAGE + 1) for plans in found.values() for plan in plans)
         page = answer.data[field]["pageInfo"]
         after = f', after: "{page["endCursor"]}"' if page["hasNextPage"] and not after else None
 
 
 @pytest.mark.parametrize("view", VIEW_PAGES)
-async def test_a_page_of_a_view_reads_little_more_than_it_shows(dashboard: Dashboard, view: str) -> None:
-    """All of its columns: each is looked up by an index, for the rows of the page alone."""
+async def test_view_page_reads_few_rows(dashboard: Dashboard, view: str) -> None:
+    """All of its columns: each is read by an index, for the rows of the page only."""
     field = view.partition("(")[0]
     table = next(table for table in LISTED if field in (table.many, *table.also_many))
     columns = " ".join(column.graphql_name for column in table.columns.values())
-    answer, found = await dashboard.ask(f"{{ {view} {{ nodes {{ {columns} }} }} }}")
+    answer, found = await dashboard.execute(f"{{ {view} {{ nodes {{ {columns} }} }} }}")
     shown = len(answer.data[field]["nodes"])
-    looks = sum(len(column.options.looks) or 1 for column in table.columns.values())
-    _check(found, SLACK * (shown + 1) * looks, BIG | LOOKED_AT)
-    assert all(plan.pages <= 6 * (shown + 1) * looks for plans in found.values() for plan in plans)
+    looks = sum(len(column.options.dependencies) or 1 for column in table.columns.values())
+    _assert_rows_read(found, SLACK * (shown + 1) * looks, BIG | LOOKED_AT)
+    assert all(plan.page_count <= 6 * (shown + 1) * looks for plans in found.values() for plan in plans)
 
 
 @pytest.mark.parametrize("nested", NESTED)
-async def test_relations_read_little_more_than_they_show(dashboard: Dashboard, nested: str) -> None:
-    answer, found = await dashboard.ask(f"{{ {nested} }}")
+async def test_nested_relations_read_few_rows(dashboard: Dashboard, nested: str) -> None:
+    answer, found = await dashboard.execute(f"{{ {nested} }}")
     parents = len(next(iter(answer.data.values()))["nodes"])
-    _check(found, SLACK * parents * (CHILDREN + 1), BIG)
+    _assert_rows_read(found, SLACK * parents * (CHILDREN + 1), BIG)
 
 
 @pytest.mark.parametrize("view", WHOLE_VIEWS)
-async def test_a_view_by_a_computed_column_reads_the_tenants_rows(dashboard: Dashboard, view: str) -> None:
-    _, found = await dashboard.ask(f"{{ {view} {{ totalCount nodes {{ id }} }} }}")
-    _check(found, dashboard.rows["agents"], BIG)
-    assert all(plan.pages < 4 * MOST_PAGES for plans in found.values() for plan in plans)
+async def test_view_by_computed_column_reads_only_rows_of_the_tenant(dashboard: Dashboard, view: str) -> None:
+    _, found = await dashboard.execute(f"{{ {view} {{ totalCount nodes {{ id }} }} }}")
+    _assert_rows_read(found, dashboard.rows["agents"], BIG)
+    assert all(plan.page_count < 4 * MOST_PAGES for plans in found.values() for plan in plans)
 
 
 @pytest.mark.parametrize(
     "one", ['agentByGuid(guid: "$guid") { hostname }', 'siteBySlug(slug: "$slug") { name }']
 )
-async def test_one_row_is_found_by_its_name(dashboard: Dashboard, one: str) -> None:
-    _, found = await dashboard.ask(f"{{ {one} }}")
-    _check(found, 1, BIG)
+async def test_single_row_by_unique_key_reads_one_row(dashboard: Dashboard, one: str) -> None:
+    _, found = await dashboard.execute(f"{{ {one} }}")
+    _assert_rows_read(found, 1, BIG)
 
 
 @pytest.mark.parametrize("total", TOTALS)
-async def test_totals_are_counted_among_the_tenants_rows(dashboard: Dashboard, total: str) -> None:
-    _, found = await dashboard.ask(f"{{ {total} }}")
-    _check(found, 2 * sum(dashboard.rows.values()), BIG)
-    assert all(plan.pages < MOST_PAGES for plans in found.values() for plan in plans)
+async def test_totals_read_only_rows_of_the_tenant(dashboard: Dashboard, total: str) -> None:
+    _, found = await dashboard.execute(f"{{ {total} }}")
+    _assert_rows_read(found, 2 * sum(dashboard.rows.values()), BIG)
+    assert all(plan.page_count < MOST_PAGES for plans in found.values() for plan in plans)
 
 
 @pytest.mark.parametrize("field", SEARCHED)
-async def test_a_search_reads_the_tenants_rows_and_no_others(dashboard: Dashboard, field: str) -> None:
-    """One that finds nothing, and so cannot stop early."""
+async def test_search_reads_only_rows_of_the_tenant(dashboard: Dashboard, field: str) -> None:
+    """A search without results, which cannot stop early."""
     table = next(table for table in TABLES if table.many == field)
-    _, found = await dashboard.ask(f'{{ {field}(search: "no such text") {{ nodes {{ id }} }} }}')
-    _check(found, dashboard.rows[table.name], BIG)
+    _, found = await dashboard.execute(f'{{ {field}(search: "no such text") {{ nodes {{ id }} }} }}')
+    _assert_rows_read(found, dashboard.rows[table.name], BIG)
 
 
-async def test_the_newest_calls_of_vendors_are_found_for_the_platform(dashboard: Dashboard) -> None:
+async def test_api_logs_page_of_platform_reads_one_page(dashboard: Dashboard) -> None:
     dashboard.database.plans.clear()
-    answer = await Graph(dashboard.database).as_platform(None, "{ apiLogs { nodes { url } } }")
+    answer = await GraphqlHarness(dashboard.database).execute_as_platform(
+        None, "{ apiLogs { nodes { url } } }"
+    )
     assert len(answer.data["apiLogs"]["nodes"]) == PAGE
     assert all(
-        not plan.sequential and plan.read({"api_logs"}) <= PAGE + 1 for plan in dashboard.database.plans
+        not plan.sequentially_scanned_tables and plan.count_rows_read({"api_logs"}) <= PAGE + 1
+        for plan in dashboard.database.plans
     )

@@ -1,27 +1,19 @@
-"""First answers: a row, a list, relations either way, one snapshot, one statement a level."""
+"""Basic reads: a row, a list, relations in both directions, one snapshot, one statement for each level."""
 
-from collections.abc import AsyncIterator
-
-import pytest_asyncio
-
-from services.demo import demo_viewers
-from tests.graph import Graph, graph
+from demo import load_demo_viewers
+from tests.graphql_harness import GraphqlHarness
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def demo(demo_database_url: str) -> AsyncIterator[Graph]:
-    async with graph(demo_database_url) as made:
-        yield made
+async def fetch_administrator(graphql_harness: GraphqlHarness) -> str:
+    async with graphql_harness.database.pool.acquire() as connection:
+        return (await load_demo_viewers(connection))[0].user_id
 
 
-async def administrator(demo: Graph) -> str:
-    async with demo.database.pool.acquire() as connection:
-        return (await demo_viewers(connection))[0].user_id
-
-
-async def test_viewer(demo: Graph) -> None:
-    user = await administrator(demo)
-    answer = await demo.as_user(
+async def test_viewer_of_a_user_is_answered_with_tenant_role_and_rights(
+    graphql_harness: GraphqlHarness,
+) -> None:
+    user = await fetch_administrator(graphql_harness)
+    answer = await graphql_harness.execute_as_user(
         user, "{ viewer { kind user { id } tenant { id name } role { name } rights } }"
     )
     assert not answer.errors
@@ -30,19 +22,19 @@ async def test_viewer(demo: Graph) -> None:
     assert "Global.Admin" in answer.data["viewer"]["rights"]
 
 
-async def test_anonymous_is_told_to_sign_in(demo: Graph) -> None:
-    answer = await demo.as_anonymous('{ viewer { kind } site(id: "x") { id } }')
+async def test_query_by_anonymous_is_unauthenticated_and_null(graphql_harness: GraphqlHarness) -> None:
+    answer = await graphql_harness.execute_as_anonymous('{ viewer { kind } site(id: "x") { id } }')
     assert answer.data == {"viewer": None, "site": None}
     assert answer.codes == ["UNAUTHENTICATED"]
 
 
-async def test_a_nested_answer_takes_one_statement_a_level(demo: Graph) -> None:
+async def test_nested_query_takes_one_statement_per_level(graphql_harness: GraphqlHarness) -> None:
     query = """{
       sites(first: 20) {
         nodes { id tenant { id name } agents(first: 5) { nodes { hostname site { id } healthCheck { status } } } }
       }
     }"""
-    answer = await demo.as_user(await administrator(demo), query)
+    answer = await graphql_harness.execute_as_user(await fetch_administrator(graphql_harness), query)
     assert not answer.errors
     sites = answer.data["sites"]["nodes"]
     assert len(sites) == 20

@@ -1,4 +1,4 @@
-"""Each record against the declaration of its table, the database's indexes, and what nobody may set."""
+"""Each record against its table's declaration, the database's indexes, and the columns that no client sets."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -10,15 +10,15 @@ from schema.mutation import MUTATIONS
 from schema.mutation_field import MutationField
 from schema.table import Kind, Scope
 from schema.tables import BY_NAME
-from services.writes.record import Owner, Record, Verb
+from services.writes.field_kinds import ReferenceKind
+from services.writes.record import RowOwner, WritableTable, WriteVerb
 from services.writes.records import RECORDS
-from services.writes.values import Reference
 
-OWNERS: Final[Mapping[Scope, Owner]] = {
-    Scope.TENANT: Owner.TENANT,
-    Scope.TENANT_OR_GLOBAL: Owner.TENANT_OR_GLOBAL,
-    Scope.ITSELF: Owner.ITSELF,
-    Scope.EVERYONE: Owner.PLATFORM,
+OWNERS: Final[Mapping[Scope, RowOwner]] = {
+    Scope.TENANT: RowOwner.TENANT,
+    Scope.TENANT_OR_GLOBAL: RowOwner.TENANT_OR_GLOBAL,
+    Scope.ITSELF: RowOwner.ITSELF,
+    Scope.EVERYONE: RowOwner.PLATFORM,
 }
 
 VERBS: Final[Mapping[str, str]] = {
@@ -26,17 +26,17 @@ VERBS: Final[Mapping[str, str]] = {
     "data_source_to_site": "create delete restore",
     "agents": "update delete restore",
 }
-"""What may be done to rows of tables that are not all four."""
+"""The operations on rows of tables that do not have all four."""
 
 NOBODYS: Final = {
     "tenant_id", "created_at", "updated_at", "deleted_at", "last_activity_at", "last_sync_at", "registered_at",
     "last_checkin_at", "guid", "data_hash", "created_by", "psa_integration_id", "psa_company_id",
     "psa_parent_company_id",
 }  # fmt: skip
-"""Columns that no client sets, but by a verb of their own."""
+"""Columns that clients set only by a mutation of their own."""
 
 
-def test_the_tables_that_people_write_are_these() -> None:
+def test_records_are_exactly_these_tables() -> None:
     assert list(RECORDS) == [
         "tenants", "users", "roles", "sites", "integrations", "data_sources", "data_source_to_site", "agents",
         "entities", "global_entities", "entity_relationships", "integration_pricing_tiers",
@@ -46,23 +46,23 @@ def test_the_tables_that_people_write_are_these() -> None:
 
 @pytest.mark.parametrize("record", RECORDS.values(), ids=RECORDS)
 class TestRecord:
-    def test_its_verbs(self, record: Record) -> None:
+    def test_record_verbs_match_its_mutations(self, record: WritableTable) -> None:
         wanted = VERBS.get(record.table, "create update delete restore").split()
         assert sorted(verb.value for verb in record.verbs) == sorted(wanted)
         type_name = BY_NAME[record.table].type_name
-        names = {verb.value for verb in Verb if f"{verb.value}{type_name}" in MUTATIONS}
+        names = {verb.value for verb in WriteVerb if f"{verb.value}{type_name}" in MUTATIONS}
         assert names == set(wanted)
 
-    def test_it_is_as_its_table(self, record: Record) -> None:
+    def test_record_matches_its_table(self, record: WritableTable) -> None:
         table = BY_NAME[record.table]
         assert record.owner is OWNERS[table.scope]
         assert record.module == table.module
         assert record.soft_deletes is table.soft_deletes
         assert record.stamped is ("updated_at" in table.columns)
-        for name, sql_type in record.types.items():
+        for name, sql_type in record.column_types.items():
             assert table.columns[name].kind.sql_type == sql_type, name
 
-    def test_its_fields_are_as_the_columns(self, record: Record) -> None:
+    def test_record_fields_match_the_columns(self, record: WritableTable) -> None:
         table = BY_NAME[record.table]
         references = {reference.column: reference.table for reference in table.references}
         for field in record.fields:
@@ -71,18 +71,20 @@ class TestRecord:
             assert field.name not in NOBODYS
             assert not (field.null and field.default), field.name
             if field.name in references:
-                assert isinstance(field.kind, Reference)
+                assert isinstance(field.kind, ReferenceKind)
                 assert field.kind.table == references[field.name]
             elif field.name != "id":
                 assert column.kind is not Kind.ID
 
-    def test_every_other_column_is_nobodys(self, record: Record) -> None:
-        """But for what the server makes of the others, and the site of an agent, which moves."""
+    def test_record_other_columns_are_set_by_no_client(self, record: WritableTable) -> None:
+        """Except for columns that the server derives from others, and the site of an agent, which moves."""
         known = {"id", *record.by_name, *record.extra, *NOBODYS}
         stored = {name for name, column in BY_NAME[record.table].columns.items() if column.options.stored}
         assert stored <= known
 
-    async def test_every_unique_index_has_words(self, shared_database_url: str, record: Record) -> None:
+    async def test_record_unique_indexes_all_have_messages(
+        self, shared_database_url: str, record: WritableTable
+    ) -> None:
         connection = await asyncpg.connect(shared_database_url)
         rows = await connection.fetch(
             "SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid "
@@ -93,12 +95,12 @@ class TestRecord:
         found = {row["relname"] for row in rows} - {f"{record.table}_by_tenant"}
         assert found == {unique.index for unique in record.uniques}
 
-    def test_what_is_unique_is_a_column(self, record: Record) -> None:
-        assert {unique.field for unique in record.uniques} <= set(record.types)
+    def test_record_unique_fields_are_columns(self, record: WritableTable) -> None:
+        assert {unique.field for unique in record.uniques} <= set(record.column_types)
 
 
 @pytest.mark.parametrize("field", MUTATIONS.values(), ids=MUTATIONS)
-def test_every_mutation_says_what_it_takes(field: MutationField) -> None:
+def test_mutation_descriptions_name_the_required_right(field: MutationField) -> None:
     assert field.about.endswith(".")
-    told = any(words in field.about for words in ("Takes the right", "For the platform alone."))
-    assert told is not (field.name == "setCurrentSite")
+    told = any(words in field.about for words in ("Requires the right", "Only the platform may use it."))
+    assert told is not (field.name in {"setCurrentSite", "acceptInvitation"})

@@ -1,8 +1,7 @@
-"""Rotation of keys: everything under the first one, while others write, and as often as one likes."""
+"""Rotation of keys: all secrets under the first key, during other writes, and any number of times."""
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
@@ -11,16 +10,15 @@ import pytest_asyncio
 
 from core.encryption import SecretKey, SecretKeys
 from core.errors import StartupError
-from core.limits import SECRETS_AT_ONCE
-from services.demo import DemoSize, load_demo
-from services.demo.secrets import seal_demo_secrets
-from services.rotation import Rotated, rotate
-from services.secrets import opened_config, saved_config
-from services.startup import rotated
-from tests.clusters import ThrowawayCluster
-from tests.writing import Desk, desk
+from core.limits import SECRETS_PER_BATCH
+from demo import DemoSize, load_demo
+from demo.secrets import seal_demo_secrets
+from services.secrets.config_secrets import open_config, seal_config
+from services.secrets.rotation import RotationResult, rotate_secrets
+from services.startup import rotate_all_secrets
+from tests.transaction_harness import TransactionHarness
 
-OLD, NEW = SecretKey.of(b"o" * 32), SecretKey.of(b"n" * 32)
+OLD, NEW = SecretKey.from_bytes(b"o" * 32), SecretKey.from_bytes(b"n" * 32)
 BEFORE, BOTH, AFTER = SecretKeys([OLD]), SecretKeys([NEW, OLD]), SecretKeys([NEW])
 SECRET = {"type": "string", "sensitive": True}
 SCHEMA = {
@@ -34,115 +32,143 @@ CONFIG = {"key": "hunter2", "deep": {"list": ["hunter2-a", "hunter2-b"]}, "url":
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def mine(cluster: ThrowawayCluster, template: str) -> AsyncIterator[Desk]:
-    name = await cluster.create(template)
-    async with desk(cluster.dsn(name)) as made:
-        await made.owner.execute("UPDATE integrations SET config_schema = $1", json.dumps(SCHEMA))
-        yield made
-    await cluster.drop(name)
+async def transaction_harness(transaction_harness: TransactionHarness) -> TransactionHarness:
+    """With an integration whose config has a secret."""
+    await transaction_harness.owner.execute("UPDATE integrations SET config_schema = $1", json.dumps(SCHEMA))
+    return transaction_harness
 
 
-async def _add(at: Desk, source_id: str, keys: SecretKeys = BEFORE, **more: Any) -> None:
-    """A data source whose secrets are sealed by these keys."""
-    config = json.dumps(saved_config(keys, source_id, SCHEMA, CONFIG, {}))
+async def _insert_data_source(
+    transaction_harness: TransactionHarness, source_id: str, keys: SecretKeys = BEFORE, **more: Any
+) -> None:
+    """Add a data source with secrets sealed by these keys."""
+    config = json.dumps(seal_config(keys, source_id, SCHEMA, CONFIG, {}))
     values = {
         "id": source_id,
-        "tenant_id": at.tenant_id,
-        "integration_id": at.mine["integrations"],
+        "tenant_id": transaction_harness.tenant_id,
+        "integration_id": transaction_harness.mine["integrations"],
         "config": config,
     }
     row = values | more
     places = ", ".join(f"${number}" for number in range(1, len(row) + 1))
-    await at.owner.execute(f"INSERT INTO data_sources ({', '.join(row)}) VALUES ({places})", *row.values())  # noqa: S608
+    await transaction_harness.owner.execute(
+        f"INSERT INTO data_sources ({', '.join(row)}) VALUES ({places})", *row.values()
+    )
 
 
-async def _config(at: Desk, source_id: str) -> dict[str, Any]:
+async def _fetch_config(transaction_harness: TransactionHarness, source_id: str) -> dict[str, Any]:
     config: dict[str, Any] = json.loads(
-        await at.value("SELECT config FROM data_sources WHERE id = $1", source_id)
+        await transaction_harness.fetch_value("SELECT config FROM data_sources WHERE id = $1", source_id)
     )
     return config
 
 
-async def test_every_secret_comes_under_the_first_key(mine: Desk) -> None:
-    for number in range(SECRETS_AT_ONCE + 3):
-        await _add(mine, f"source-{number:03}", deleted_at=1 if number == 7 else None)
-    await _add(mine, "theirs", tenant_id=mine.theirs["tenants"])
-    before = await mine.rows("SELECT id, updated_at FROM data_sources ORDER BY id")
-    assert await rotate(mine.owner, BOTH) == Rotated(renewed=3 * (SECRETS_AT_ONCE + 4))
-    for source_id in ("source-000", "source-007", f"source-{SECRETS_AT_ONCE + 2}", "theirs"):
-        assert opened_config(AFTER, source_id, await _config(mine, source_id)) == CONFIG
-    assert await mine.rows("SELECT id, updated_at FROM data_sources ORDER BY id") == before
+@pytest.mark.role_modes
+async def test_rotate_seals_every_secret_with_the_first_key(transaction_harness: TransactionHarness) -> None:
+    for number in range(SECRETS_PER_BATCH + 3):
+        await _insert_data_source(
+            transaction_harness, f"source-{number:03}", deleted_at=1 if number == 7 else None
+        )
+    await _insert_data_source(transaction_harness, "theirs", tenant_id=transaction_harness.theirs["tenants"])
+    before = await transaction_harness.fetch_rows("SELECT id, updated_at FROM data_sources ORDER BY id")
+    assert await rotate_secrets(transaction_harness.owner, BOTH) == RotationResult(
+        renewed=3 * (SECRETS_PER_BATCH + 4)
+    )
+    for source_id in ("source-000", "source-007", f"source-{SECRETS_PER_BATCH + 2}", "theirs"):
+        assert open_config(AFTER, source_id, await _fetch_config(transaction_harness, source_id)) == CONFIG
+    assert (
+        await transaction_harness.fetch_rows("SELECT id, updated_at FROM data_sources ORDER BY id") == before
+    )
 
 
-async def test_again_it_changes_nothing(mine: Desk) -> None:
-    await _add(mine, "source")
-    await rotate(mine.owner, BOTH)
+@pytest.mark.role_modes
+async def test_rotate_again_changes_nothing(transaction_harness: TransactionHarness) -> None:
+    await _insert_data_source(transaction_harness, "source")
+    await rotate_secrets(transaction_harness.owner, BOTH)
     versions = "SELECT array_agg(xmin::text || ctid::text ORDER BY id) FROM data_sources"
-    before = await mine.value(versions)
-    assert await rotate(mine.owner, BOTH) == Rotated(current=3)
-    assert await mine.value(versions) == before
+    before = await transaction_harness.fetch_value(versions)
+    assert await rotate_secrets(transaction_harness.owner, BOTH) == RotationResult(current=3)
+    assert await transaction_harness.fetch_value(versions) == before
 
 
-async def test_what_no_key_opens_stays_and_is_told(mine: Desk) -> None:
-    await _add(mine, "lost")
-    await _add(mine, "source", BOTH)
-    before = await _config(mine, "lost")
-    assert await rotate(mine.owner, AFTER) == Rotated(current=3, unreadable=["lost"])
-    assert await _config(mine, "lost") == before
+@pytest.mark.role_modes
+async def test_rotate_unreadable_secret_is_kept_and_reported(transaction_harness: TransactionHarness) -> None:
+    await _insert_data_source(transaction_harness, "lost")
+    await _insert_data_source(transaction_harness, "source", BOTH)
+    before = await _fetch_config(transaction_harness, "lost")
+    assert await rotate_secrets(transaction_harness.owner, AFTER) == RotationResult(
+        current=3, unreadable=["lost"]
+    )
+    assert await _fetch_config(transaction_harness, "lost") == before
 
 
-async def test_what_stands_in_the_clear_is_sealed(mine: Desk) -> None:
-    await _add(mine, "source", config=json.dumps(CONFIG))
-    assert await rotate(mine.owner, BOTH) == Rotated(covered=3)
-    stored = await _config(mine, "source")
+@pytest.mark.role_modes
+async def test_rotate_clear_secret_is_sealed(transaction_harness: TransactionHarness) -> None:
+    await _insert_data_source(transaction_harness, "source", config=json.dumps(CONFIG))
+    assert await rotate_secrets(transaction_harness.owner, BOTH) == RotationResult(covered=3)
+    stored = await _fetch_config(transaction_harness, "source")
     assert "hunter2" not in json.dumps(stored)
-    assert opened_config(AFTER, "source", stored) == CONFIG
+    assert open_config(AFTER, "source", stored) == CONFIG
 
 
-async def test_it_waits_for_a_save_and_does_not_undo_it(mine: Desk) -> None:
-    await _add(mine, "source")
-    newer = saved_config(BEFORE, "source", SCHEMA, {"key": "hunter3"}, await _config(mine, "source"))
-    async with mine.transaction() as transaction:
+@pytest.mark.role_modes
+async def test_rotate_during_a_save_waits_and_keeps_it(transaction_harness: TransactionHarness) -> None:
+    await _insert_data_source(transaction_harness, "source")
+    newer = seal_config(
+        BEFORE, "source", SCHEMA, {"key": "hunter3"}, await _fetch_config(transaction_harness, "source")
+    )
+    async with transaction_harness.transaction() as transaction:
         await transaction.fetch(
             "UPDATE data_sources SET config = $1 WHERE id = 'source'", (json.dumps(newer),)
         )
-        running = asyncio.ensure_future(rotate(mine.owner, BOTH))
+        running = asyncio.ensure_future(rotate_secrets(transaction_harness.owner, BOTH))
         await asyncio.sleep(0.1)
         assert not running.done()
     await running
-    assert opened_config(AFTER, "source", await _config(mine, "source")) == {"key": "hunter3"}
+    assert open_config(AFTER, "source", await _fetch_config(transaction_harness, "source")) == {
+        "key": "hunter3"
+    }
 
 
-async def test_two_at_once_end_in_the_same(mine: Desk) -> None:
+@pytest.mark.role_modes
+async def test_rotate_twice_concurrently_seals_each_secret_once(
+    transaction_harness: TransactionHarness,
+) -> None:
     for number in range(20):
-        await _add(mine, f"source-{number:02}")
-    async with mine.database.pool.acquire() as one, mine.database.pool.acquire() as other:
-        first, second = await asyncio.gather(rotate(one, BOTH), rotate(other, BOTH))
+        await _insert_data_source(transaction_harness, f"source-{number:02}")
+    async with (
+        transaction_harness.database.pool.acquire() as one,
+        transaction_harness.database.pool.acquire() as other,
+    ):
+        first, second = await asyncio.gather(rotate_secrets(one, BOTH), rotate_secrets(other, BOTH))
     assert first.renewed + second.renewed == 60
     assert first.current + second.current == 60
     for number in range(20):
         assert (
-            opened_config(AFTER, f"source-{number:02}", await _config(mine, f"source-{number:02}")) == CONFIG
+            open_config(
+                AFTER, f"source-{number:02}", await _fetch_config(transaction_harness, f"source-{number:02}")
+            )
+            == CONFIG
         )
 
 
-async def test_the_demos_secrets_can_be_opened_and_rotated(
-    demo_database: str,
+async def test_rotate_sealed_demo_secrets_succeeds(
+    writable_demo_database_url: str,
 ) -> None:
-    connection = await asyncpg.connect(demo_database)
+    connection = await asyncpg.connect(writable_demo_database_url)
     try:
         assert not await load_demo(connection, DemoSize.SMALL)
-        assert (await rotate(connection, AFTER)).unreadable, "what is loaded only looks like secrets"
+        assert (await rotate_secrets(connection, AFTER)).unreadable, "what is loaded only looks like secrets"
         await seal_demo_secrets(connection, BEFORE)
     finally:
         await connection.close()
-    done = await rotated(demo_database, BOTH)
+    done = await rotate_all_secrets(writable_demo_database_url, BOTH)
     assert (done.unreadable, done.covered, done.current) == ([], 0, 0)
     assert done.renewed > 50
 
 
-async def test_a_database_that_is_not_migrated_is_refused(
+async def test_rotate_unmigrated_database_is_refused(
     empty_database_url: str,
 ) -> None:
     with pytest.raises(StartupError, match="needs migration"):
-        await rotated(empty_database_url, AFTER)
+        await rotate_all_secrets(empty_database_url, AFTER)

@@ -1,4 +1,4 @@
-"""One request is one snapshot, of one viewer, on a connection that remembers neither afterwards."""
+"""One request is one snapshot, of one viewer, on a connection that keeps neither afterwards."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -9,19 +9,20 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from core import database as database_module
+from core.auth.tokens import Identity
+from core.auth.viewer import ViewerKind
 from core.clock import NEVER
-from core.database import Database, Snapshot
+from core.database import database as database_module
+from core.database.database import Database, ReadTransaction
 from core.errors import QueryTooComplexError, UnavailableError
 from core.limits import STATEMENT_TIMEOUT_MS
 from core.settings import Settings
-from core.tokens import Identity
-from core.viewer import ViewerKind
-from resolvers.rows import Rows
-from resolvers.ways import Way
-from services.sign_in import sign_in
-from tests.graph import Graph
-from tests.neighbours import Neighbours, find_neighbours
+from resolvers.execution_strategy import ExecutionStrategy
+from resolvers.sql.data_access import DataAccess
+from services.users.sign_in import sign_in
+from tests.graphql_harness import GraphqlHarness
+from tests.neighbor_tenants import NeighborTenants, find_neighbor_tenants
+from tests.waiting import HANG_S
 
 _STATE = """
     SELECT current_user::text AS role, current_setting('transaction_read_only') AS read_only,
@@ -40,29 +41,29 @@ _RENAME = """
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def writer(demo_database: str) -> AsyncIterator[asyncpg.Connection]:
-    """Somebody who writes while requests read."""
-    connection = await asyncpg.connect(demo_database)
+async def writer(writable_demo_database_url: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection that writes while requests read."""
+    connection = await asyncpg.connect(writable_demo_database_url)
     yield connection
     await connection.close()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def neighbours(writer: asyncpg.Connection) -> Neighbours:
-    return await find_neighbours(writer)
+async def neighbor_tenants(writer: asyncpg.Connection) -> NeighborTenants:
+    return await find_neighbor_tenants(writer)
 
 
 @pytest_asyncio.fixture
-async def database(demo_database: str) -> AsyncIterator[Database]:
-    """A pool of one connection, so that every request gets the one that the last has left."""
-    opened = await Database.connect(demo_database, Settings(pool_size=1))
+async def database(writable_demo_database_url: str) -> AsyncIterator[Database]:
+    """A pool of one connection, so that every request gets the connection of the last."""
+    opened = await Database.connect(writable_demo_database_url, Settings(pool_size=1))
     yield opened
     await opened.close()
 
 
 @pytest_asyncio.fixture
-async def others(writer: asyncpg.Connection) -> AsyncIterator[Any]:
-    """What no snapshot may have left in the pool's connection: looked at from outside."""
+async def no_open_transactions(writer: asyncpg.Connection) -> AsyncIterator[Any]:
+    """State that no snapshot may have left in the pool's connection, read from outside."""
     before = await writer.fetchval(
         "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'"
     )
@@ -74,26 +75,26 @@ async def others(writer: asyncpg.Connection) -> AsyncIterator[Any]:
 
 
 @asynccontextmanager
-async def entered(database: Database, user: str) -> AsyncIterator[Snapshot]:
-    """A request of that user, up to where its operation begins."""
-    async with database.snapshot() as snapshot:
+async def open_user_snapshot(database: Database, user: str) -> AsyncIterator[ReadTransaction]:
+    """A request of that user, up to the start of its operation."""
+    async with database.read_transaction() as snapshot:
         await sign_in(snapshot.connection, Identity(ViewerKind.USER, user, NEVER), None)
         yield snapshot
 
 
-async def state(snapshot: Snapshot) -> dict[str, Any]:
+async def read_session_state(snapshot: ReadTransaction) -> dict[str, Any]:
     (record,) = await snapshot.fetch(_STATE, ())
     return dict(record)
 
 
 @contextmanager
-def between_levels(
+def write_between_reads(
     monkeypatch: pytest.MonkeyPatch, writer: asyncpg.Connection, statement: str
 ) -> Iterator[list[str]]:
-    """Has the writer commit a statement after the first read of a request and ahead of its second."""
-    fetch, seen = Snapshot.fetch, []
+    """Make the writer commit a statement between the first and the second read of a request."""
+    fetch, seen = ReadTransaction.fetch, []
 
-    async def interrupted(self: Snapshot, sql: str, arguments: Any) -> Any:
+    async def interrupted(self: ReadTransaction, sql: str, arguments: Any) -> Any:
         records = await fetch(self, sql, arguments)
         seen.append(sql)
         if len(seen) == 1:
@@ -101,25 +102,25 @@ def between_levels(
         return records
 
     with monkeypatch.context() as patched:
-        patched.setattr(Snapshot, "fetch", interrupted)
+        patched.setattr(ReadTransaction, "fetch", interrupted)
         yield seen
 
 
-@pytest.mark.parametrize("way", [Way.LOADERS, Way.AUTO])
-async def test_a_write_between_two_levels_is_not_seen(
+@pytest.mark.parametrize("way", [ExecutionStrategy.LOADERS, ExecutionStrategy.AUTO])
+async def test_request_write_between_two_levels_is_not_seen(
     database: Database,
     writer: asyncpg.Connection,
-    neighbours: Neighbours,
+    neighbor_tenants: NeighborTenants,
     monkeypatch: pytest.MonkeyPatch,
-    way: Way,
+    way: ExecutionStrategy,
 ) -> None:
-    graph = Graph(database, way)
+    graph = GraphqlHarness(database, way)
     list_ = "sites(first: 3) { nodes { name tenant { name } agents { totalCount nodes { hostname } } } }"
     query = f"{{ {list_} again: {list_} }}"
-    before = await graph.as_user(neighbours.me, query)
-    with between_levels(monkeypatch, writer, _RENAME) as seen:
-        during = await graph.as_user(neighbours.me, query)
-    after = await graph.as_user(neighbours.me, query)
+    before = await graph.execute_as_user(neighbor_tenants.my_user, query)
+    with write_between_reads(monkeypatch, writer, _RENAME) as seen:
+        during = await graph.execute_as_user(neighbor_tenants.my_user, query)
+    after = await graph.execute_as_user(neighbor_tenants.my_user, query)
     assert len(seen) > 1
     assert during.data == before.data
     assert after.data != before.data
@@ -127,106 +128,120 @@ async def test_a_write_between_two_levels_is_not_seen(
     assert during.data["again"] == during.data["sites"]
 
 
-async def test_it_runs_as_the_request_role_and_only_reads(database: Database, neighbours: Neighbours) -> None:
-    async with entered(database, neighbours.me) as snapshot:
-        found = await state(snapshot)
+async def test_snapshot_of_a_user_is_read_only_as_the_request_role(
+    database: Database, neighbor_tenants: NeighborTenants
+) -> None:
+    async with open_user_snapshot(database, neighbor_tenants.my_user) as snapshot:
+        found = await read_session_state(snapshot)
         assert found.pop("sites") > 0
         assert found == {
             "role": Settings().request_role,
             "read_only": "on",
             "isolation": "repeatable read",
-            "tenant": neighbours.mine,
+            "tenant": neighbor_tenants.mine,
         }
         with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
             await snapshot.fetch("UPDATE sites SET name = 'mine'", ())
 
 
-async def test_the_platform_runs_as_the_owner_and_only_reads(database: Database) -> None:
-    async with database.snapshot(platform=True) as snapshot:
-        found = await state(snapshot)
+async def test_snapshot_of_the_platform_is_read_only_as_the_owner(database: Database) -> None:
+    async with database.read_transaction(platform=True) as snapshot:
+        found = await read_session_state(snapshot)
         assert (found["read_only"], found["tenant"]) == ("on", "")
         assert found["role"] != Settings().request_role
         with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
             await snapshot.fetch("DELETE FROM api_logs", ())
 
 
-async def clean(database: Database) -> None:
-    """Asserts that the next request on the connection finds nothing of the one before."""
-    async with database.snapshot() as snapshot:
-        found = await state(snapshot)
+async def assert_connection_clean(database: Database) -> None:
+    """Require that the next request on the connection finds no state of the one before."""
+    async with database.read_transaction() as snapshot:
+        found = await read_session_state(snapshot)
         assert (found["tenant"], found["sites"]) == ("", 0)
         assert found["role"] == Settings().request_role
-    async with database.snapshot(platform=True) as snapshot:
-        found = await state(snapshot)
+    async with database.read_transaction(platform=True) as snapshot:
+        found = await read_session_state(snapshot)
         assert (found["tenant"], found["role"]) == ("", "msp")
         assert found["sites"] > 0
     async with database.pool.acquire() as connection:
         assert not connection.is_in_transaction()
 
 
-@pytest.mark.usefixtures("others")
-class TestNothingIsLeftBehind:
-    async def test_after_an_answer(self, database: Database, neighbours: Neighbours) -> None:
-        async with entered(database, neighbours.me) as snapshot:
-            assert (await state(snapshot))["tenant"] == neighbours.mine
-        await clean(database)
-
-    async def test_the_next_user_is_in_their_own_tenant(
-        self, database: Database, neighbours: Neighbours
+@pytest.mark.usefixtures("no_open_transactions")
+class TestCleanConnection:
+    async def test_connection_after_an_answer_is_clean(
+        self, database: Database, neighbor_tenants: NeighborTenants
     ) -> None:
-        graph = Graph(database)
+        async with open_user_snapshot(database, neighbor_tenants.my_user) as snapshot:
+            assert (await read_session_state(snapshot))["tenant"] == neighbor_tenants.mine
+        await assert_connection_clean(database)
+
+    async def test_connection_of_the_next_user_is_in_their_own_tenant(
+        self, database: Database, neighbor_tenants: NeighborTenants
+    ) -> None:
+        graph = GraphqlHarness(database)
         query = "{ viewer { tenant { id } } sites(first: 1000) { nodes { tenantId } } }"
         for _ in range(2):
-            for user, tenant in ((neighbours.me, neighbours.mine), (neighbours.them, neighbours.theirs)):
-                answer = await graph.as_user(user, query)
+            for user, tenant in (
+                (neighbor_tenants.my_user, neighbor_tenants.mine),
+                (neighbor_tenants.their_user, neighbor_tenants.theirs),
+            ):
+                answer = await graph.execute_as_user(user, query)
                 assert answer.data["viewer"]["tenant"]["id"] == tenant
                 assert {site["tenantId"] for site in answer.data["sites"]["nodes"]} == {tenant}
 
-    async def test_after_a_statement_that_failed(self, database: Database, neighbours: Neighbours) -> None:
+    async def test_connection_after_failed_statement_is_clean(
+        self, database: Database, neighbor_tenants: NeighborTenants
+    ) -> None:
         with pytest.raises(asyncpg.DivisionByZeroError):
-            async with entered(database, neighbours.me) as snapshot:
+            async with open_user_snapshot(database, neighbor_tenants.my_user) as snapshot:
                 await snapshot.fetch("SELECT 1 / 0", ())
-        await clean(database)
+        await assert_connection_clean(database)
 
-    async def test_after_a_resolver_that_failed(
-        self, database: Database, neighbours: Neighbours, monkeypatch: pytest.MonkeyPatch
+    async def test_connection_after_failed_resolver_is_clean(
+        self, database: Database, neighbor_tenants: NeighborTenants, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         async def fail(*_: Any) -> Any:
             raise RuntimeError("a fault of ours")
 
         with monkeypatch.context() as patched:
-            patched.setattr(Rows, "_fetch", fail)
-            answer = await Graph(database).as_user(neighbours.me, "{ sites { totalCount } }")
+            patched.setattr(DataAccess, "_run_query", fail)
+            answer = await GraphqlHarness(database).execute_as_user(
+                neighbor_tenants.my_user, "{ sites { totalCount } }"
+            )
         assert answer.codes == ["INTERNAL"]
-        await clean(database)
+        await assert_connection_clean(database)
 
-    async def test_after_a_sign_in_that_was_refused(self, database: Database) -> None:
+    async def test_connection_after_refused_sign_in_is_clean(self, database: Database) -> None:
         with pytest.raises(Exception, match="no active user"):
-            await Graph(database).as_user("user_unknown", "{ sites { totalCount } }")
-        await clean(database)
+            await GraphqlHarness(database).execute_as_user("user_unknown", "{ sites { totalCount } }")
+        await assert_connection_clean(database)
 
-    async def test_after_a_statement_timeout(
-        self, demo_database: str, neighbours: Neighbours, monkeypatch: pytest.MonkeyPatch
+    async def test_connection_after_statement_timeout_is_clean(
+        self,
+        writable_demo_database_url: str,
+        neighbor_tenants: NeighborTenants,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         short = database_module._BEGIN.replace(str(STATEMENT_TIMEOUT_MS), "50")
         monkeypatch.setattr(database_module, "_BEGIN", short)
-        database = await Database.connect(demo_database, Settings(pool_size=1))
+        database = await Database.connect(writable_demo_database_url, Settings(pool_size=1))
         try:
             with pytest.raises(QueryTooComplexError):
-                async with entered(database, neighbours.me) as snapshot:
+                async with open_user_snapshot(database, neighbor_tenants.my_user) as snapshot:
                     await snapshot.fetch(_SLOW, ())
-            await clean(database)
+            await assert_connection_clean(database)
         finally:
             await database.close()
 
     @pytest.mark.parametrize("again", [0, 1, 2, 3, 5, 8])
-    async def test_after_a_request_that_was_cancelled(
-        self, database: Database, neighbours: Neighbours, again: int
+    async def test_connection_after_cancelled_request_is_clean(
+        self, database: Database, neighbor_tenants: NeighborTenants, again: int
     ) -> None:
-        """In its statement, and again so many turns of the loop later, while it rolls back."""
+        """In its statement, and again so many iterations of the loop later, while it rolls back."""
 
         async def request() -> None:
-            async with entered(database, neighbours.me) as snapshot:
+            async with open_user_snapshot(database, neighbor_tenants.my_user) as snapshot:
                 await snapshot.fetch(_SLOW, ())
 
         task = asyncio.create_task(request())
@@ -238,14 +253,14 @@ class TestNothingIsLeftBehind:
             task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        await clean(database)
+        await assert_connection_clean(database)
 
     @pytest.mark.parametrize("pause", [0, 0.1])
-    async def test_after_a_connection_that_was_lost_between_statements(
-        self, database: Database, neighbours: Neighbours, writer: asyncpg.Connection, pause: float
+    async def test_connection_lost_between_statements_is_replaced(
+        self, database: Database, neighbor_tenants: NeighborTenants, writer: asyncpg.Connection, pause: float
     ) -> None:
         async def request() -> None:
-            async with entered(database, neighbours.me) as snapshot:
+            async with open_user_snapshot(database, neighbor_tenants.my_user) as snapshot:
                 pid = await snapshot.connection.fetchval("SELECT pg_backend_pid()")
                 await writer.execute("SELECT pg_terminate_backend($1)", pid)
                 await asyncio.sleep(pause)
@@ -253,15 +268,15 @@ class TestNothingIsLeftBehind:
 
         with pytest.raises(UnavailableError):
             await request()
-        await clean(database)
+        await assert_connection_clean(database)
 
-    async def test_after_a_connection_that_was_lost_in_a_statement(
-        self, database: Database, neighbours: Neighbours, writer: asyncpg.Connection
+    async def test_connection_lost_in_a_statement_is_replaced(
+        self, database: Database, neighbor_tenants: NeighborTenants, writer: asyncpg.Connection
     ) -> None:
         pids: list[int] = []
 
         async def request() -> None:
-            async with entered(database, neighbours.me) as snapshot:
+            async with open_user_snapshot(database, neighbor_tenants.my_user) as snapshot:
                 pids.append(await snapshot.connection.fetchval("SELECT pg_backend_pid()"))
                 await snapshot.fetch(_SLOW, ())
 
@@ -270,15 +285,17 @@ class TestNothingIsLeftBehind:
         await writer.execute("SELECT pg_terminate_backend($1)", pids[0])
         with pytest.raises(UnavailableError):
             await task
-        await clean(database)
+        await assert_connection_clean(database)
 
 
-async def test_failures_do_not_use_up_the_pool(demo_database: str, neighbours: Neighbours) -> None:
-    """Far more requests fail, and are cancelled, than there are connections."""
-    database = await Database.connect(demo_database, Settings(pool_size=2))
+async def test_pool_after_many_failed_requests_is_available(
+    writable_demo_database_url: str, neighbor_tenants: NeighborTenants
+) -> None:
+    """Far more requests fail, and are canceled, than there are connections."""
+    database = await Database.connect(writable_demo_database_url, Settings(pool_size=2))
 
     async def fail(statement: str) -> None:
-        async with entered(database, neighbours.me) as snapshot:
+        async with open_user_snapshot(database, neighbor_tenants.my_user) as snapshot:
             await snapshot.fetch(statement, ())
 
     tasks = [asyncio.create_task(fail("SELECT 1 / 0")) for _ in range(20)]
@@ -288,9 +305,12 @@ async def test_failures_do_not_use_up_the_pool(demo_database: str, neighbours: N
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(HANG_S):
             answers = await asyncio.gather(
-                *(Graph(database).as_user(neighbours.me, "{ viewer { kind } }") for _ in range(4))
+                *(
+                    GraphqlHarness(database).execute_as_user(neighbor_tenants.my_user, "{ viewer { kind } }")
+                    for _ in range(4)
+                )
             )
         assert [answer.data for answer in answers] == [{"viewer": {"kind": "USER"}}] * 4
         assert database.pool.get_idle_size() == database.pool.get_size()
@@ -298,22 +318,24 @@ async def test_failures_do_not_use_up_the_pool(demo_database: str, neighbours: N
         await database.close()
 
 
-async def test_levels_of_one_answer_take_turns(database: Database, neighbours: Neighbours) -> None:
-    """Many loaders want the one connection at once; a connection takes one statement at a time."""
+async def test_loaders_sharing_one_connection_run_in_turn(
+    database: Database, neighbor_tenants: NeighborTenants
+) -> None:
+    """Many loaders need the one connection at once. A connection takes one statement at a time."""
     names = ("sites", "agents", "entities", "users", "roles", "dataSources", "healthChecks", "scheduledJobs")
     query = (
         "{ "
         + " ".join(f"{name}(first: 5) {{ totalCount nodes {{ id tenant {{ id }} }} }}" for name in names)
         + " }"
     )
-    answer = await Graph(database).as_user(neighbours.me, query)
+    answer = await GraphqlHarness(database).execute_as_user(neighbor_tenants.my_user, query)
     assert not answer.errors
     assert all(answer.data[name]["totalCount"] for name in names)
 
 
-async def test_what_waits_for_its_turn_is_not_run_when_the_snapshot_ends(database: Database) -> None:
-    """Of a client that has left, say: only the statement that runs is waited for."""
-    async with database.snapshot() as snapshot:
+async def test_snapshot_end_cancels_waiting_statements(database: Database) -> None:
+    """For example of a client that has left: only the running statement is waited for."""
+    async with database.read_transaction() as snapshot:
         loaders = [asyncio.create_task(snapshot.fetch("SELECT pg_sleep(0.1)", ())) for _ in range(5)]
         await asyncio.sleep(0.05)
     answers = await asyncio.gather(*loaders, return_exceptions=True)

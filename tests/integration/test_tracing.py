@@ -12,21 +12,23 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from api.spans import UNNAMED
-from tests.face import face
+from api.observability.spans import UNNAMED
+from tests.http_harness import open_http_harness
+
+pytestmark = pytest.mark.newest
 
 TRACE, CALLER = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
 
 @pytest.fixture(autouse=True)
-def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is lost on a busy machine."""
-    monkeypatch.setattr("api.spans.FLUSH_PATIENCE_S", 30)
+def _long_flush_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Use long timeouts, so that nothing is lost on a busy machine."""
+    monkeypatch.setattr("api.observability.spans.FLUSH_TIMEOUT_S", 30)
 
 
 @dataclass
 class Collector:
-    """What a collector has received."""
+    """The received spans."""
 
     url: str = ""
     paths: list[str] = field(default_factory=list)
@@ -48,7 +50,7 @@ class Collector:
 
 
 @contextmanager
-def collector() -> Iterator[Collector]:
+def run_collector() -> Iterator[Collector]:
     """A receiver of OTLP/HTTP on a free port of loopback."""
     kept = Collector()
 
@@ -61,7 +63,7 @@ def collector() -> Iterator[Collector]:
             self.end_headers()
 
         def log_message(self, *_arguments: Any) -> None:
-            """Keeps the tests' output clean."""
+            """Keep the tests' output clean."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         kept.url = f"http://127.0.0.1:{server.server_port}"
@@ -74,19 +76,26 @@ def collector() -> Iterator[Collector]:
             thread.join()
 
 
-def _value(value: AnyValue) -> Any:
+def _decode_value(value: AnyValue) -> Any:
     kind = value.WhichOneof("value")
-    return [_value(v) for v in value.array_value.values] if kind == "array_value" else getattr(value, kind)
+    assert kind is not None
+    return (
+        [_decode_value(v) for v in value.array_value.values]
+        if kind == "array_value"
+        else getattr(value, kind)
+    )
 
 
-def _attributes(span: Span) -> dict[str, Any]:
-    return {a.key: _value(a.value) for a in span.attributes}
+def _read_attributes(span: Span) -> dict[str, Any]:
+    return {a.key: _decode_value(a.value) for a in span.attributes}
 
 
-async def test_a_request_is_a_span(demo_database_url: str) -> None:
-    with collector() as received:
-        async with face(demo_database_url, otel_exporter_otlp_endpoint=f"{received.url}/") as traced:
-            answer = await traced.ask(
+async def test_request_is_exported_as_a_span(demo_database_url: str) -> None:
+    with run_collector() as received:
+        async with open_http_harness(
+            demo_database_url, otel_exporter_otlp_endpoint=f"{received.url}/"
+        ) as traced:
+            answer = await traced.post_query(
                 "query Sites($n: Int) { sites(first: $n) { nodes { id } } }", variables={"n": 2}
             )
     (span,) = received.spans
@@ -95,7 +104,7 @@ async def test_a_request_is_a_span(demo_database_url: str) -> None:
     assert (span.name, span.kind, span.parent_span_id) == ("Sites", Span.SPAN_KIND_SERVER, b"")
     assert 0 < span.end_time_unix_nano - span.start_time_unix_nano < 30e9
     assert span.status.code == Status.STATUS_CODE_UNSET
-    assert _attributes(span) == {
+    assert _read_attributes(span) == {
         "graphql.operation.name": "Sites",
         "http.response.status_code": 200,
         "msp.request_id": answer.headers["X-Request-Id"],
@@ -108,41 +117,41 @@ async def test_a_request_is_a_span(demo_database_url: str) -> None:
     }
 
 
-async def test_it_is_a_child_of_the_callers(demo_database_url: str) -> None:
-    with collector() as received:
-        async with face(demo_database_url, otel_exporter_otlp_endpoint=received.url) as traced:
+async def test_request_with_traceparent_is_a_child_span(demo_database_url: str) -> None:
+    with run_collector() as received:
+        async with open_http_harness(demo_database_url, otel_exporter_otlp_endpoint=received.url) as traced:
             for parent in (f"00-{TRACE}-{CALLER}-01", "nonsense", f"00-{TRACE}-{CALLER}-00"):
-                headers = traced.headers(traceparent=parent)
+                headers = traced.build_headers(traceparent=parent)
                 await traced.client.post("/graphql", json={"query": "{ __typename }"}, headers=headers)
-    child, root = received.spans  # the third's caller does not record its trace, so that we do not
+    child, root = received.spans  # the third's caller does not record its trace, and so the server does not
     assert (child.trace_id.hex(), child.parent_span_id.hex()) == (TRACE, CALLER)
     assert root.trace_id.hex() != TRACE
     assert root.parent_span_id == b""
 
 
-async def test_errors_are_told_by_their_codes(
+async def test_request_with_errors_exports_their_codes(
     demo_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with collector() as received:
-        async with face(demo_database_url, otel_exporter_otlp_endpoint=received.url) as traced:
-            await traced.ask("query Mine { nothing }")
+    with run_collector() as received:
+        async with open_http_harness(demo_database_url, otel_exporter_otlp_endpoint=received.url) as traced:
+            await traced.post_query("query Mine { nothing }")
             await traced.client.post("/graphql", json={"query": "query Mine { viewer { kind } }"})
-            monkeypatch.setattr("api.operations.sign_in", None)
-            await traced.ask("query Broken { viewer { kind } }")
+            monkeypatch.setattr("api.graphql_service.sign_in", None)
+            await traced.post_query("query Broken { viewer { kind } }")
     refused, stranger, failed = received.spans
-    assert _attributes(refused)["msp.error_codes"] == ["BAD_USER_INPUT"]
-    assert _attributes(refused)["msp.outcome"] == "refused"
-    assert _attributes(stranger)["msp.viewer"] == "anonymous"
+    assert _read_attributes(refused)["msp.error_codes"] == ["BAD_USER_INPUT"]
+    assert _read_attributes(refused)["msp.outcome"] == "refused"
+    assert _read_attributes(stranger)["msp.viewer"] == "anonymous"
     assert stranger.name == UNNAMED
-    assert _attributes(failed)["msp.error_codes"] == ["INTERNAL"]
+    assert _read_attributes(failed)["msp.error_codes"] == ["INTERNAL"]
     assert failed.status.code == Status.STATUS_CODE_ERROR
     assert failed.status.message == ""
 
 
-async def test_no_token_and_no_variable_leaves_the_server(demo_database_url: str) -> None:
-    with collector() as received:
-        async with face(demo_database_url, otel_exporter_otlp_endpoint=received.url) as traced:
-            headers = traced.headers()
+async def test_span_contains_no_token_or_variables(demo_database_url: str) -> None:
+    with run_collector() as received:
+        async with open_http_harness(demo_database_url, otel_exporter_otlp_endpoint=received.url) as traced:
+            headers = traced.build_headers()
             query = "query Find($id: ID!) { site(id: $id) { id } }"
             asked = {"query": query, "variables": {"id": "hunter2"}}
             await traced.client.post("/graphql", json=asked, headers=headers)
@@ -152,11 +161,11 @@ async def test_no_token_and_no_variable_leaves_the_server(demo_database_url: str
     assert headers["Authorization"].split()[1].encode() not in body
 
 
-async def test_the_operators_own_name_of_the_service_holds(
+async def test_span_service_name_is_taken_from_the_environment(
     demo_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OTEL_SERVICE_NAME", "msp-eu")
-    with collector() as received:
-        async with face(demo_database_url, otel_exporter_otlp_endpoint=received.url) as traced:
-            await traced.ask("{ __typename }")
+    with run_collector() as received:
+        async with open_http_harness(demo_database_url, otel_exporter_otlp_endpoint=received.url) as traced:
+            await traced.post_query("{ __typename }")
     assert received.services == {"msp-eu"}

@@ -1,1 +1,1 @@
-"""What the tests of the live layer share: a client of its socket, generated live queries, and writers."""
+"""Shared parts of the live layer's tests: a client of its socket, generated live queries, and writers."""

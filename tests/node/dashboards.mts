@@ -12,7 +12,7 @@ import {
 declare const process: { argv: string[]; stdout: { write(text: string): void } };
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
-type Rows<Connection> = Connection extends { nodes: Array<infer Row> } ? Row : never;
+type Rows<Connection> = NonNullable<Connection> extends { nodes: Array<infer Row> } ? Row : never;
 
 type Site = Rows<SitesPageQuery['sites']>;
 type Bill = Rows<BillsQuery['tenantBills']>;
@@ -26,17 +26,25 @@ const types: [
   Same<Bill['total'], string>,
   Same<Bill['paidAt'], number | null>,
   Same<null extends MeQuery['viewer'] ? true : false, true>,
+  Same<null extends SitesPageQuery['sites'] ? true : false, true>,
   Same<Resource['__typename'], 'Agent' | 'DataSource' | 'Integration' | 'ScheduledJob' | 'Site'>,
-] = [true, true, true, true, true, true, true];
+] = [true, true, true, true, true, true, true, true];
 
 const [, , url = '', token = ''] = process.argv;
 const client = new GraphQLClient(url, { headers: { Authorization: `Bearer ${token}` } });
 
+/** A list of the response. It is null if the viewer may not read it. */
+function readable<T>(list: T | null | undefined): T {
+  if (!list) throw new Error('The viewer may not read this list');
+  return list;
+}
+
 async function sitesPage(page: number, search: string | null = null) {
   const where: SiteFilter = { status: { in: ['ACTIVE', 'INACTIVE'] }, not: { name: { startsWith: 'zz' } } };
-  const { sites } = await client.request(SitesPageDocument, {
+  const data = await client.request(SitesPageDocument, {
     size: 4, skipped: 4 * (page - 1), search, where, orderBy: [{ field: 'NAME', direction: 'DESC' }, { field: 'SLUG' }],
   });
+  const sites = readable(data.sites);
   return { total: sites.totalCount, names: sites.nodes.map(({ name }) => name) };
 }
 
@@ -45,7 +53,8 @@ async function sitesScroll() {
   let after: string | null = null;
   do {
     const variables: SitesScrollQueryVariables = { first: 25, after, status: 'ACTIVE' };
-    const { sites }: SitesScrollQuery = await client.request(SitesScrollDocument, variables);
+    const data: SitesScrollQuery = await client.request(SitesScrollDocument, variables);
+    const sites = readable(data.sites);
     names.push(...sites.edges.map(({ node }) => node.name));
     after = sites.pageInfo.hasNextPage ? sites.pageInfo.endCursor : null;
   } while (after !== null);
@@ -53,7 +62,7 @@ async function sitesScroll() {
 }
 
 async function siteAgents() {
-  const { agents } = await client.request(AgentsOfSitesNamedDocument, { name: 'er' });
+  const agents = readable((await client.request(AgentsOfSitesNamedDocument, { name: 'er' })).agents);
   const siteId = agents.nodes[0]?.site?.id ?? '';
   const { site } = await client.request(SiteAgentsDocument, {
     siteId, recent: Date.now() - 3_600_000, orderBy: [{ field: 'HOSTNAME' }],
@@ -69,13 +78,13 @@ async function siteAgents() {
 async function jobBoard() {
   const board = await client.request(JobBoardDocument, { action: 'sync.endpoints' });
   const [pending, running, failed, all] = [board.pending, board.running, board.failed, board.all].map(
-    ({ totalCount }) => totalCount,
+    (list) => readable(list).totalCount,
   );
-  return { dataSources: board.dataSources.nodes.length, pending, running, failed, all };
+  return { dataSources: readable(board.dataSources).nodes.length, pending, running, failed, all };
 }
 
 async function catalogue() {
-  const { integrations } = await client.request(CatalogueDocument);
+  const integrations = readable((await client.request(CatalogueDocument)).integrations);
   return integrations.nodes.map(({ name, dataSources }) => ({ name, enabled: (dataSources?.totalCount ?? 0) > 0 }));
 }
 
@@ -84,17 +93,17 @@ async function me() {
   const metadata = viewer?.user?.metadata;
   const current = typeof metadata === 'object' && metadata && 'current_site' in metadata ? metadata.current_site : null;
   const { users } = await client.request(UsersAtSiteDocument, { siteId: current });
-  return { tenant: viewer?.tenant?.name, current, there: users.nodes.map(({ id }) => id), id: viewer?.user?.id };
+  return { tenant: viewer?.tenant?.name, current, there: readable(users).nodes.map(({ id }) => id), id: viewer?.user?.id };
 }
 
 async function bills() {
   const { tenantBills } = await client.request(BillsDocument, { since: 0, least: '0.01' });
-  return tenantBills.nodes.map(({ total }) => total);
+  return readable(tenantBills).nodes.map(({ total }) => total);
 }
 
 async function notWell() {
   const { healthChecks } = await client.request(NotWellDocument, { statuses: ['DEGRADED', 'DOWN'] });
-  return healthChecks.nodes.map(({ resource }) => {
+  return readable(healthChecks).nodes.map(({ resource }) => {
     switch (resource?.__typename) {
       case 'Agent': return resource.hostname;
       case 'Site': case 'Integration': return resource.name;

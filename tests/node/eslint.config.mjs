@@ -11,6 +11,7 @@ const NAMED_BY_THE_REFERENCE = new Map([
 
 const TOLD_BY_STREAMS = ['AgentCheckin', 'AgentCheckins', 'HealthCheckChange', 'HealthCheckChanges'];
 const TOLD_BY_MUTATIONS = [
+  'AcceptedInvitation',
   'EnrollmentTokenPayload',
   'InvitationCode',
   'RegisterAgentPayload',

@@ -1,4 +1,4 @@
-"""Rows whose values are hard to carry: made from the declarations, one chain of rows through all tables a variant."""
+"""Rows with difficult values, made from the declarations: for each variant one chain of rows through all tables."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -9,7 +9,7 @@ import asyncpg
 from core.clock import NEVER
 from schema.table import Column, Kind, Table
 from schema.tables import BY_NAME, TABLES
-from tests.rows import ROWS, row_of, write
+from tests.sample_rows import SAMPLE_ROWS, build_row, insert_row
 
 TEXTS: Final = (
     "",
@@ -60,6 +60,7 @@ _OBJECTS: Final = {
     ("roles", "rights"),
     ("data_sources", "config"),
     ("scheduled_jobs", "payload"),
+    ("issued_credentials", "binding"),
 }
 """JSON columns that hold objects and nothing else."""
 
@@ -71,40 +72,40 @@ async def write_hard_rows(connection: asyncpg.Connection, tenant_id: str) -> Non
             await _write_variant(connection, tenant_id, variant)
         for table in TABLES:
             for column in table.also_by.values():
-                await connection.execute(_twins_sql(table, column), tenant_id)
+                await connection.execute(_duplicates_sql(table, column), tenant_id)
 
 
 async def _write_variant(connection: asyncpg.Connection, tenant_id: str, variant: int) -> None:
     ids = {"tenants": tenant_id}
-    for name in ROWS:
+    for name in SAMPLE_ROWS:
         if name != "tenants":
-            ids[name] = await write(
-                connection, name, _row(BY_NAME[name], f"{tenant_id}-{variant}", ids, variant)
+            ids[name] = await insert_row(
+                connection, name, _build_row(BY_NAME[name], f"{tenant_id}-{variant}", ids, variant)
             )
 
 
-def _twins_sql(table: Table, column: str) -> str:
-    """Two deleted rows beside each of the newest and each deleted one: uniqueness is of the undeleted alone."""
+def _duplicates_sql(table: Table, column: str) -> str:
+    """Two deleted copies of each of the newest rows and each deleted row: only undeleted rows are unique."""
     stored = [name for name, column in table.columns.items() if column.options.stored]
     names = ", ".join(f'"{name}"' for name in stored if name not in ("id", "deleted_at"))
     some = (
-        f"(SELECT * FROM {table.name} WHERE tenant_id = $1 ORDER BY deleted_at, created_at DESC LIMIT 40) t"  # noqa: S608 - declared names alone
+        f"(SELECT * FROM {table.name} WHERE tenant_id = $1 ORDER BY deleted_at, created_at DESC LIMIT 40) t"
     )
     given = f"app.new_id(), coalesce(deleted_at, 0) + 5 - n, {names} FROM {some}, generate_series(1, 2) n"
     return f"INSERT INTO {table.name} (id, deleted_at, {names}) SELECT {given} WHERE {column} IS NOT NULL"
 
 
-def _row(table: Table, label: str, ids: Mapping[str, str], variant: int) -> Mapping[str, Any]:
-    row = row_of(table.name, label, ids)
+def _build_row(table: Table, label: str, ids: Mapping[str, str], variant: int) -> Mapping[str, Any]:
+    row = build_row(table.name, label, ids)
     held = {reference.column for reference in table.references} | {choice.column for choice in table.choices}
     for name, column in table.columns.items():
         if column.options.stored and name not in held and name not in ("id", "deleted_at"):
-            value = _hard(table, column, variant + len(name))
+            value = _hard_value(table, column, variant + len(name))
             row |= {} if value is None else {name: value}
     return row
 
 
-def _hard(table: Table, column: Column, turn: int) -> Any:
+def _hard_value(table: Table, column: Column, turn: int) -> Any:
     match column.kind:
         case Kind.TEXT:
             return TEXTS[turn % VARIANTS]

@@ -1,4 +1,4 @@
-"""Responses, read to the letter and compared: order of keys and every digit of a number included."""
+"""Parses and compares responses exactly, including the order of keys and every digit of a number."""
 
 import json
 from collections.abc import Container, Iterator
@@ -8,10 +8,10 @@ from typing import Any, Final
 
 Path = tuple[object, ...]
 
-_NOTHING: Final = object()
+_MISSING: Final = object()
 
 
-class Members(tuple[tuple[str, Any], ...]):
+class JsonMembers(tuple[tuple[str, Any], ...]):
     """A JSON object as its members, in their order; a key that stands twice stands twice."""
 
     __slots__ = ()
@@ -21,28 +21,30 @@ class Members(tuple[tuple[str, Any], ...]):
         return dict(self).get(name)
 
 
-def read_exactly(body: bytes) -> Members:
+def parse_exactly(body: bytes) -> JsonMembers:
     """The response with every number as written, and objects in their order."""
-    read = json.loads(body, parse_float=Decimal, parse_int=int, object_pairs_hook=Members)
-    assert isinstance(read, Members)
+    read = json.loads(body, parse_float=Decimal, parse_int=int, object_pairs_hook=JsonMembers)
+    assert isinstance(read, JsonMembers)
     return read
 
 
-def difference(one: bytes, other: bytes) -> str | None:
+def find_difference(one: bytes, other: bytes) -> str | None:
     """Where two responses differ, the order of their errors aside; None where they are the same."""
     if one == other:
         return None
-    first, second = read_exactly(one), read_exactly(other)
-    found = next(_differences(first.get("data"), second.get("data"), ("data",)), None)
+    first, second = parse_exactly(one), parse_exactly(other)
+    found = next(_iter_differences(first.get("data"), second.get("data"), ("data",)), None)
     if found is None:
         if ("data" in dict(first)) != ("data" in dict(second)):
             return "one has data, the other has none at all"
-        found = next(_differences(_errors(first), _errors(second), ("errors",)), None)
+        found = next(
+            _iter_differences(_comparable_errors(first), _comparable_errors(second), ("errors",)), None
+        )
     return found
 
 
-def _errors(response: Members) -> list[Any]:
-    """What is the same whichever way: message, path and code, the path first."""
+def _comparable_errors(response: JsonMembers) -> list[Any]:
+    """The parts that are equal for both strategies: message, path and code, the path first."""
     return sorted(
         (
             [error.get("path"), error.get("message"), error.get("extensions")]
@@ -52,39 +54,39 @@ def _errors(response: Members) -> list[Any]:
     )
 
 
-def _differences(one: Any, other: Any, path: Path) -> Iterator[str]:
-    if isinstance(one, Members) and isinstance(other, Members):
+def _iter_differences(one: Any, other: Any, path: Path) -> Iterator[str]:
+    if isinstance(one, JsonMembers) and isinstance(other, JsonMembers):
         keys, others = [key for key, _ in one], [key for key, _ in other]
         if keys != others:
-            yield f"{_written(path)}: keys {keys} and {others}"
+            yield f"{_format_path(path)}: keys {keys} and {others}"
         for (key, left), (_, right) in zip(one, other, strict=False):
-            yield from _differences(left, right, (*path, key))
+            yield from _iter_differences(left, right, (*path, key))
     elif isinstance(one, list) and isinstance(other, list):
-        for place, (left, right) in enumerate(zip_longest(one, other, fillvalue=_NOTHING)):
-            yield from _differences(left, right, (*path, place))
-    elif not _same_leaf(one, other):
-        yield f"{_written(path)}: {_short(one)} and {_short(other)}"
+        for place, (left, right) in enumerate(zip_longest(one, other, fillvalue=_MISSING)):
+            yield from _iter_differences(left, right, (*path, place))
+    elif not _is_same_leaf(one, other):
+        yield f"{_format_path(path)}: {_shorten(one)} and {_shorten(other)}"
 
 
-def _same_leaf(one: Any, other: Any) -> bool:
+def _is_same_leaf(one: Any, other: Any) -> bool:
     numbers = isinstance(one, int | Decimal) and isinstance(other, int | Decimal)
     if numbers and not (isinstance(one, bool) or isinstance(other, bool)):
         return Decimal(one) == Decimal(other)
     return type(one) is type(other) and bool(one == other)
 
 
-def _written(path: Path) -> str:
+def _format_path(path: Path) -> str:
     return ".".join(map(str, path))
 
 
-def _short(value: Any) -> str:
-    return "nothing" if value is _NOTHING else f"{value!r:.200}"
+def _shorten(value: Any) -> str:
+    return "nothing" if value is _MISSING else f"{value!r:.200}"
 
 
-def tells(value: Any, names: Container[str]) -> bool:
-    """Whether a parsed response tells anything of a row: a text that is no type's name, or a number but 0."""
+def contains_row_value(value: Any, names: Container[str]) -> bool:
+    """Whether a parsed response reveals anything of a row: a text that is no type's name, or a number but 0."""
     if isinstance(value, dict):
-        return any(tells(inner, names) for inner in value.values())
+        return any(contains_row_value(inner, names) for inner in value.values())
     if isinstance(value, list):
-        return any(tells(inner, names) for inner in value)
+        return any(contains_row_value(inner, names) for inner in value)
     return bool(value) and not isinstance(value, bool) and value not in names

@@ -1,7 +1,7 @@
 """Lists against an oracle in plain Python: any filter, order, search and page of any table, at the root and below.
 
-Deterministic: each case is drawn from its own seed, which a failure names. LISTS_CASES says how many cases each
-table gets (15 unless given), LISTS_SEED begins another series.
+Deterministic: each case is drawn from its own seed, which a failure prints. LISTS_CASES is the number of
+cases for each table (15 by default), and LISTS_SEED starts another series.
 """
 
 import os
@@ -14,15 +14,15 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from core.clock import now_ms
-from resolvers.ways import Way
-from schema.table import Kind, Reference, Scope, Table
+from core.clock import NEVER, now_ms
+from demo import load_demo_viewers
+from resolvers.execution_strategy import ExecutionStrategy
+from schema.table import Column, Kind, Reference, Scope, Table
 from schema.tables import BY_NAME, LISTED, REFERENCES
-from services.demo import demo_viewers
-from tests.graph import Answer, Graph, graph
-from tests.property.asks import Asker, plain
-from tests.property.awkward import make_awkward
-from tests.property.oracle import Row, World
+from tests.graphql_harness import GraphqlHarness, GraphqlResponse, open_graphql_harness
+from tests.property.awkward_rows import make_rows_awkward
+from tests.property.list_arguments import ListArgumentGenerator, to_json_value
+from tests.property.list_oracle import ListOracle, Row
 
 CASES: Final = int(os.environ.get("LISTS_CASES", "15"))
 SEED: Final = os.environ.get("LISTS_SEED", "lists")
@@ -30,53 +30,52 @@ MANY: Final = [
     (child, r) for child, r in REFERENCES if r.many and BY_NAME[r.table].scope is not Scope.PLATFORM
 ]
 _PAGES: Final = 6
-"""About as many pages as a list is walked in; each is a request."""
+"""The approximate number of pages in which a list is read. Each is a request."""
 
 
 @dataclass(frozen=True)
-class Lists:
-    """A graph over awkward data, and what it must answer."""
+class ListSetup:
+    """A graph over difficult data, and the expected responses."""
 
-    graph: Graph
-    world: World
+    graph: GraphqlHarness
+    oracle: ListOracle
     user_id: str
 
-    async def ask(self, table: Table, query: str, **variables: Any) -> Answer:
-        """Ask as whoever may read the table; errors fail the test."""
+    async def execute(self, table: Table, query: str, **variables: Any) -> GraphqlResponse:
+        """Send a request as a viewer who may read the table. Errors fail the test."""
         if table.scope is Scope.PLATFORM:
-            answer = await self.graph.as_platform(None, query, **variables)
+            answer = await self.graph.execute_as_platform(None, query, **variables)
         else:
-            answer = await self.graph.as_user(self.user_id, query, **variables)
+            answer = await self.graph.execute_as_user(self.user_id, query, **variables)
         assert not answer.errors, (answer.errors, variables)
         return answer
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def lists(demo_database: str) -> AsyncIterator[Lists]:
-    stopped = (
-        f"{demo_database}&app.clock_ms={now_ms()}"  # who is online does not change while lists are compared
-    )
+async def list_setup(writable_demo_database_url: str) -> AsyncIterator[ListSetup]:
+    # With a stopped clock, online states stay the same during the comparison.
+    stopped = f"{writable_demo_database_url}&app.clock_ms={now_ms()}"
     connection = await asyncpg.connect(stopped)
     try:
-        user_id = (await demo_viewers(connection))[0].user_id
+        user_id = (await load_demo_viewers(connection))[0].user_id
         tenant_id = await connection.fetchval("SELECT tenant_id FROM users WHERE id = $1", user_id)
-        await make_awkward(connection, tenant_id)
-        world = await World.read(connection, tenant_id)
+        await make_rows_awkward(connection, tenant_id)
+        world = await ListOracle.read(connection, tenant_id)
     finally:
         await connection.close()
-    async with graph(stopped) as made:
-        yield Lists(made, world, user_id)
+    async with open_graphql_harness(stopped) as made:
+        yield ListSetup(made, world, user_id)
 
 
-def cases(lists: Lists, count: int, *names: str) -> Iterator[tuple[str, Random]]:
-    """The seeds of a test's cases, each with its random; asked in one way and the other by turns."""
+def iter_cases(lists: ListSetup, count: int, *names: str) -> Iterator[tuple[str, Random]]:
+    """The seeds of a test's cases, each with its random. The strategies alternate."""
     for number in range(count):
-        lists.graph.way = (Way.AUTO, Way.LOADERS)[number % 2]
+        lists.graph.strategy = (ExecutionStrategy.AUTO, ExecutionStrategy.LOADERS)[number % 2]
         seed = "/".join((SEED, *names, str(number)))
         yield seed, Random(seed)  # noqa: S311 - drawn again by its seed
 
 
-def declared(table: Table) -> str:
+def declare_variables(table: Table) -> str:
     """The variables of a list of the table, and its arguments."""
     types = {
         "where": f"{table.type_name}Filter", "orderBy": f"[{table.type_name}Order!]", "first": "Int", "last": "Int",
@@ -89,8 +88,8 @@ def declared(table: Table) -> str:
     return f"({variables})|({arguments})"
 
 
-def list_query(table: Table, fields: str) -> str:
-    variables, arguments = declared(table).split("|")
+def build_list_query(table: Table, fields: str) -> str:
+    variables, arguments = declare_variables(table).split("|")
     return f"query{variables} {{ list: {table.many}{arguments} {{ {fields} }} }}"
 
 
@@ -99,29 +98,31 @@ PAGE: Final = (
 )
 
 
-def ids(rows: Any) -> list[str]:
+def row_ids(rows: Any) -> list[str]:
     return [row["id"] for row in rows]
 
 
 @pytest.mark.parametrize("table", LISTED, ids=lambda table: table.name)
-async def test_a_list_is_what_the_oracle_says_page_by_page(lists: Lists, table: Table) -> None:
-    for seed, random in cases(lists, CASES, table.name):
-        arguments = Asker(lists.world, table, random).arguments()
-        expected = ids(lists.world.listed(table, arguments))
+async def test_list_of_random_arguments_equals_oracle_page_by_page(
+    list_setup: ListSetup, table: Table
+) -> None:
+    for seed, random in iter_cases(list_setup, CASES, table.name):
+        arguments = ListArgumentGenerator(list_setup.oracle, table, random).make_arguments()
+        expected = row_ids(list_setup.oracle.list_rows(table, arguments))
         size = min(1000, random.randint(1, 3) + len(expected) // _PAGES)
         case = f"{seed}: {size} a page of {arguments}"
-        cursors = await walk_forward(lists, table, arguments, expected, size, case)
-        await walk_backward(lists, table, arguments, expected, size, case)
-        await check_windows(lists, table, arguments, expected, cursors, random, case)
+        cursors = await walk_forward(list_setup, table, arguments, expected, size, case)
+        await walk_backward(list_setup, table, arguments, expected, size, case)
+        await check_windows(list_setup, table, arguments, expected, cursors, random, case)
 
 
 async def walk_forward(
-    lists: Lists, table: Table, arguments: dict[str, Any], expected: list[str], size: int, case: str
+    lists: ListSetup, table: Table, arguments: dict[str, Any], expected: list[str], size: int, case: str
 ) -> list[str]:
-    after, cursors, query = None, [], list_query(table, PAGE)
+    after, cursors, query = None, [], build_list_query(table, PAGE)
     for begin in range(0, max(len(expected), 1), size):
-        page = (await lists.ask(table, query, **arguments, first=size, after=after)).data["list"]
-        assert ids(page["nodes"]) == expected[begin : begin + size], case
+        page = (await lists.execute(table, query, **arguments, first=size, after=after)).data["list"]
+        assert row_ids(page["nodes"]) == expected[begin : begin + size], case
         assert page["totalCount"] == len(expected), case
         assert page["pageInfo"]["hasNextPage"] is (begin + size < len(expected)), case
         assert page["pageInfo"]["hasPreviousPage"] is (begin > 0), case
@@ -132,12 +133,12 @@ async def walk_forward(
 
 
 async def walk_backward(
-    lists: Lists, table: Table, arguments: dict[str, Any], expected: list[str], size: int, case: str
+    lists: ListSetup, table: Table, arguments: dict[str, Any], expected: list[str], size: int, case: str
 ) -> None:
-    before, query = None, list_query(table, PAGE)
+    before, query = None, build_list_query(table, PAGE)
     for end in range(len(expected), 0, -size):
-        page = (await lists.ask(table, query, **arguments, last=size, before=before)).data["list"]
-        assert ids(page["nodes"]) == expected[max(end - size, 0) : end], case
+        page = (await lists.execute(table, query, **arguments, last=size, before=before)).data["list"]
+        assert row_ids(page["nodes"]) == expected[max(end - size, 0) : end], case
         assert page["totalCount"] == len(expected), case
         assert page["pageInfo"]["hasPreviousPage"] is (end > size), case
         assert page["pageInfo"]["hasNextPage"] is (end < len(expected)), case
@@ -145,14 +146,14 @@ async def walk_backward(
 
 
 async def check_windows(
-    lists: Lists, table: Table, arguments: dict[str, Any], expected: list[str], cursors: list[str],
+    lists: ListSetup, table: Table, arguments: dict[str, Any], expected: list[str], cursors: list[str],
     random: Random, case: str,
 ) -> None:  # fmt: skip
     """Offsets, and pages between two cursors, from either end."""
-    query = list_query(table, "nodes { id } pageInfo { hasNextPage hasPreviousPage }")
+    query = build_list_query(table, "nodes { id } pageInfo { hasNextPage hasPreviousPage }")
     offset, first = random.randint(0, len(expected) + 2), random.randint(0, 5)
-    page = (await lists.ask(table, query, **arguments, offset=offset, first=first)).data["list"]
-    assert ids(page["nodes"]) == expected[offset : offset + first], case
+    page = (await lists.execute(table, query, **arguments, offset=offset, first=first)).data["list"]
+    assert row_ids(page["nodes"]) == expected[offset : offset + first], case
     assert page["pageInfo"] == {
         "hasNextPage": offset + first < len(expected),
         "hasPreviousPage": offset > 0,
@@ -163,85 +164,92 @@ async def check_windows(
     between, count = expected[low + 1 : high], random.randint(0, 3)
     for end in ("first", "last"):
         window = {"after": cursors[low], "before": cursors[high], end: count}
-        page = (await lists.ask(table, query, **arguments, **window)).data["list"]
+        page = (await lists.execute(table, query, **arguments, **window)).data["list"]
         left = between[:count] if end == "first" else between[max(len(between) - count, 0) :]
-        assert ids(page["nodes"]) == left, (case, window)
+        assert row_ids(page["nodes"]) == left, (case, window)
         assert page["pageInfo"] == {"hasNextPage": True, "hasPreviousPage": True}, (case, window)
 
 
 @pytest.mark.parametrize("table", LISTED, ids=lambda table: table.name)
-async def test_every_value_is_given_as_it_is(lists: Lists, table: Table) -> None:
+async def test_column_values_of_awkward_rows_are_returned_exactly(
+    list_setup: ListSetup, table: Table
+) -> None:
     columns = [
         column for column in table.columns.values() if column.name != "config"
     ]  # shown without secrets
     fields = "nodes { " + " ".join(column.graphql_name for column in columns) + " }"
     deleted = {"includeDeleted": True} if table.soft_deletes else {}
-    answer = await lists.ask(table, list_query(table, fields), first=1000, **deleted)
-    expected = lists.world.listed(table, deleted)[:1000]
+    answer = await list_setup.execute(table, build_list_query(table, fields), first=1000, **deleted)
+    expected = list_setup.oracle.list_rows(table, deleted)[:1000]
     assert answer.data["list"]["nodes"] == [
-        {c.graphql_name: shown(c.kind, row[c.name]) for c in columns} for row in expected
+        {c.graphql_name: expect_value(c, row[c.name]) for c in columns} for row in expected
     ]
 
 
-def shown(kind: Kind, value: Any) -> Any:
-    """A value as the answer shows it."""
-    if value is None:
+def expect_value(column: Column, value: Any) -> Any:
+    """A value as the response shows it."""
+    if value is None or (column.never and value == NEVER):
         return None
-    match kind:
+    match column.kind:
         case Kind.ENUM:
             return value.upper()
         case Kind.DECIMAL:
             return format(value, "f")
         case Kind.JSON:
-            return plain(value)
+            return to_json_value(value)
     return value
 
 
 @pytest.mark.parametrize(
     ("child", "reference"), MANY, ids=lambda part: getattr(part, "many", None) or part.name
 )
-async def test_a_list_below_many_parents_is_what_the_oracle_says(
-    lists: Lists, child: Table, reference: Reference
+async def test_list_below_many_parents_equals_oracle(
+    list_setup: ListSetup, child: Table, reference: Reference
 ) -> None:
     parent = BY_NAME[reference.table]
-    variables, arguments = declared(child).split("|")
+    variables, arguments = declare_variables(child).split("|")
     query = f"""query{variables} {{
         parents: {parent.many}(first: 200) {{ nodes {{ id list: {reference.many}{arguments} {{ {PAGE} }} }} }}
     }}"""
-    for seed, random in cases(lists, CASES // 3 + 1, child.name, reference.column):
-        chosen = Asker(lists.world, child, random).arguments()
+    for seed, random in iter_cases(list_setup, CASES // 3 + 1, child.name, reference.column):
+        chosen = ListArgumentGenerator(list_setup.oracle, child, random).make_arguments()
         size = random.randint(1, 5)
-        answer = await lists.ask(child, query, **chosen, first=size)
+        answer = await list_setup.execute(child, query, **chosen, first=size)
         parents = answer.data["parents"]["nodes"]
-        assert ids(parents) == ids(lists.world.listed(parent, {}))[:200]
-        rows = lists.world.listed(child, chosen)
+        assert row_ids(parents) == row_ids(list_setup.oracle.list_rows(parent, {}))[:200]
+        rows = list_setup.oracle.list_rows(child, chosen)
         for found in parents:
             mine = [row for row in rows if row[reference.column] == found["id"]]
             check_first_page(found["list"], mine, size, f"{seed} of {found['id']}: {size} of {chosen}")
-        await check_second_page(lists, child, reference, chosen, parents, rows)
+        await check_second_page(list_setup, child, reference, chosen, parents, rows)
 
 
 def check_first_page(page: Any, expected: list[Row], size: int, case: str) -> None:
-    assert ids(page["nodes"]) == ids(expected[:size]), case
+    assert row_ids(page["nodes"]) == row_ids(expected[:size]), case
     assert page["totalCount"] == len(expected), case
     assert page["pageInfo"]["hasNextPage"] is (len(expected) > size), case
     assert page["pageInfo"]["hasPreviousPage"] is False, case
 
 
 async def check_second_page(
-    lists: Lists, child: Table, reference: Reference, chosen: dict[str, Any], parents: Any, rows: list[Row]
+    lists: ListSetup,
+    child: Table,
+    reference: Reference,
+    chosen: dict[str, Any],
+    parents: Any,
+    rows: list[Row],
 ) -> None:
-    """A parent's cursor leads on in that parent's list, by whatever way one comes to it."""
+    """A parent's cursor continues that parent's list, however the query reaches the parent."""
     found = next((p for p in parents if p["list"]["pageInfo"]["hasNextPage"]), None)
     if found is None:
         return
-    variables, arguments = declared(child).split("|")
+    variables, arguments = declare_variables(child).split("|")
     field = BY_NAME[reference.table].one
     query = f"""query($id: ID!, {variables[1:]} {{
         parent: {field}(id: $id) {{ list: {reference.many}{arguments} {{ {PAGE} }} }}
     }}"""
     size, after = len(found["list"]["nodes"]), found["list"]["pageInfo"]["endCursor"]
-    answer = await lists.ask(child, query, **chosen, id=found["id"], first=size, after=after)
+    answer = await lists.execute(child, query, **chosen, id=found["id"], first=size, after=after)
     mine = [row for row in rows if row[reference.column] == found["id"]]
-    assert ids(answer.data["parent"]["list"]["nodes"]) == ids(mine[size : 2 * size])
+    assert row_ids(answer.data["parent"]["list"]["nodes"]) == row_ids(mine[size : 2 * size])
     assert answer.data["parent"]["list"]["totalCount"] == len(mine)

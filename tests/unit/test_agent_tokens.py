@@ -1,4 +1,4 @@
-"""Agents' tokens: each of its own kind, verified once, and remembered while there is room."""
+"""Agents' tokens: of their own kind, verified once, and cached up to a limit."""
 
 from pathlib import Path
 
@@ -6,16 +6,16 @@ import pytest
 from pydantic import SecretStr
 
 from core import limits
-from core.agent_tokens import AGENT_TYPE, AgentTokens
+from core.auth.agent_tokens import AGENT_TYPE, AgentIdentity, AgentTokens
+from core.auth.issuer import SERVER_ISSUER
+from core.auth.signing import SigningKey
 from core.clock import now_ms
 from core.errors import StartupError, UnauthenticatedError
-from core.issuer import SERVER_ISSUER
 from core.settings import Settings
-from core.signing import SigningKey
-from services.agents.guid import guid_of
+from services.device_identity import build_device_identity
 
 
-class Now:
+class ManualClock:
     """A clock that is set by hand, in ms."""
 
     def __init__(self) -> None:
@@ -26,103 +26,112 @@ class Now:
 
 
 @pytest.fixture(scope="module")
-def key(tmp_path_factory: pytest.TempPathFactory) -> SigningKey:
+def signing_key(tmp_path_factory: pytest.TempPathFactory) -> SigningKey:
     return SigningKey.create(tmp_path_factory.mktemp("keys") / "key.pem")
 
 
-def verified(tokens: AgentTokens, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The tokens whose signatures were looked at, as they come."""
-    looked: list[str] = []
-    look = tokens._verified_agent
-    monkeypatch.setattr(tokens, "_verified_agent", lambda token: [looked.append(token), look(token)][1])
-    return looked
+def record_verified_tokens(tokens: AgentTokens, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The tokens with verified signatures, in order of arrival."""
+    checked: list[str] = []
+    verify = tokens._verify_agent
+
+    def record_and_verify(token: str) -> AgentIdentity:
+        checked.append(token)
+        return verify(token)
+
+    monkeypatch.setattr(tokens, "_verify_agent", record_and_verify)
+    return checked
 
 
-def test_each_is_what_it_says(key: SigningKey) -> None:
-    tokens = AgentTokens(key)
-    agent = tokens.agent(tokens.issue("a", "s", "t"))
+def test_agent_tokens_of_each_kind_give_their_claims(signing_key: SigningKey) -> None:
+    tokens = AgentTokens(signing_key)
+    agent = tokens.verify_agent_token(tokens.issue_agent_token("a", "s", "t"))
     assert (agent.agent_id, agent.site_id, agent.tenant_id, agent.name) == ("a", "s", "t", "a")
-    first, second = (tokens.enrollment(tokens.issue_enrollment("s", "t", 60)) for _ in range(2))
+    first, second = (
+        tokens.verify_enrollment_token(tokens.issue_enrollment_token("s", "t", 60)) for _ in range(2)
+    )
     assert (first.site_id, first.tenant_id) == ("s", "t")
     assert first.name != second.name
 
 
-def test_none_is_taken_for_another(key: SigningKey) -> None:
-    tokens = AgentTokens(key)
+def test_agent_tokens_of_the_other_kind_are_refused(signing_key: SigningKey) -> None:
+    tokens = AgentTokens(signing_key)
     with pytest.raises(UnauthenticatedError):
-        tokens.enrollment(tokens.issue("a", "s", "t"))
+        tokens.verify_enrollment_token(tokens.issue_agent_token("a", "s", "t"))
     with pytest.raises(UnauthenticatedError):
-        tokens.agent(tokens.issue_enrollment("s", "t", 60))
+        tokens.verify_agent_token(tokens.issue_enrollment_token("s", "t", 60))
 
 
 @pytest.mark.parametrize("missing", ["sub", "site", "tenant", "iss"])
-def test_each_claim_is_needed(key: SigningKey, missing: str) -> None:
+def test_verify_agent_token_without_a_claim_is_refused(signing_key: SigningKey, missing: str) -> None:
     claims = {"iss": SERVER_ISSUER, "sub": "a", "site": "s", "tenant": "t"}
     del claims[missing]
     with pytest.raises(UnauthenticatedError):
-        AgentTokens(key).agent(key.sign(claims, AGENT_TYPE, 60))
+        AgentTokens(signing_key).verify_agent_token(signing_key.sign(claims, AGENT_TYPE, 60))
 
 
-def test_a_signature_is_looked_at_once(key: SigningKey, monkeypatch: pytest.MonkeyPatch) -> None:
-    now = Now()
-    tokens = AgentTokens(key, clock=now)
-    looked = verified(tokens, monkeypatch)
-    mine, other = tokens.issue("a", "s", "t"), tokens.issue("b", "s", "t")
+def test_verify_agent_token_while_cached_checks_no_signature(
+    signing_key: SigningKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = ManualClock()
+    tokens = AgentTokens(signing_key, clock=now)
+    checked = record_verified_tokens(tokens, monkeypatch)
+    mine, other = tokens.issue_agent_token("a", "s", "t"), tokens.issue_agent_token("b", "s", "t")
     for _ in range(3):
-        assert tokens.agent(mine).agent_id == "a"
-        assert tokens.agent(other).agent_id == "b"
-    assert looked == [mine, other]
-    now.ms += limits.AGENT_TOKEN_MEMO_S * 1000
-    tokens.agent(mine)
-    assert looked == [mine, other, mine]
+        assert tokens.verify_agent_token(mine).agent_id == "a"
+        assert tokens.verify_agent_token(other).agent_id == "b"
+    assert checked == [mine, other]
+    now.ms += limits.AGENT_TOKEN_CACHE_S * 1000
+    tokens.verify_agent_token(mine)
+    assert checked == [mine, other, mine]
 
 
-def test_a_remembered_token_expires_all_the_same(key: SigningKey) -> None:
-    now = Now()
-    tokens = AgentTokens(key, clock=now)
-    token = key.sign({"iss": SERVER_ISSUER, "sub": "a", "site": "s", "tenant": "t"}, AGENT_TYPE, 60)
-    tokens.agent(token)
+def test_verify_agent_token_cached_but_expired_is_refused(signing_key: SigningKey) -> None:
+    now = ManualClock()
+    tokens = AgentTokens(signing_key, clock=now)
+    token = signing_key.sign({"iss": SERVER_ISSUER, "sub": "a", "site": "s", "tenant": "t"}, AGENT_TYPE, 60)
+    tokens.verify_agent_token(token)
     now.ms += (60 + limits.TOKEN_LEEWAY_S + 1) * 1000
     with pytest.raises(UnauthenticatedError):
-        tokens.agent(token)
+        tokens.verify_agent_token(token)
 
 
-def test_where_there_is_no_room_those_who_are_known_stay_known(
-    key: SigningKey, monkeypatch: pytest.MonkeyPatch
+def test_agent_token_cache_when_full_keeps_its_entries(
+    signing_key: SigningKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "AGENT_TOKEN_MEMO_MAX", 3)
-    tokens = AgentTokens(key)
-    looked = verified(tokens, monkeypatch)
-    fleet = [tokens.issue(str(n), "s", "t") for n in range(5)]
+    monkeypatch.setattr(limits, "AGENT_TOKENS_CACHED_MAX", 3)
+    tokens = AgentTokens(signing_key)
+    checked = record_verified_tokens(tokens, monkeypatch)
+    fleet = [tokens.issue_agent_token(str(n), "s", "t") for n in range(5)]
     for _ in range(4):
         for token in fleet:
-            tokens.agent(token)
-    assert [looked.count(token) for token in fleet] == [1, 1, 1, 4, 4]
+            tokens.verify_agent_token(token)
+    assert [checked.count(token) for token in fleet] == [1, 1, 1, 4, 4]
 
 
-def test_a_bad_token_is_not_remembered(key: SigningKey) -> None:
-    tokens = AgentTokens(key)
+def test_verify_agent_token_invalid_is_refused_and_not_cached(signing_key: SigningKey) -> None:
+    tokens = AgentTokens(signing_key)
     for token in ("", "x.y.z", "ü", "a" * 10_000):
         for _ in range(2):
             with pytest.raises(UnauthenticatedError):
-                tokens.agent(token)
-    assert not tokens._known
+                tokens.verify_agent_token(token)
+    assert not tokens._cache
 
 
-def test_what_former_keys_signed_is_still_taken(key: SigningKey, tmp_path: Path) -> None:
+def test_agent_tokens_of_former_keys_are_accepted(signing_key: SigningKey, tmp_path: Path) -> None:
     pems = []
     for name in ("one", "two"):
         SigningKey.create(tmp_path / name)
         pems.append((tmp_path / name).read_text())
     former = SigningKey.load_former(Settings(former_signing_keys=SecretStr("\n".join(pems))))
-    tokens = AgentTokens(key, former)
-    for each in (*former, key):
-        assert tokens.agent(AgentTokens(each).issue("a", "s", "t")).agent_id == "a"
+    tokens = AgentTokens(signing_key, former)
+    for each in (*former, signing_key):
+        assert tokens.verify_agent_token(AgentTokens(each).issue_agent_token("a", "s", "t")).agent_id == "a"
         with pytest.raises(UnauthenticatedError):
-            AgentTokens(SigningKey.create(tmp_path / "another"), former[:0]).agent(
-                AgentTokens(each).issue("a", "s", "t")
+            AgentTokens(SigningKey.create(tmp_path / "another"), former[:0]).verify_agent_token(
+                AgentTokens(each).issue_agent_token("a", "s", "t")
             )
-    assert tokens.enrollment(tokens.issue_enrollment("s", "t", 60)).site_id == "s"
+    assert tokens.verify_enrollment_token(tokens.issue_enrollment_token("s", "t", 60)).site_id == "s"
     folded = SecretStr("".join(pems).replace("\n", "\\n"))
     assert SigningKey.load_former(Settings(former_signing_keys=folded)) == former
     assert SigningKey.load_former(Settings()) == ()
@@ -131,12 +140,15 @@ def test_what_former_keys_signed_is_still_taken(key: SigningKey, tmp_path: Path)
             SigningKey.load_former(Settings(former_signing_keys=SecretStr(bad)))
 
 
-def test_the_guid_that_agents_in_the_field_compute() -> None:
+def test_device_identity_guid_equals_that_of_deployed_agents() -> None:
     """Written out by sha256sum, not by this code: printf '%s' '{"mac":"00:16","siteId":"s1"}' | sha256sum."""
-    assert guid_of("s1", "desk", "mine", "00:16") == "mine"
+    assert build_device_identity("s1", "desk", "mine", "00:16").guid == "mine"
     assert (
-        guid_of("s1", "desk", None, "00:16")
+        build_device_identity("s1", "desk", None, "00:16").guid
         == "f0582f58de0b9c358b7b4a154333d5652049dcbfaf4e47e33664d5507754e04c"
     )
-    assert guid_of("s1", "desk") == "f949e2fb742ad3f4841db18bd509bb3ba74fd4acf9e6a1da67b3a0ea98229d2c"
-    assert guid_of("s1", "desk", "", "") == guid_of("s1", "desk")
+    assert (
+        build_device_identity("s1", "desk").guid
+        == "f949e2fb742ad3f4841db18bd509bb3ba74fd4acf9e6a1da67b3a0ea98229d2c"
+    )
+    assert build_device_identity("s1", "desk", "", "").guid == build_device_identity("s1", "desk").guid

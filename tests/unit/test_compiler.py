@@ -3,25 +3,25 @@
 from typing import Any
 
 import pytest
-from graphql import OperationDefinitionNode, parse, validate
+from graphql import FragmentDefinitionNode, OperationDefinitionNode, parse, validate
 from graphql.execution.values import VariableValues, get_variable_values
 
+from core.auth.rights import RIGHTS
+from core.auth.viewer import Viewer, ViewerKind
 from core.clock import NEVER
-from core.rights import RIGHTS
-from core.viewer import Viewer, ViewerKind
-from resolvers.binding import bound_schema
-from resolvers.compiled_lists import NotCompilableError
-from resolvers.compiler import compile_root
-from resolvers.explanations import in_lines
-from resolvers.plans import Plan
-from resolvers.selection import Syntax
+from resolvers.compiler.compiler import compile_root_field
+from resolvers.compiler.connection_sql import NotCompilableError
+from resolvers.compiler.plan import Plan
+from resolvers.explain import format_sql
+from resolvers.loaders.bindings import build_executable_schema
+from resolvers.sql.selection import SelectionReader
 
-SCHEMA = bound_schema()[1]
+SCHEMA = build_executable_schema()[1]
 ADMINISTRATOR = Viewer(ViewerKind.USER, "tenant", "user", "role", RIGHTS, NEVER)
 GUEST = Viewer(ViewerKind.USER, "tenant", "user", "role", frozenset({"Sites.Read"}), NEVER)
 
 
-def compiled(text: str, viewer: Viewer = ADMINISTRATOR, **variables: Any) -> Plan:
+def compile_first_field(text: str, viewer: Viewer = ADMINISTRATOR, **variables: Any) -> Plan:
     """The plan of the first root field."""
     document = parse(text)
     assert not validate(SCHEMA, document)
@@ -29,19 +29,20 @@ def compiled(text: str, viewer: Viewer = ADMINISTRATOR, **variables: Any) -> Pla
     assert isinstance(operation, OperationDefinitionNode)
     values = get_variable_values(SCHEMA, operation.variable_definitions or (), variables)
     assert isinstance(values, VariableValues)
-    syntax = Syntax({d.name.value: d for d in document.definitions[1:]}, values.coerced)  # type: ignore[attr-defined]
-    nodes = next(iter(syntax.responses_of(operation.selection_set, "Query").values()))
-    return compile_root(SCHEMA, syntax, values, viewer, nodes)[0]
+    fragments = {d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)}
+    syntax = SelectionReader(fragments, values.coerced)
+    nodes = next(iter(syntax.selection_by_response_key(operation.selection_set, "Query").values()))
+    return compile_root_field(SCHEMA, syntax, values, viewer, nodes)[0]
 
 
-def lines(plan: Plan) -> list[str]:
+def statement_lines(plan: Plan) -> list[str]:
     """The statement's lines, without their indentation."""
-    return [line.strip() for line in in_lines(plan.statement.sql)]
+    return [line.strip() for line in format_sql(plan.statement.sql)]
 
 
-def test_a_row_is_an_object_of_its_selected_columns_under_their_response_keys() -> None:
-    plan = compiled('{ site(id: "s") { id title: name status } }')
-    (select,) = [line for line in lines(plan) if '"title"' in line]
+def test_compiler_selected_columns_stand_under_their_response_keys() -> None:
+    plan = compile_first_field('{ site(id: "s") { id title: name status } }')
+    (select,) = [line for line in statement_lines(plan) if '"title"' in line]
     assert '."id" AS "id"' in select
     assert '."name" AS "title"' in select
     assert "upper(t" in select
@@ -49,8 +50,8 @@ def test_a_row_is_an_object_of_its_selected_columns_under_their_response_keys() 
     assert list(plan.statement.arguments) == ["s", "tenant"]
 
 
-def test_values_are_bound_and_never_written() -> None:
-    plan = compiled(
+def test_compiler_values_are_bound_and_never_in_the_sql() -> None:
+    plan = compile_first_field(
         """{ sites(search: "needle", where: {name: {contains: "x'; DROP"}, slug: {in: ["a", "b"]}}) {
              nodes { id } } }"""
     )
@@ -60,62 +61,95 @@ def test_values_are_bound_and_never_written() -> None:
     assert ["a", "b"] in plan.statement.arguments
 
 
-def test_every_level_is_pinned_to_the_tenant_and_leaves_out_deleted_rows() -> None:
-    plan = compiled("{ sites { nodes { agents { nodes { site { id } } totalCount } } } }")
-    tables = [line for line in lines(plan) if line.startswith(("FROM sites", "FROM agents"))]
+def test_compiler_every_level_filters_by_tenant_and_deletion() -> None:
+    plan = compile_first_field("{ sites { nodes { agents { nodes { site { id } } totalCount } } } }")
+    tables = [line for line in statement_lines(plan) if line.startswith(("FROM sites", "FROM agents"))]
     assert len(tables) == 4
     assert plan.statement.sql.count(".tenant_id = ") == 4
     assert plan.statement.sql.count("deleted_at IS NULL") == 4
     assert plan.statement.arguments.count("tenant") == 1
 
 
-def test_one_row_more_is_fetched_only_to_see_whether_there_are_more() -> None:
-    assert "LIMIT 5" in lines(compiled("{ sites(first: 5) { nodes { id } } }"))
-    plan = compiled("{ sites(first: 5) { nodes { id } pageInfo { hasNextPage } } }")
-    assert "LIMIT 6" in lines(plan)
+def test_compiler_fetches_one_row_more_only_for_has_next_page() -> None:
+    assert "LIMIT 5" in statement_lines(compile_first_field("{ sites(first: 5) { nodes { id } } }"))
+    plan = compile_first_field("{ sites(first: 5) { nodes { id } pageInfo { hasNextPage } } }")
+    assert "LIMIT 6" in statement_lines(plan)
     assert "count(*) AS" in plan.statement.sql
 
 
-def test_rows_that_are_joined_to_others_are_put_in_their_order() -> None:
-    assert "__number" not in compiled("{ sites { nodes { id } } }").statement.sql
-    plan = compiled("{ sites { nodes { tenant { id } } } }")
-    assert any(line.startswith("LEFT JOIN LATERAL") for line in lines(plan))
+def test_compiler_page_size_is_bound_once_and_only_if_it_is_used() -> None:
+    used = compile_first_field(
+        "{ sites(first: 7) { nodes { id } edges { node { id } } pageInfo { hasNextPage endCursor } } }"
+    )
+    assert used.statement.arguments.count(7) == 1
+    placeholder = f"${used.statement.arguments.index(7) + 1}::bigint"
+    assert used.statement.sql.count(placeholder) == 4
+    assert 7 not in compile_first_field("{ sites(first: 7) { nodes { id } } }").statement.arguments
+
+
+@pytest.mark.parametrize(
+    "selection",
+    ["{ nodes { id } }", "{ totalCount }", "{ nodes { agents { nodes { id } } } again: nodes { id } }"],
+)
+def test_compiler_columns_are_the_select_inside_of_the_object(selection: str) -> None:
+    plan = compile_first_field(f"{{ sites {selection} }}")
+    assert plan.columns is not None
+    columns = plan.statement.sql[plan.columns]
+    before, after = plan.statement.sql.split(columns)
+    alias = before.removeprefix("SELECT (SELECT row_to_json(").removesuffix(".*) FROM (")
+    assert alias.isalnum()
+    assert after == f") {alias}) AS data"
+    assert columns.startswith("SELECT ")
+
+
+def test_compiler_single_row_has_no_columns() -> None:
+    assert compile_first_field('{ site(id: "s") { agents { totalCount } } }').columns is None
+
+
+def test_compiler_joined_rows_are_numbered_and_ordered() -> None:
+    assert "__number" not in compile_first_field("{ sites { nodes { id } } }").statement.sql
+    plan = compile_first_field("{ sites { nodes { tenant { id } } } }")
+    assert any(line.startswith("LEFT JOIN LATERAL") for line in statement_lines(plan))
     assert "ORDER BY p" in plan.statement.sql
     assert '"__number"' in plan.statement.sql
 
 
-def test_a_total_alone_fetches_no_rows() -> None:
-    plan = compiled("{ sites { totalCount } }")
+def test_compiler_only_total_count_fetches_no_rows() -> None:
+    plan = compile_first_field("{ sites { totalCount } }")
     assert plan.statement.sql.count("FROM sites") == 1
     assert "json_agg" not in plan.statement.sql
 
 
-def test_fragments_aliases_and_directives_are_followed() -> None:
+def test_compiler_fragments_aliases_and_directives_are_followed() -> None:
     text = """query($yes: Boolean!) { sites { nodes { ...F id @skip(if: $yes) } } }
               fragment F on Site { a: name b: slug @include(if: $yes) ... on Site { status } }"""
-    sql = compiled(text, yes=True).statement.sql
+    sql = compile_first_field(text, yes=True).statement.sql
     assert 'AS "a"' in sql
     assert 'AS "b"' in sql
     assert 'AS "status"' in sql
-    (made,) = [line for line in lines(compiled(text, yes=False)) if 'AS "a"' in line]
+    (made,) = [line for line in statement_lines(compile_first_field(text, yes=False)) if 'AS "a"' in line]
     assert 'AS "b"' not in made
 
 
-def test_a_union_is_a_case_over_its_discriminator() -> None:
-    plan = compiled("{ healthChecks { nodes { resource { __typename ... on Agent { hostname } } } } }")
+def test_compiler_union_is_a_case_over_its_discriminator() -> None:
+    plan = compile_first_field(
+        "{ healthChecks { nodes { resource { __typename ... on Agent { hostname } } } } }"
+    )
     assert "CASE" in plan.statement.sql
     for table in ("agents", "data_sources", "sites", "scheduled_jobs", "integrations"):
-        assert any(line.startswith(f"FROM {table} ") for line in lines(plan))
+        assert any(line.startswith(f"FROM {table} ") for line in statement_lines(plan))
 
 
-def test_a_plan_tells_what_it_reads() -> None:
-    plan = compiled('{ site(id: "s") { name agents(where: {version: {eq: "1"}}) { nodes { hostname } } } }')
-    site, agents = plan.reads({})
-    assert (site.level.table.name, site.level.key, site.keys) == ("sites", "id", ("s",))
-    assert {column.name for column in site.level.columns} == {"id", "name"}
-    assert (agents.level.table.name, agents.level.key, agents.keys) == ("agents", "site_id", None)
-    assert agents.level.where == {"version": {"eq": "1"}}
-    assert {column.name for column in agents.level.columns} == {"id", "hostname"}
+def test_plan_reads_give_tables_keys_and_columns() -> None:
+    plan = compile_first_field(
+        '{ site(id: "s") { name agents(where: {version: {eq: "1"}}) { nodes { hostname } } } }'
+    )
+    site, agents = plan.iter_reads({})
+    assert (site.query.table.name, site.query.key, site.keys) == ("sites", "id", ("s",))
+    assert {column.name for column in site.query.columns} == {"id", "name"}
+    assert (agents.query.table.name, agents.query.key, agents.keys) == ("agents", "site_id", None)
+    assert agents.query.where == {"version": {"eq": "1"}}
+    assert {column.name for column in agents.query.columns} == {"id", "hostname"}
 
 
 @pytest.mark.parametrize(
@@ -134,12 +168,12 @@ def test_a_plan_tells_what_it_reads() -> None:
         ("{ __schema { types { name } } }", ADMINISTRATOR),
     ],
 )
-def test_whatever_ends_in_an_error_or_cannot_be_said_is_left_to_the_loaders(
-    text: str, viewer: Viewer
-) -> None:
+def test_compiler_unsupported_or_failing_operation_is_not_compilable(text: str, viewer: Viewer) -> None:
     with pytest.raises(NotCompilableError):
-        compiled(text, viewer)
+        compile_first_field(text, viewer)
 
 
-def test_ones_own_tenant_takes_no_right() -> None:
-    assert "FROM tenants" in compiled("{ sites { nodes { tenant { name } } } }", GUEST).statement.sql
+def test_compiler_own_tenant_needs_no_right() -> None:
+    assert (
+        "FROM tenants" in compile_first_field("{ sites { nodes { tenant { name } } } }", GUEST).statement.sql
+    )

@@ -1,26 +1,27 @@
-"""Which schemas may stand in the catalogue, and what they say of a config."""
+"""Which schemas may stand in the catalog, and what they say of a config."""
 
 from typing import Any
 
 import pytest
 
 from core.errors import BadUserInputError
+from core.exact_json import parse_json
+from services.catalog.entries import CATALOG, Integration
 from services.configs.schemas import require_redactable
-from services.configs.validation import misfits
-from services.demo.catalogue import CATALOGUE
+from services.configs.validation import find_config_problems
 
 SECRET = {"type": "string", "sensitive": True}
 HIDDEN = "hunter2-in-the-wrong-field"
 
 
-def _refused(schema: Any) -> dict[str, str]:
+def _refused_fields(schema: Any) -> dict[str, str]:
     with pytest.raises(BadUserInputError) as caught:
         require_redactable(schema)
     return caught.value.fields
 
 
-@pytest.mark.parametrize("entry", CATALOGUE, ids=lambda entry: entry.id)
-def test_the_demos_schemas_are_good(entry: Any) -> None:
+@pytest.mark.parametrize("entry", CATALOG, ids=lambda entry: entry.id)
+def test_require_redactable_accepts_the_demo_catalog(entry: Any) -> None:
     if entry.config_schema is not None:
         require_redactable(entry.config_schema)
 
@@ -38,12 +39,12 @@ def test_the_demos_schemas_are_good(entry: Any) -> None:
         {"properties": {"a": True}},
     ],
 )
-def test_what_we_follow_is_taken(schema: dict[str, Any]) -> None:
+def test_require_redactable_accepts_followed_keywords(schema: dict[str, Any]) -> None:
     require_redactable(schema)
 
 
 @pytest.mark.parametrize(
-    ("schema", "place"),
+    ("schema", "path"),
     [
         ({"patternProperties": {"^x": SECRET}}, "configSchema.patternProperties.^x.sensitive"),
         ({"additionalProperties": SECRET}, "configSchema.additionalProperties.sensitive"),
@@ -61,6 +62,13 @@ def test_what_we_follow_is_taken(schema: dict[str, Any]) -> None:
         ({"properties": {"a": {"$ref": "#/$defs/a"}}}, "configSchema.properties.a.$ref"),
         ({"$ref": "https://schemas.example/config"}, "configSchema.$ref"),
         ({"oneOf": [{"$dynamicRef": "#a"}]}, "configSchema.oneOf.0.$dynamicRef"),
+        ({"additionalProperties": {"allOf": [SECRET]}}, "configSchema.additionalProperties.allOf.0.sensitive"),
+        ({"properties": {"a": {"items": {"else": SECRET}}}}, "configSchema.properties.a.items.else.sensitive"),
+        ({"dependencies": {"a": {"items": SECRET}}}, "configSchema.dependencies.a.items.sensitive"),
+        ({"items": [SECRET]}, "configSchema.items.0.sensitive"),
+        ({"x-fields": [{"more": SECRET}]}, "configSchema.x-fields.0.more.sensitive"),
+        ({"oneOf": [{"destination": True}]}, "configSchema.oneOf.0.destination"),
+        ({"properties": {"a": {"destination": "yes"}}}, "configSchema.properties.a.destination"),
         ({"sensitive": True}, "configSchema.sensitive"),
         ({"properties": {"a": {"sensitive": "yes"}}}, "configSchema.properties.a.sensitive"),
         ({"type": "objekt"}, "configSchema.type"),
@@ -70,15 +78,59 @@ def test_what_we_follow_is_taken(schema: dict[str, Any]) -> None:
         ("secret", "configSchema"),
     ],
 )  # fmt: skip
-def test_what_we_do_not_follow_is_refused(schema: Any, place: str) -> None:
-    assert list(_refused(schema)) == [place]
+def test_require_redactable_names_the_path_it_cannot_follow(schema: Any, path: str) -> None:
+    assert list(_refused_fields(schema)) == [path]
 
 
-def test_a_bottomless_schema_is_refused() -> None:
+@pytest.mark.parametrize(
+    ("schema", "path"),
+    [
+        ({"properties": {"a": {"type": "string", "default": 1}}}, "properties.a.default"),
+        ({"properties": {"a": {"minLength": 1, "default": ""}}}, "properties.a.default"),
+        ({"properties": {"a": {"enum": ["x"], "default": "y"}}}, "properties.a.default"),
+        ({"properties": {"a": {"format": "uuid", "default": "y"}}}, "properties.a.default"),
+        ({"properties": {"a": {"maximum": 1, "default": 2}}}, "properties.a.default"),
+        ({"properties": {"a": {"type": "string", "default": None}}}, "properties.a.default"),
+        ({"properties": {"a": {"items": {"type": "null", "default": 0}}}}, "properties.a.items.default"),
+        ({"anyOf": [{}, {"properties": {"a": {"const": 1, "default": 2}}}]}, "anyOf.1.properties.a.default"),
+        ({"required": ["a"], "default": {}}, "default"),
+        ({"additionalProperties": {"type": "string", "default": 1}}, "additionalProperties.default"),
+    ],
+)
+def test_require_redactable_refuses_a_default_that_its_schema_refuses(
+    schema: dict[str, Any], path: str
+) -> None:
+    assert list(_refused_fields(schema)) == [f"configSchema.{path}"]
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"properties": {"a": {"type": "string", "default": ""}}},
+        {"properties": {"a": {"minLength": 1, "default": "b"}}},
+        {"properties": {"a": {"type": ["string", "null"], "default": None}}},
+        {"properties": {"default": {"type": "string"}}, "required": ["default"]},
+        {"properties": {"a": {"default": {"default": 1}}}},
+        {"properties": {"a": {"const": {"type": "string", "default": 1}}}},
+        {"default": {}, "properties": {}},
+        {"properties": {"a": {"x-widget": {"type": "select", "default": 1}}}},
+    ],
+)
+def test_require_redactable_accepts_a_default_that_its_schema_accepts(schema: dict[str, Any]) -> None:
+    require_redactable(schema)
+
+
+@pytest.mark.parametrize("entry", CATALOG, ids=lambda entry: entry.id)
+def test_require_redactable_accepts_the_schemas_of_our_catalog(entry: Integration) -> None:
+    if entry.config_schema is not None:
+        require_redactable(entry.config_schema)
+
+
+def test_require_redactable_refuses_deep_nesting() -> None:
     schema: dict[str, Any] = {}
     for _ in range(200):
         schema = {"properties": {"a": schema}}
-    assert "nest" in _refused(schema)["configSchema"]
+    assert "nest" in _refused_fields(schema)["configSchema"]
 
 
 FORM = {
@@ -105,50 +157,69 @@ FORM = {
     ("config", "fields"),
     [
         ({}, {"config.url": "is required"}),
-        ({"url": HIDDEN}, {"config.url": "must be written as the format uri says"}),
-        ({"url": "https://"}, {"config.url": "must be written as the format uri says"}),
-        ({"url": "https://a:99999/"}, {"config.url": "must be written as the format uri says"}),
+        ({"url": HIDDEN}, {"config.url": "must match the format uri"}),
+        ({"url": "https://"}, {"config.url": "must match the format uri"}),
+        ({"url": "https://a:99999/"}, {"config.url": "must match the format uri"}),
         ({"region": HIDDEN}, {"config.region": "must be one of eu, us"}),
-        ({"port": HIDDEN}, {"config.port": "must be a whole number or null"}),
+        ({"port": HIDDEN}, {"config.port": "must be an integer or null"}),
         ({"port": 0}, {"config.port": "must be 1 or more"}),
-        ({"mail": HIDDEN}, {"config.mail": "must be written as the format email says"}),
-        ({"id": HIDDEN}, {"config.id": "must be written as the format uuid says"}),
-        ({"since": "2026-01-01"}, {"config.since": "must be written as the format date-time says"}),
-        ({"hosts": ["10.0.0.1", HIDDEN]}, {"config.hosts.1": "must be written as the format ipv4 says"}),
+        ({"mail": HIDDEN}, {"config.mail": "must match the format email"}),
+        ({"id": HIDDEN}, {"config.id": "must match the format uuid"}),
+        ({"since": "2026-01-01"}, {"config.since": "must match the format date-time"}),
+        ({"hosts": ["10.0.0.1", HIDDEN]}, {"config.hosts.1": "must match the format ipv4"}),
         ({"hosts": []}, {"config.hosts": "must have 1 elements or more"}),
         ({"group": {}}, {"config.group.name": "is required"}),
         ({"group": {"name": HIDDEN}}, {"config.group.name": "must have 3 characters or fewer"}),
-        ({"other": HIDDEN}, {"config.other": "is not a property of it"}),
-        ({"never": HIDDEN}, {"config": "does not fit what the schema says of it"}),
-        ({"either": HIDDEN}, {"config.either": "does not fit what anyOf says of it"}),
+        ({"other": HIDDEN}, {"config.other": "is not a property of the schema"}),
+        ({"never": HIDDEN}, {"config": "does not match the schema"}),
+        ({"either": HIDDEN}, {"config.either": "does not match anyOf"}),
     ],
 )
-def test_what_does_not_fit_is_named_and_not_shown(config: dict[str, Any], fields: dict[str, str]) -> None:
+def test_misfits_of_invalid_config_name_fields_without_values(
+    config: dict[str, Any], fields: dict[str, str]
+) -> None:
     url = {"url": "https://psa.example:8443/api"} if config and "url" not in config else {}
-    assert misfits({**url, **config}, FORM) == fields
+    assert find_config_problems({**url, **config}, FORM) == fields
 
 
-def test_what_a_secret_must_equal_is_not_told() -> None:
-    fields = misfits({"url": "https://psa.example", "key": "kestrel"}, FORM)
-    assert fields == {"config.key": "does not fit"}
+def test_misfits_of_secret_give_no_constraint() -> None:
+    fields = find_config_problems({"url": "https://psa.example", "key": "kestrel"}, FORM)
+    assert fields == {"config.key": "does not match the schema"}
 
 
-def test_all_that_is_wrong_is_told_at_once() -> None:
-    assert set(misfits({"region": 1, "port": "1", "x": 1, "y": 2}, FORM)) == {
+def test_misfits_of_several_fields_are_reported_together() -> None:
+    assert set(find_config_problems({"region": 1, "port": "1", "x": 1, "y": 2}, FORM)) == {
         "config.url", "config.region", "config.port", "config.x", "config.y"
     }  # fmt: skip
 
 
-def test_a_good_config_fits() -> None:
+def test_misfits_of_valid_config_are_none() -> None:
     good = {
         "url": "https://psa.example", "key": "kingfisher", "region": "eu", "port": None, "mail": "a@b.example",
         "id": "0190d0a8-6c8a-7000-8000-000000000000", "since": "2026-01-01T00:00:00Z", "hosts": ["10.0.0.1"],
         "group": {"name": "a"}, "either": 3,
     }  # fmt: skip
-    assert misfits(good, FORM) == {}
+    assert find_config_problems(good, FORM) == {}
 
 
-def test_secrets_that_stay_are_not_looked_at() -> None:
+def test_misfits_of_kept_secrets_are_not_checked() -> None:
     config = {"url": "https://psa.example", "key": "enc:v1:sealed"}
-    assert misfits(config, FORM, [("key",)]) == {}
-    assert misfits(config, FORM) != {}
+    assert find_config_problems(config, FORM, [("key",)]) == {}
+    assert find_config_problems(config, FORM) != {}
+
+
+@pytest.mark.parametrize(
+    ("number", "good"),
+    [("0.3", True), ("0.35", False), ("1e400", True), ("12345678901234567890123", True), ("1e-400", False)],
+)
+def test_misfits_exact_number_is_a_multiple_without_rounding(number: str, good: bool) -> None:
+    schema = {"type": "object", "properties": {"unit": {"type": "number", "multipleOf": 0.1}}}
+    assert (find_config_problems({"unit": parse_json(number)}, schema) == {}) is good
+
+
+@pytest.mark.parametrize(
+    ("number", "good"), [("1e400", True), ("1e-400", False), ("1.0", True), ("true", False)]
+)
+def test_misfits_exact_number_is_an_integer_by_value(number: str, good: bool) -> None:
+    schema = {"type": "object", "properties": {"count": {"type": "integer"}}}
+    assert (find_config_problems({"count": parse_json(number)}, schema) == {}) is good

@@ -1,4 +1,4 @@
-"""What operations are estimated to cost: rows that they may touch at most."""
+"""The estimated cost of operations: the maximum number of rows that they may read."""
 
 from typing import Any
 
@@ -15,16 +15,16 @@ from core.limits import (
     PAGE_DEFAULT,
     PAGE_MAX,
 )
-from resolvers.cost import check_cost
-from resolvers.documents import Documents
+from resolvers.documents.cache import DocumentCache
+from resolvers.limits.cost import check_cost
 from schema.build import build_schema, graphql_schema
 
-DOCUMENTS = Documents(graphql_schema(build_schema()))
+DOCUMENTS = DocumentCache(graphql_schema(build_schema()))
 
 
-def cost(text: str, **variables: Any) -> int:
+def estimate_cost(text: str, **variables: Any) -> int:
     """The cost of the only operation of a valid document."""
-    document = DOCUMENTS.get(text)
+    document = DOCUMENTS.get_or_parse(text)
     assert not document.errors
     return document.cost(document.operations[0]).estimate(variables)
 
@@ -62,8 +62,8 @@ def cost(text: str, **variables: Any) -> int:
         ("{ healthChecks(first: 10) { nodes { resource { ... on Site { tenant { id } } } } } }", 11 + 20),
     ],
 )
-def test_rows_are_multiplied_along_the_lists(text: str, rows: int) -> None:
-    assert cost(text) == rows
+def test_cost_of_nested_lists_multiplies_rows(text: str, rows: int) -> None:
+    assert estimate_cost(text) == rows
 
 
 @pytest.mark.parametrize(
@@ -84,8 +84,8 @@ def test_rows_are_multiplied_along_the_lists(text: str, rows: int) -> None:
         ),
     ],
 )
-def test_what_is_merged_counts_once(text: str, rows: int) -> None:
-    assert cost(text) == rows
+def test_cost_of_merged_fields_counts_once(text: str, rows: int) -> None:
+    assert estimate_cost(text) == rows
 
 
 @pytest.mark.parametrize(
@@ -104,29 +104,29 @@ def test_what_is_merged_counts_once(text: str, rows: int) -> None:
         ({"n": [1]}, PAGE_MAX + 1),
     ],
 )
-def test_the_page_may_come_as_a_variable(page: dict[str, Any], rows: int) -> None:
-    assert cost("query($n: Int = 7) { sites(first: $n) { nodes { id } } }", **page) == rows
+def test_cost_with_page_size_variable_uses_its_value(page: dict[str, Any], rows: int) -> None:
+    assert estimate_cost("query($n: Int = 7) { sites(first: $n) { nodes { id } } }", **page) == rows
 
 
-def test_a_variable_that_is_not_given_leaves_the_default_page() -> None:
-    assert cost("query($n: Int) { sites(first: $n) { nodes { id } } }") == PAGE_DEFAULT + 1
+def test_cost_with_missing_page_size_variable_uses_the_default() -> None:
+    assert estimate_cost("query($n: Int) { sites(first: $n) { nodes { id } } }") == PAGE_DEFAULT + 1
 
 
-def test_variables_are_multiplied_too() -> None:
+def test_cost_of_nested_lists_multiplies_variables() -> None:
     text = """query($n: Int!, $m: Int!) {
         sites(first: $n) { nodes { tenant { id } agents(last: $m) { totalCount nodes { healthCheck { id } } } } }
     }"""
-    assert cost(text, n=3, m=4) == 4 + 3 * (1 + 5 + COST_COUNT + 4)
-    assert cost(text, n=0, m=1000) == 1
+    assert estimate_cost(text, n=3, m=4) == 4 + 3 * (1 + 5 + COST_COUNT + 4)
+    assert estimate_cost(text, n=0, m=1000) == 1
 
 
 @pytest.mark.parametrize(("sought", "weight"), [("a", COST_SEARCH), ("", 0), (None, 0)])
-def test_a_search_may_come_as_a_variable(sought: str | None, weight: int) -> None:
+def test_cost_with_search_variable_adds_the_search(sought: str | None, weight: int) -> None:
     text = "query($s: String) { sites(first: 10, search: $s) { nodes { id } } }"
-    assert cost(text, s=sought) == 11 + weight
+    assert estimate_cost(text, s=sought) == 11 + weight
 
 
-def test_what_is_left_out_costs_nothing() -> None:
+def test_cost_of_skipped_fields_is_zero() -> None:
     text = """query($with: Boolean!, $without: Boolean = false) {
         sites(first: 10) @skip(if: $without) {
             totalCount @include(if: false)
@@ -136,20 +136,20 @@ def test_what_is_left_out_costs_nothing() -> None:
             }
         }
     }"""
-    assert cost(text, **{"with": True}) == 11 + 10 + 10 * 6
-    assert cost(text, **{"with": False}) == 11 + 10
-    assert cost(text, **{"with": True, "without": True}) == 0
+    assert estimate_cost(text, **{"with": True}) == 11 + 10 + 10 * 6
+    assert estimate_cost(text, **{"with": False}) == 11 + 10
+    assert estimate_cost(text, **{"with": True, "without": True}) == 0
 
 
-def test_what_stands_under_different_conditions_counts_for_each() -> None:
+def test_cost_of_field_under_two_conditions_counts_for_each() -> None:
     text = """query($a: Boolean!, $b: Boolean!) { sites(first: 10) {
         nodes { tenant @include(if: $a) { id } tenant @include(if: $b) { id name } }
     } }"""
-    assert [cost(text, a=a, b=b) for a in (True, False) for b in (True, False)] == [31, 21, 21, 11]
+    assert [estimate_cost(text, a=a, b=b) for a in (True, False) for b in (True, False)] == [31, 21, 21, 11]
 
 
-def test_each_operation_has_its_own() -> None:
-    document = DOCUMENTS.get(
+def test_cost_of_document_is_per_operation() -> None:
+    document = DOCUMENTS.get_or_parse(
         "query A { sites(first: 1) { nodes { id } } } query B { sites(first: 2) { nodes { id } } }"
     )
     assert [document.cost(operation).estimate({}) for operation in document.operations] == [2, 3]
@@ -173,8 +173,8 @@ DASHBOARDS = {
 
 
 @pytest.mark.parametrize("name", DASHBOARDS)
-def test_what_dashboards_ask_passes_with_room_to_spare(name: str) -> None:
-    assert cost(DASHBOARDS[name]) < COST_MAX / 3
+def test_cost_of_dashboards_is_under_a_third_of_the_limit(name: str) -> None:
+    assert estimate_cost(DASHBOARDS[name]) < COST_MAX / 3
 
 
 ABUSES = [
@@ -188,36 +188,36 @@ ABUSES = [
 
 
 @pytest.mark.parametrize("text", ABUSES)
-def test_abuse_does_not(text: str) -> None:
+def test_check_cost_of_abusive_document_is_refused(text: str) -> None:
     with pytest.raises(LimitExceededError) as caught:
-        check_cost(cost(text))
+        check_cost(estimate_cost(text))
     assert (caught.value.limit, caught.value.allowed) == ("cost", COST_MAX)
     assert str(COST_MAX) in caught.value.message
-    assert str(cost(text)) in caught.value.message
+    assert str(estimate_cost(text)) in caught.value.message
 
 
-def test_the_limit_itself_is_allowed() -> None:
+def test_check_cost_at_the_limit_is_allowed() -> None:
     check_cost(COST_MAX)
     with pytest.raises(LimitExceededError):
         check_cost(COST_MAX + 1)
 
 
-def test_introspection_counts_what_it_tells_of_the_schema() -> None:
+def test_cost_of_introspection_grows_with_types_and_fields() -> None:
     types = DOCUMENTS._schema.type_map.values()
     fields = [
         len(type_.fields) for type_ in types if hasattr(type_, "fields") and hasattr(type_, "interfaces")
     ]
-    assert cost("{ __schema { types { name } } }") == len(types) * COST_INTROSPECTION
+    assert estimate_cost("{ __schema { types { name } } }") == len(types) * COST_INTROSPECTION
     in_all = (len(types) + sum(fields)) * COST_INTROSPECTION
-    assert cost("{ __schema { types { fields { name type { name ofType { name } } } } } }") in (
+    assert estimate_cost("{ __schema { types { fields { name type { name ofType { name } } } } } }") in (
         in_all,
         in_all + 1,
     )
-    assert cost("{ __schema { queryType { name } } __typename }") == 0
+    assert estimate_cost("{ __schema { queryType { name } } __typename }") == 0
 
 
-def test_no_formula_for_an_invalid_document() -> None:
-    document = DOCUMENTS.get("{ sites { nothing } }")
+def test_cost_of_invalid_document_has_no_formula() -> None:
+    document = DOCUMENTS.get_or_parse("{ sites { nothing } }")
     assert isinstance(document.errors[0], GraphQLError)
     assert not document.costs
 
@@ -236,7 +236,7 @@ def test_no_formula_for_an_invalid_document() -> None:
         ("mutation { __typename }", {}, 0),
     ],
 )
-def test_a_mutation_counts_its_writes_and_its_answer(
+def test_cost_of_mutation_counts_writes_and_response(
     text: str, variables: dict[str, Any], expected: int
 ) -> None:
-    assert cost(text, **variables) == expected
+    assert estimate_cost(text, **variables) == expected

@@ -9,23 +9,25 @@ import pytest
 
 from core.clock import NEVER
 from core.errors import BadUserInputError
-from resolvers.cursors import Cursor, fingerprint, parse_cursor
-from resolvers.orders import Order, Term, order_of
+from resolvers.sql.cursors import Cursor, list_fingerprint, parse_cursor
+from resolvers.sql.ordering import Order, OrderTerm, build_order
 from schema.agents import AGENT_API_LOGS
 from schema.billing import TENANT_BILLS
 from schema.core import SITES
 from schema.integrations import INTEGRATIONS
 from schema.table import Table
 
-ORDER: Final = order_of(SITES, None)
-PRINT: Final = fingerprint("Query.sites", "t1", {}, ORDER)
+ORDER: Final = build_order(SITES, None)
+PRINT: Final = list_fingerprint("Query.sites", "t1", {}, ORDER)
 
 
-def by(table: Table, column: str) -> Order:
-    return Term(table.columns[column], descending=False), Term(table.columns["id"], descending=False)
+def order_by(table: Table, column: str) -> Order:
+    return OrderTerm(table.columns[column], descending=False), OrderTerm(
+        table.columns["id"], descending=False
+    )
 
 
-def cursor(text: str) -> str:
+def encode_cursor(text: str) -> str:
     return base64.urlsafe_b64encode(text.encode("utf-8", "surrogatepass")).decode().rstrip("=")
 
 
@@ -37,52 +39,55 @@ def cursor(text: str) -> str:
         {"where": {}, "search": "", "includeDeleted": False},
     ],
 )
-def test_the_page_and_what_says_nothing_do_not_count(same: dict[str, Any]) -> None:
-    assert fingerprint("Query.sites", "t1", same, ORDER) == PRINT
+def test_fingerprint_of_page_and_empty_arguments_is_unchanged(same: dict[str, Any]) -> None:
+    assert list_fingerprint("Query.sites", "t1", same, ORDER) == PRINT
 
 
-def test_everything_else_counts() -> None:
+def test_fingerprint_of_other_arguments_differs() -> None:
     filters: list[dict[str, Any]] = [
         {"where": {"name": {"eq": "a"}}}, {"where": {"name": {"eq": "b"}}}, {"where": {"name": {"neq": "a"}}},
         {"where": {"name": {"eq": None}}}, {"where": {"slug": {"eq": "a"}}}, {"search": "a"}, {"search": "A"},
         {"includeDeleted": True}, {"relationshipType": "a"}, {"where": {"metadata": {"contains": {"a": 1}}}},
         {"where": {"metadata": {"contains": {"a": "1"}}}}, {"where": {"metadata": {"contains": {"a": True}}}},
     ]  # fmt: skip
-    prints = [fingerprint("Query.sites", "t1", arguments, ORDER) for arguments in filters]
-    prints += [fingerprint("Tenant.sites", "t1", {}, ORDER), fingerprint("Query.sites", "t2", {}, ORDER)]
-    prints += [fingerprint("Query.sites", None, {}, ORDER)]
-    orders = [
-        by(SITES, "name"),
-        tuple(term.reversed() for term in ORDER),
-        (Term(SITES.columns["id"], False, True),),
+    prints = [list_fingerprint("Query.sites", "t1", arguments, ORDER) for arguments in filters]
+    prints += [
+        list_fingerprint("Tenant.sites", "t1", {}, ORDER),
+        list_fingerprint("Query.sites", "t2", {}, ORDER),
     ]
-    prints += [fingerprint("Query.sites", "t1", {}, order) for order in orders]
+    prints += [list_fingerprint("Query.sites", None, {}, ORDER)]
+    orders = [
+        order_by(SITES, "name"),
+        tuple(term.reverse() for term in ORDER),
+        (OrderTerm(SITES.columns["id"], False, True),),
+    ]
+    prints += [list_fingerprint("Query.sites", "t1", {}, order) for order in orders]
     assert len({PRINT, *prints}) == 1 + len(prints)
 
 
-def test_a_filter_that_cannot_be_told_is_refused() -> None:
+def test_fingerprint_of_unserializable_filter_is_refused() -> None:
     deep: Any = 1
     for _ in range(5_000):
         deep = [deep]
     for value in (deep, 10**5_000):
         with pytest.raises(BadUserInputError):
-            fingerprint("Query.sites", "t1", {"where": {"metadata": {"contains": value}}}, ORDER)
+            list_fingerprint("Query.sites", "t1", {"where": {"metadata": {"contains": value}}}, ORDER)
 
 
-def test_a_cursor_is_taken_apart() -> None:
-    text = cursor(json.dumps([PRINT, None, "ü😀"]))
+def test_parse_cursor_gives_parent_and_key() -> None:
+    text = encode_cursor(json.dumps([PRINT, None, "ü😀"]))
     assert parse_cursor(text, PRINT, ORDER) == Cursor(None, ("ü😀",))
     assert parse_cursor(text + "=" * (-len(text) % 4), PRINT, ORDER) == Cursor(None, ("ü😀",))
-    assert parse_cursor(cursor(f'["{PRINT}", "p", "x"]'), PRINT, ORDER).parent == "p"
+    assert parse_cursor(encode_cursor(f'["{PRINT}", "p", "x"]'), PRINT, ORDER).parent == "p"
 
 
-def test_numbers_are_kept_exactly() -> None:
-    order = by(TENANT_BILLS, "total")
+def test_parse_cursor_keeps_numbers_exactly() -> None:
+    order = order_by(TENANT_BILLS, "total")
     exact = "12345678901234567890.12345678901234567890"
-    key = parse_cursor(cursor(f'["f", null, {exact}, "x"]'), "f", order).key
+    key = parse_cursor(encode_cursor(f'["f", null, {exact}, "x"]'), "f", order).key
     assert key == (Decimal(exact), "x")
-    order = by(SITES, "created_at")
-    assert parse_cursor(cursor(f'["f", null, {NEVER}, "x"]'), "f", order).key == (NEVER, "x")
+    order = order_by(SITES, "created_at")
+    assert parse_cursor(encode_cursor(f'["f", null, {NEVER}, "x"]'), "f", order).key == (NEVER, "x")
 
 
 FITTING: Final = [
@@ -100,26 +105,28 @@ FITTING: Final = [
 
 
 @pytest.mark.parametrize(("table", "column", "good", "bad"), FITTING, ids=[case[1] for case in FITTING])
-def test_a_value_must_fit_its_column(table: Table, column: str, good: list[str], bad: list[str]) -> None:
-    order = by(table, column)
+def test_parse_cursor_value_that_does_not_fit_its_column_is_refused(
+    table: Table, column: str, good: list[str], bad: list[str]
+) -> None:
+    order = order_by(table, column)
     for value in good:
-        parse_cursor(cursor(f'["f", null, {value}, "x"]'), "f", order)
+        parse_cursor(encode_cursor(f'["f", null, {value}, "x"]'), "f", order)
     for value in bad:
         with pytest.raises(BadUserInputError):
-            parse_cursor(cursor(f'["f", null, {value}, "x"]'), "f", order)
+            parse_cursor(encode_cursor(f'["f", null, {value}, "x"]'), "f", order)
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "", " ", "a", "====", "é", "\x00", "\ud800", "*", cursor(""), cursor("null"), cursor("{}"), cursor('"x"'),
-        cursor("["), cursor("[]"), cursor("\ud800"), cursor("[" * 100_000), cursor("9" * 5_000),
-        cursor(f'["{PRINT}"]'),
-        cursor(f'["{PRINT}", null]'), cursor(f'["{PRINT}", null, "x", "y"]'), cursor(f'["{PRINT}", 1, "x"]'),
-        cursor(f'["{PRINT}", [], "x"]'), cursor('["other", null, "x"]'), cursor('[[], null, "x"]'),
-        cursor(f'["{PRINT}", null, "x"]')[:-2],
+        "", " ", "a", "====", "é", "\x00", "\ud800", "*", encode_cursor(""), encode_cursor("null"), encode_cursor("{}"), encode_cursor('"x"'),  # noqa: E501
+        encode_cursor("["), encode_cursor("[]"), encode_cursor("\ud800"), encode_cursor("[" * 100_000), encode_cursor("9" * 5_000),  # noqa: E501
+        encode_cursor(f'["{PRINT}"]'),
+        encode_cursor(f'["{PRINT}", null]'), encode_cursor(f'["{PRINT}", null, "x", "y"]'), encode_cursor(f'["{PRINT}", 1, "x"]'),  # noqa: E501
+        encode_cursor(f'["{PRINT}", [], "x"]'), encode_cursor('["other", null, "x"]'), encode_cursor('[[], null, "x"]'),  # noqa: E501
+        encode_cursor(f'["{PRINT}", null, "x"]')[:-2],
     ],
 )  # fmt: skip
-def test_what_is_no_cursor_of_this_list_is_refused(text: str) -> None:
+def test_parse_cursor_malformed_or_of_another_list_is_refused(text: str) -> None:
     with pytest.raises(BadUserInputError):
         parse_cursor(text, PRINT, ORDER)

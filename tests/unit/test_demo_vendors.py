@@ -6,9 +6,9 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from services.demo.load import TABLES, make_demo
+from demo.load import TABLES, make_demo
 
-Documents: TypeAlias = dict[tuple[str, str], list[tuple[dict[str, Any], dict[str, Any]]]]
+VendorDocuments: TypeAlias = dict[tuple[str, str], list[tuple[dict[str, Any], dict[str, Any]]]]
 """Raw and normal forms by integration and type."""
 NORMALIZED = {
     "companies": {"name", "externalParentId"},
@@ -20,38 +20,39 @@ VOLATILE = {"autotask": "lastActivityDate", "microsoft-365": "signInActivity", "
 
 
 @pytest.fixture(scope="module")
-def documents() -> Documents:
+def vendor_documents() -> VendorDocuments:
     entities = next(table for table in TABLES if table.name == "entities")
-    place = {name: i for i, name in enumerate(entities.columns)}
-    found = defaultdict(list)
+    position = {name: i for i, name in enumerate(entities.columns)}
+    found: VendorDocuments = defaultdict(list)
     for row in entities.rows(make_demo(now=1_790_000_000_000)):
-        pair = json.loads(row[place["raw_data"]]), json.loads(row[place["normalized_data"]])
-        found[row[place["integration_id"]], row[place["entity_type"]]].append(pair)
+        of = {name: str(row[i]) for name, i in position.items()}
+        pair = json.loads(of["raw_data"]), json.loads(of["normalized_data"])
+        found[of["integration_id"], of["entity_type"]].append(pair)
     return found
 
 
-def test_normal_forms_have_the_fields_of_their_type(documents: Documents):
-    for (_, kind), pairs in documents.items():
+def test_vendor_documents_normalized_have_the_fields_of_their_type(vendor_documents: VendorDocuments) -> None:
+    for (_, kind), pairs in vendor_documents.items():
         if kind in NORMALIZED:
             assert all(normalized.keys() == NORMALIZED[kind] for _, normalized in pairs)
 
 
-def test_volatile_fields_are_there_to_be_left_out(documents: Documents):
-    fields = {integration: set() for integration in VOLATILE}
-    for (integration, _), pairs in documents.items():
+def test_vendor_documents_contain_their_volatile_fields(vendor_documents: VendorDocuments) -> None:
+    fields: dict[str, set[str]] = {integration: set() for integration in VOLATILE}
+    for (integration, _), pairs in vendor_documents.items():
         if integration in fields:
             fields[integration].update(*(raw.keys() for raw, _ in pairs))
     assert all(field in fields[integration] for integration, field in VOLATILE.items())
 
 
-def test_an_endpoint_is_told_alike_by_raw_and_normal_form(documents: Documents):
-    for raw, normalized in documents["sophos-partner", "endpoints"]:
+def test_vendor_endpoint_raw_and_normalized_forms_agree(vendor_documents: VendorDocuments) -> None:
+    for raw, normalized in vendor_documents["sophos-partner", "endpoints"]:
         assert raw["hostname"] == normalized["hostname"]
         assert raw["os"]["isServer"] == ("Server" in normalized["os"])
 
 
-def test_a_halopsa_branch_names_its_client_as_parent(documents: Documents):
-    pairs = documents["halopsa", "companies"]
+def test_vendor_halopsa_branch_names_its_client_as_parent(vendor_documents: VendorDocuments) -> None:
+    pairs = vendor_documents["halopsa", "companies"]
     assert any(normalized["externalParentId"] for _, normalized in pairs)
     for raw, normalized in pairs:
         assert str(raw["client_id"]) == (normalized["externalParentId"] or str(raw["id"]))

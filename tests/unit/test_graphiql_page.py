@@ -18,12 +18,12 @@ LOADED = re.compile(r'(?:src|href)="([^"]*)"')
 
 async def _get(address: str, *, demo: bool = True) -> httpx.Response:
     page = GraphiqlPage(demo=demo)
-    app = Starlette(routes=[Route("/graphql", page.show), page.files_route()])
+    app = Starlette(routes=[Route("/graphql", page.serve_page), page.build_files_route()])
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://msp.test") as client:
         return await client.get(address)
 
 
-async def test_all_that_the_page_loads_is_here_and_cached_by_its_content() -> None:
+async def test_graphiql_page_assets_are_served_and_cached_by_content() -> None:
     addresses = LOADED.findall((await _get("/graphql")).text)
     assert len(addresses) == 9
     for address in addresses:
@@ -34,9 +34,11 @@ async def test_all_that_the_page_loads_is_here_and_cached_by_its_content() -> No
         assert re.match(r"text/javascript|text/css|image/svg\+xml", response.headers["Content-Type"])
 
 
-async def test_the_page_may_load_from_here_alone_and_run_nothing_inline() -> None:
+async def test_graphiql_page_policy_allows_own_origin_and_nothing_inline() -> None:
     response = await _get("/graphql")
-    policy = dict(part.split(" ", 1) for part in response.headers["Content-Security-Policy"].split("; "))
+    policy = dict(
+        directive.split(" ", 1) for directive in response.headers["Content-Security-Policy"].split("; ")
+    )
     assert policy["default-src"] == "'none'"
     assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
     assert policy["frame-ancestors"] == "'none'"
@@ -48,16 +50,16 @@ async def test_the_page_may_load_from_here_alone_and_run_nothing_inline() -> Non
 @pytest.mark.parametrize(
     "address", ["index.html", "README.md", "app.js", "..%2f..%2fapp.py", "vendor%2freact.LICENSE"]
 )
-async def test_nothing_else_is_served(address: str) -> None:
+async def test_graphiql_files_beyond_the_assets_are_not_found(address: str) -> None:
     assert (await _get(f"/graphiql/{address}")).status_code == 404
 
 
-async def test_the_page_says_whether_it_is_a_demos() -> None:
+async def test_graphiql_page_states_whether_it_is_a_demo() -> None:
     assert "data-demo=yes" in (await _get("/graphql", demo=True)).text
     assert "data-demo=no" in (await _get("/graphql", demo=False)).text
 
 
-def test_the_packages_files_are_unchanged_and_have_their_licences() -> None:
+def test_graphiql_vendor_files_match_their_hashes_and_have_licenses() -> None:
     listed = dict(
         re.findall(r"^\| (\S+) \|.*`([0-9a-f]{64})` \|$", (DIRECTORY / "README.md").read_text(), re.M)
     )

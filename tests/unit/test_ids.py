@@ -10,20 +10,20 @@ from core.ids import new_id
 UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
-def test_an_id_is_a_version_7_uuid() -> None:
+def test_new_id_is_uuid7() -> None:
     for _ in range(1_000):
         made = new_id()
         assert UUID7.fullmatch(made)
         assert uuid.UUID(made).variant == uuid.RFC_4122
 
 
-def test_an_id_begins_with_its_millisecond() -> None:
+def test_new_id_begins_with_its_millisecond() -> None:
     before = now_ms()
     made = uuid.UUID(new_id()).int >> 80
     assert before <= made <= now_ms()
 
 
-def test_later_ids_are_greater_as_text() -> None:
+def test_new_id_later_is_greater_as_text() -> None:
     made = []
     for _ in range(5):
         made.append(new_id())
@@ -31,5 +31,5 @@ def test_later_ids_are_greater_as_text() -> None:
     assert made == sorted(made)
 
 
-def test_ids_of_one_millisecond_differ() -> None:
+def test_new_id_within_one_millisecond_is_unique() -> None:
     assert len({new_id() for _ in range(10_000)}) == 10_000

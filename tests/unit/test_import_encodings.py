@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from core.errors import FileRefusedError
 from core.limits import IMPORT_HINT_BYTES_MAX, IMPORT_LINE_BYTES_MAX
-from services.imports.convex_encoding import Encoding, plain, restored
-from services.imports.convex_shapes import INFER, UNKNOWN, is_open, parsed
-from services.imports.convex_snapshot import encoding
-from tests.exports.convex import older, uniform
-from tests.exports.inferred import Inferred
-from tests.exports.world import Int64
-from tests.importing import stored
+from services.imports.convex_encoding import Encoding, decode_legacy, decode_uniform
+from services.imports.convex_shapes import INFER, UNKNOWN, is_ambiguous, parse_shape
+from services.imports.convex_snapshot import read_encoding
+from tests.exports.convex import encode_newer, encode_older
+from tests.exports.exported_world import Int64
+from tests.exports.inferred_shape import InferredShape
+from tests.import_harness import expect_value
 
 NAN: Final = {"$float64NaN": "AAAAAAAA+H8="}
 
@@ -55,16 +55,16 @@ CASES: Final[list[tuple[str, str, Any, Any, Any]]] = [
 @pytest.mark.parametrize(
     ("shape", "hint", "exported", "meant"), [case[1:] for case in CASES], ids=[c[0] for c in CASES]
 )
-def test_what_a_string_stands_for(shape: str, hint: Any, exported: Any, meant: Any) -> None:
-    assert restored(exported, hint, parsed(shape)) == meant
+def test_restored_string_has_the_type_of_its_shape(shape: str, hint: Any, exported: Any, meant: Any) -> None:
+    assert decode_legacy(exported, hint, parse_shape(shape)) == meant
 
 
 @pytest.mark.parametrize(
     ("shape", "value"), [("int64", "one"), ("bytes", "not base64!"), ("inf", "finite"), ("int64", "1.5")]
 )
-def test_a_string_that_is_not_what_was_said(shape: str, value: str) -> None:
+def test_restored_string_that_does_not_fit_its_shape_is_refused(shape: str, value: str) -> None:
     with pytest.raises(ValueError, match=r"."):
-        restored(value, INFER, parsed(shape))
+        decode_legacy(value, INFER, parse_shape(shape))
 
 
 @pytest.mark.parametrize(
@@ -81,18 +81,18 @@ def test_a_string_that_is_not_what_was_said(shape: str, value: str) -> None:
         "int64 ",
     ],
 )
-def test_what_is_no_shape(text: str) -> None:
+def test_parse_shape_malformed_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
-        parsed(text)
+        parse_shape(text)
 
 
-def test_a_shape_from_convex_s_own_tests() -> None:
+def test_parse_shape_of_convex_example_gives_two_objects() -> None:
     text = (
         '{"location": {"city": string, "country": string} | {"country": string}} | '
         '{"name": string, "location": {"city": string, "country": string} | {"country": string}}'
     )
-    assert [shape.kind for shape in parsed(text)] == ["object", "object"]
-    assert not is_open(parsed(text))
+    assert [shape.kind for shape in parse_shape(text)] == ["object", "object"]
+    assert not is_ambiguous(parse_shape(text))
 
 
 VALUES: Final = st.recursive(
@@ -114,50 +114,55 @@ VALUES: Final = st.recursive(
 """Values that a Convex document may hold."""
 
 
-def _same(value: Any) -> str:
+def _stored_json(value: Any) -> str:
     """A value as it should be stored, for comparing."""
-    return json.dumps(stored(plain(value)), sort_keys=True)
+    return json.dumps(expect_value(decode_uniform(value)), sort_keys=True)
 
 
 @given(VALUES)
-def test_the_newer_encoding_says_everything(value: Any) -> None:
-    there = plain(orjson.loads(uniform(value)))
-    assert json.dumps(there, sort_keys=True) == _same(value)
+def test_uniform_encoding_keeps_any_value(value: Any) -> None:
+    there = decode_uniform(orjson.loads(encode_newer(value)))
+    assert json.dumps(there, sort_keys=True) == _stored_json(value)
 
 
 @given(st.lists(st.dictionaries(st.sampled_from("abc"), VALUES, max_size=3), min_size=1, max_size=4))
-def test_the_older_encoding_with_its_schema_says_the_same(documents: list[Any]) -> None:
-    shape = Inferred()
+def test_older_encoding_with_schema_keeps_any_value(documents: list[Any]) -> None:
+    shape = InferredShape()
     for each in documents:
-        shape.see(each)
+        shape.add_value(each)
     for number, each in enumerate(documents):
-        said = {str(number): orjson.dumps(shape.hint(each))}
-        encoding = Encoding(uniform=False, shape=parsed(shape.text()), overrides=said)
-        for name, value in older(each).items():
-            there = encoding.stored(name, str(number), orjson.loads(orjson.dumps(value)))
-            assert json.dumps(there, sort_keys=True) == _same(each[name])
+        said = {str(number): orjson.dumps(shape.build_hint(each))}
+        encoding = Encoding(uniform=False, shape=parse_shape(shape.format()), overrides=said)
+        for name, value in encode_older(each).items():
+            there = encoding.decode(name, str(number), orjson.loads(orjson.dumps(value)))
+            assert json.dumps(there, sort_keys=True) == _stored_json(each[name])
 
 
 @given(VALUES)
-def test_the_generator_follows_the_format(value: Any) -> None:
-    """Float64 always has a point or an exponent, int64 never; nothing is there that JSON has not."""
-    text = uniform(value)
+def test_uniform_generator_distinguishes_floats_from_integers(value: Any) -> None:
+    """A float64 always has a point or an exponent, and an int64 never does.
+
+    There is nothing that JSON does not have.
+    """
+    text = encode_newer(value)
     bare = re.sub(r'"(?:[^"\\]|\\.)*"', '""', text)
-    floats = _numbers(value, float)
+    floats = _count_numbers(value, float)
     assert len(re.findall(r"-?\d+(?:\.\d+(?:e[+-]?\d+)?|e[+-]?\d+)", bare)) == floats
-    assert len(re.findall(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?", bare)) == floats + _numbers(value, Int64)
+    assert len(re.findall(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?", bare)) == floats + _count_numbers(value, Int64)
     assert "NaN" not in bare
     assert "Infinity" not in bare
 
 
-def _numbers(value: Any, kind: type) -> int:
+def _count_numbers(value: Any, kind: type[float | Int64]) -> int:
     if isinstance(value, dict | list):
-        return sum(_numbers(part, kind) for part in (value.values() if isinstance(value, dict) else value))
+        return sum(
+            _count_numbers(child, kind) for child in (value.values() if isinstance(value, dict) else value)
+        )
     return int(type(value) is kind and (kind is Int64 or value - value == 0))
 
 
-def test_without_a_schema_a_string_is_a_string() -> None:
-    assert Encoding(uniform=False, shape=UNKNOWN).stored("a", "1", ["1", 5.0]) == ["1", 5]
+def test_older_encoding_without_schema_leaves_strings() -> None:
+    assert Encoding(uniform=False, shape=UNKNOWN).decode("a", "1", ["1", 5.0]) == ["1", 5]
 
 
 @pytest.mark.parametrize(
@@ -171,17 +176,17 @@ def test_without_a_schema_a_string_is_a_string() -> None:
     ids=["cut off", "corrupt", "a document's cut off", "too long"],
 )
 @pytest.mark.parametrize("before", [b"", b'"{}"\n\n'], ids=["first", "further"])
-def test_a_schema_file_that_cannot_be_read(before: bytes, line: bytes) -> None:
-    """Values would be taken for what they are not."""
+def test_schema_file_unreadable_line_is_refused(before: bytes, line: bytes) -> None:
+    """Values would otherwise be read as other values."""
     with pytest.raises(FileRefusedError, match=r"^tenants/generated_schema\.jsonl, line [13], "):
-        encoding(io.BytesIO(before + line + b"\n"), "tenants")
+        read_encoding(io.BytesIO(before + line + b"\n"), "tenants")
 
 
-def test_blank_lines_of_a_schema_file_say_nothing() -> None:
-    assert encoding(io.BytesIO(b'\n \n"uniform"\n'), "tenants").uniform
+def test_schema_file_blank_lines_are_ignored() -> None:
+    assert read_encoding(io.BytesIO(b'\n \n"uniform"\n'), "tenants").uniform
 
 
-def test_a_schema_file_that_says_too_much_of_one_document() -> None:
+def test_schema_file_with_too_many_overrides_is_refused() -> None:
     hint = orjson.dumps({"t1": {"metadata": ["int64"] * (IMPORT_HINT_BYTES_MAX // 8)}})
-    with pytest.raises(FileRefusedError, match="says too much of single documents"):
-        encoding(io.BytesIO(b'"unknown"\n' + hint + b"\n"), "tenants")
+    with pytest.raises(FileRefusedError, match="too much data about single documents"):
+        read_encoding(io.BytesIO(b'"unknown"\n' + hint + b"\n"), "tenants")

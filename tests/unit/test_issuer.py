@@ -4,23 +4,33 @@ from typing import Any
 
 import pytest
 
+from core.auth.issuer import SERVER_ISSUER, IssuerConfig
 from core.errors import StartupError
-from core.issuer import SERVER_ISSUER, IssuerConfig
 from core.settings import Settings
 
 
-def config(**settings: Any) -> IssuerConfig:
-    return IssuerConfig.from_settings(Settings(**settings))
+def build_config(**settings: Any) -> IssuerConfig:
+    return IssuerConfig.from_settings(Settings(**{"oidc_audiences": ("us",)} | settings))
 
 
-def test_the_key_set_is_where_the_issuer_is_unless_said_otherwise() -> None:
-    assert config(oidc_issuer="https://a.example/x/").jwks_url == "https://a.example/x/.well-known/jwks.json"
-    elsewhere = config(oidc_issuer="https://a.example/", oidc_jwks_url="https://b.example/keys")
+@pytest.mark.parametrize("given", [{"oidc_authorized_parties": ("a",)}, {"oidc_any_client": True}])
+def test_issuer_config_with_one_check_of_clients_or_none_on_purpose_is_accepted(given: Any) -> None:
+    assert build_config(oidc_issuer="https://a.example", oidc_audiences=(), **given).audiences == ()
+
+
+def test_issuer_config_for_any_client_by_omission_is_refused() -> None:
+    with pytest.raises(StartupError, match=r"OIDC_AUDIENCES.*OIDC_AUTHORIZED_PARTIES.*OIDC_ANY_CLIENT=true"):
+        build_config(oidc_issuer="https://a.example", oidc_audiences=())
+
+
+def test_issuer_config_without_jwks_url_leaves_it_to_discovery() -> None:
+    assert build_config(oidc_issuer="https://a.example/x/").jwks_url is None
+    elsewhere = build_config(oidc_issuer="https://a.example/", oidc_jwks_url="https://b.example/keys")
     assert (elsewhere.issuer, elsewhere.jwks_url) == ("https://a.example/", "https://b.example/keys")
 
 
-def test_what_is_checked_is_what_is_set() -> None:
-    made = config(
+def test_issuer_config_takes_checks_from_settings() -> None:
+    made = build_config(
         oidc_issuer="https://a.example",
         oidc_audiences=("x",),
         oidc_authorized_parties=("y",),
@@ -30,25 +40,27 @@ def test_what_is_checked_is_what_is_set() -> None:
 
 
 @pytest.mark.parametrize("issuer", [None, ""])
-def test_none_at_all_says_what_to_set(issuer: Any) -> None:
+def test_issuer_config_without_issuer_names_what_to_set(issuer: Any) -> None:
     with pytest.raises(StartupError, match=r"OIDC_ISSUER.*--demo"):
-        config(oidc_issuer=issuer)
+        build_config(oidc_issuer=issuer)
 
 
-def test_the_servers_own_name_is_not_to_be_had() -> None:
+def test_issuer_config_with_the_servers_own_name_is_refused() -> None:
     with pytest.raises(StartupError, match=SERVER_ISSUER):
-        config(oidc_issuer=SERVER_ISSUER, oidc_jwks_url="https://a.example/keys")
+        build_config(oidc_issuer=SERVER_ISSUER, oidc_jwks_url="https://a.example/keys")
 
 
 @pytest.mark.parametrize("algorithms", [(), ("HS256",), ("RS256", "none"), ("rs256",)])
-def test_other_algorithms_are_not_to_be_had(algorithms: tuple[str, ...]) -> None:
+def test_issuer_config_unsupported_algorithm_is_refused(algorithms: tuple[str, ...]) -> None:
     with pytest.raises(StartupError, match="OIDC_ALGORITHMS"):
-        config(oidc_issuer="https://a.example", oidc_algorithms=algorithms)
+        build_config(oidc_issuer="https://a.example", oidc_algorithms=algorithms)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:9", "localhost:9", "[::1]:9"])
-def test_http_reaches_this_machine(host: str) -> None:
-    assert config(oidc_issuer="x", oidc_jwks_url=f"http://{host}/keys").jwks_url == f"http://{host}/keys"
+def test_issuer_config_http_jwks_url_on_loopback_is_accepted(host: str) -> None:
+    assert (
+        build_config(oidc_issuer="x", oidc_jwks_url=f"http://{host}/keys").jwks_url == f"http://{host}/keys"
+    )
 
 
 @pytest.mark.parametrize(
@@ -69,11 +81,11 @@ def test_http_reaches_this_machine(host: str) -> None:
         "//a.example",
     ],
 )
-def test_other_addresses_do_not(url: str) -> None:
+def test_issuer_config_unsafe_jwks_url_is_refused(url: str) -> None:
     with pytest.raises(StartupError, match="OIDC_JWKS_URL"):
-        config(oidc_issuer="https://a.example", oidc_jwks_url=url)
+        build_config(oidc_issuer="https://a.example", oidc_jwks_url=url)
 
 
-def test_an_issuer_that_is_no_address_needs_one_for_its_keys() -> None:
+def test_issuer_config_issuer_that_is_no_url_needs_jwks_url() -> None:
     with pytest.raises(StartupError, match="OIDC_JWKS_URL"):
-        config(oidc_issuer="accounts.example")
+        build_config(oidc_issuer="accounts.example")

@@ -7,34 +7,34 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from jose.backends.base import Key
 
-from core.jwk import ALGORITHMS, KeyName, public_keys
-from tests.issuers import ec_key, public_jwk, rsa_key, signature_of
+from core.auth.jwk import ALGORITHMS, KeyName, parse_public_keys
+from tests.issuers import build_public_jwk, make_ec_key, make_rsa_key, make_signer
 
-RSA = public_jwk(rsa_key("a"), "r")
-EC = public_jwk(ec_key("a"), "e")
-
-
-def taken(*keys: Any, algorithms: tuple[str, ...] = ALGORITHMS) -> dict[KeyName, Key]:
-    return public_keys(json.dumps({"keys": keys}).encode(), algorithms)
+RSA = build_public_jwk(make_rsa_key("a"), "r")
+EC = build_public_jwk(make_ec_key("a"), "e")
 
 
-def test_a_key_verifies_what_its_private_half_signed() -> None:
-    keys = taken(RSA, EC)
+def parse_keys(*keys: Any, algorithms: tuple[str, ...] = ALGORITHMS) -> dict[KeyName, Key]:
+    return parse_public_keys(json.dumps({"keys": keys}).encode(), algorithms)
+
+
+def test_public_keys_verify_signatures_of_their_private_keys() -> None:
+    keys = parse_keys(RSA, EC)
     assert set(keys) == {("r", "RS256"), ("e", "ES256")}
-    assert keys["r", "RS256"].verify(b"message", signature_of(rsa_key("a"))(b"message"))
-    assert keys["e", "ES256"].verify(b"message", signature_of(ec_key("a"))(b"message"))
-    assert not keys["e", "ES256"].verify(b"message", signature_of(ec_key("b"))(b"message"))
+    assert keys["r", "RS256"].verify(b"message", make_signer(make_rsa_key("a"))(b"message"))
+    assert keys["e", "ES256"].verify(b"message", make_signer(make_ec_key("a"))(b"message"))
+    assert not keys["e", "ES256"].verify(b"message", make_signer(make_ec_key("b"))(b"message"))
 
 
-def test_keys_of_algorithms_that_are_not_allowed_are_left_out() -> None:
-    assert set(taken(RSA, EC, algorithms=("ES256",))) == {("e", "ES256")}
+def test_public_keys_of_disallowed_algorithms_are_ignored() -> None:
+    assert set(parse_keys(RSA, EC, algorithms=("ES256",))) == {("e", "ES256")}
 
 
 @pytest.mark.parametrize(
     "more", [{"alg": "RS256"}, {"use": "sig"}, {"key_ops": ["verify"]}, {"x5c": ["x"], "x5t": 1}]
 )
-def test_matching_or_foreign_members_do_no_harm(more: dict[str, Any]) -> None:
-    assert set(taken(RSA | more)) == {("r", "RS256")}
+def test_public_keys_with_matching_or_foreign_members_are_accepted(more: dict[str, Any]) -> None:
+    assert set(parse_keys(RSA | more)) == {("r", "RS256")}
 
 
 @pytest.mark.parametrize(
@@ -67,8 +67,8 @@ def test_matching_or_foreign_members_do_no_harm(more: dict[str, Any]) -> None:
         {"e": None},
     ],
 )
-def test_an_rsa_key_is_left_out_for(more: dict[str, Any]) -> None:
-    assert taken(RSA | more) == {}
+def test_public_keys_rsa_key_with_unusable_member_is_ignored(more: dict[str, Any]) -> None:
+    assert parse_keys(RSA | more) == {}
 
 
 @pytest.mark.parametrize(
@@ -83,32 +83,35 @@ def test_an_rsa_key_is_left_out_for(more: dict[str, Any]) -> None:
         {"d": "AQ"},
     ],
 )
-def test_an_ec_key_is_left_out_for(more: dict[str, Any]) -> None:
-    assert taken(EC | more) == {}
+def test_public_keys_ec_key_with_unusable_member_is_ignored(more: dict[str, Any]) -> None:
+    assert parse_keys(EC | more) == {}
 
 
-def test_small_rsa_keys_and_other_curves_are_left_out() -> None:
-    small, other = public_jwk(rsa_key("small", 1024), "s"), public_jwk(ec_key("o", ec.SECP384R1), "o")
-    assert taken(small, other) == {}
+def test_public_keys_small_rsa_keys_and_other_curves_are_ignored() -> None:
+    small, other = (
+        build_public_jwk(make_rsa_key("small", 1024), "s"),
+        build_public_jwk(make_ec_key("o", ec.SECP384R1), "o"),
+    )
+    assert parse_keys(small, other) == {}
 
 
 @pytest.mark.parametrize("missing", ["n", "e", "kty"])
-def test_a_key_with_a_member_missing_is_left_out(missing: str) -> None:
-    assert taken({name: value for name, value in RSA.items() if name != missing}) == {}
+def test_public_keys_key_without_required_member_is_ignored(missing: str) -> None:
+    assert parse_keys({name: value for name, value in RSA.items() if name != missing}) == {}
 
 
-def test_what_is_no_key_at_all_is_left_out_and_the_others_stay() -> None:
-    assert set(taken(None, 1, "x", [], {}, EC)) == {("e", "ES256")}
+def test_public_keys_malformed_entries_are_ignored() -> None:
+    assert set(parse_keys(None, 1, "x", [], {}, EC)) == {("e", "ES256")}
 
 
-def test_of_two_keys_of_one_name_the_first_counts() -> None:
-    keys = taken(EC, public_jwk(ec_key("b"), "e"))
-    assert keys["e", "ES256"].verify(b"m", signature_of(ec_key("a"))(b"m"))
+def test_public_keys_of_equal_name_first_wins() -> None:
+    keys = parse_keys(EC, build_public_jwk(make_ec_key("b"), "e"))
+    assert keys["e", "ES256"].verify(b"m", make_signer(make_ec_key("a"))(b"m"))
 
 
 @pytest.mark.parametrize(
     "document", [b"", b"{", b"[]", b"{}", b'{"keys": {}}', b'{"keys": null}', b"\xff", b"[" * 5000, b"<html>"]
 )
-def test_what_is_no_key_set_is_an_error(document: bytes) -> None:
+def test_public_keys_malformed_document_is_refused(document: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
-        public_keys(document, ALGORITHMS)
+        parse_public_keys(document, ALGORITHMS)

@@ -12,34 +12,34 @@ from graphql import (
     validate,
 )
 
-from core.errors import LimitExceededError
 from core.limits import COST_COUNT, COST_MAX, PAGE_DEFAULT
-from resolvers.binding import bound_schema
-from resolvers.documents import Document, Documents
-from resolvers.execution import Request, estimate
-from resolvers.live_documents import as_query, stream_of
+from resolvers.documents.cache import Document, DocumentCache
+from resolvers.documents.live import build_live_query, find_stream_nodes
+from resolvers.documents.validation import RefusedOperationError
+from resolvers.loaders.bindings import build_executable_schema
 from schema.streams import STREAMS
+from tests.operations import validate_text
 
-SCHEMA: Final = bound_schema()[1]
-DOCUMENTS: Final = Documents(SCHEMA)
+SCHEMA: Final = build_executable_schema()[1]
+DOCUMENTS: Final = DocumentCache(SCHEMA)
 
 
-def roots() -> tuple[GraphQLObjectType, GraphQLObjectType]:
+def root_types() -> tuple[GraphQLObjectType, GraphQLObjectType]:
     query, subscription = SCHEMA.query_type, SCHEMA.subscription_type
     assert query is not None
     assert subscription is not None
     return query, subscription
 
 
-def read(text: str) -> tuple[Document, OperationDefinitionNode]:
+def read_document(text: str) -> tuple[Document, OperationDefinitionNode]:
     """A valid document of one operation."""
-    document = DOCUMENTS.get(text)
+    document = DOCUMENTS.get_or_parse(text)
     assert not document.errors, document.errors
     return document, document.operations[0]
 
 
-def test_every_query_can_be_live_and_beside_them_are_the_streams() -> None:
-    query, subscription = roots()
+def test_subscription_type_has_every_query_and_the_streams() -> None:
+    query, subscription = root_types()
     assert set(subscription.fields) == set(query.fields) | set(STREAMS)
     assert not set(query.fields) & set(STREAMS)
     for name, field in query.fields.items():
@@ -53,43 +53,42 @@ def test_every_query_can_be_live_and_beside_them_are_the_streams() -> None:
         assert "Live: " in (live.description or "")
 
 
-def test_a_live_query_is_run_as_the_query_of_the_same_fields() -> None:
+def test_as_query_of_subscription_selects_the_same_fields() -> None:
     text = """
         subscription Live($n: Int = 3, $w: SiteFilter) { ...A }
         fragment A on Subscription { ... on Subscription { s: sites(first: $n, where: $w) { ...B } } }
         fragment B on SiteConnection { nodes { __typename id } }
     """
-    document, operation = read(text)
-    asked = as_query(SCHEMA, document, operation, {"n": 2})
-    assert validate(SCHEMA, asked.syntax) == []
-    written = print_ast(asked.syntax)
+    operation = validate_text(DOCUMENTS, text, {"n": 2})
+    query = build_live_query(operation)
+    assert validate(SCHEMA, query.syntax) == []
+    written = print_ast(query.syntax)
     assert written.startswith("query Live($n: Int = 3, $w: SiteFilter)")
     assert "Subscription" not in written
     assert written.replace("query", "subscription").replace(" Query", " Subscription") == print_ast(
-        document.syntax  # type: ignore[arg-type]  # it is valid
+        operation.syntax
     )
-    assert (asked.variables, asked.plans, asked.definition) == (
+    assert (query.variables, query.plans, query.definition) == (
         {"n": 2},
-        document.plans,
-        asked.syntax.definitions[0],
+        operation.plans,
+        query.syntax.definitions[0],
     )
 
 
-def test_its_syntax_is_made_once() -> None:
-    document, operation = read("subscription { sites { totalCount } }")
-    first, second = (as_query(SCHEMA, document, operation, {}) for _ in range(2))
+def test_as_query_repeated_builds_syntax_once() -> None:
+    operation = validate_text(DOCUMENTS, "subscription { sites { totalCount } }")
+    first, second = (build_live_query(operation) for _ in range(2))
     assert first.syntax is second.syntax
-    assert document.syntax is not first.syntax
+    assert operation.syntax is not first.syntax
 
 
-def test_each_operation_of_a_document_is_another_query() -> None:
+def test_as_query_of_each_operation_is_a_separate_query() -> None:
     text = """
         subscription A { ...F } subscription B { sites { totalCount } } query C { sites { totalCount } }
         fragment F on Subscription { agents { totalCount } }
     """
-    document = DOCUMENTS.get(text)
-    a, b = (as_query(SCHEMA, document, document.operations[n], {}) for n in (0, 1))
-    assert [len(separate_operations(asked.syntax)) for asked in (a, b)] == [1, 1]
+    a, b = (build_live_query(validate_text(DOCUMENTS, text, operation_name=name)) for name in "AB")
+    assert [len(separate_operations(query.syntax)) for query in (a, b)] == [1, 1]
     assert "agents" in print_ast(a.syntax)
     assert print_ast(b.definition) == "query B {\n  sites {\n    totalCount\n  }\n}"
 
@@ -106,8 +105,8 @@ def test_each_operation_of_a_document_is_another_query() -> None:
         ),
     ],
 )
-def test_streams_are_told_from_live_queries(text: str, stream: str | None) -> None:
-    nodes = stream_of(*read(text))
+def test_stream_of_document_finds_streams_only(text: str, stream: str | None) -> None:
+    nodes = find_stream_nodes(validate_text(DOCUMENTS, text))
     assert (nodes[0].name.value if nodes else None) == stream
 
 
@@ -127,8 +126,8 @@ def test_streams_are_told_from_live_queries(text: str, stream: str | None) -> No
         "subscription { ...F } fragment F on Query { sites { totalCount } }",
     ],
 )
-def test_what_is_no_subscription_is_not_valid(text: str) -> None:
-    assert DOCUMENTS.get(text).errors
+def test_subscription_document_invalid_has_errors(text: str) -> None:
+    assert DOCUMENTS.get_or_parse(text).errors
 
 
 @pytest.mark.parametrize(
@@ -148,8 +147,8 @@ def test_what_is_no_subscription_is_not_valid(text: str) -> None:
         ),
     ],
 )
-def test_a_subscription_costs_what_a_run_or_a_message_does(text: str, rows: int) -> None:
-    document, operation = read(text)
+def test_subscription_cost_is_that_of_a_run_or_a_message(text: str, rows: int) -> None:
+    document, operation = read_document(text)
     assert document.cost(operation).estimate({}) == rows
 
 
@@ -160,24 +159,24 @@ def test_a_subscription_costs_what_a_run_or_a_message_does(text: str, rows: int)
         "subscription { agentCheckins { events { site { agents(first: 1000) { nodes { id } } } } } }",
     ],
 )
-def test_one_that_costs_too_much_is_refused(text: str) -> None:
-    with pytest.raises(LimitExceededError, match="cost"):
-        estimate(DOCUMENTS.get(text), Request(text, {}, None))
+def test_subscription_beyond_cost_limit_is_refused(text: str) -> None:
+    with pytest.raises(RefusedOperationError, match="cost"):
+        validate_text(DOCUMENTS, text)
 
 
-def test_one_with_long_variables_is_refused() -> None:
+def test_subscription_with_long_variables_is_refused() -> None:
     text = "subscription ($s: String) { sites(search: $s) { totalCount } }"
-    with pytest.raises(LimitExceededError, match="variablesCharacters"):
-        estimate(DOCUMENTS.get(text), Request(text, {"s": "x" * 300_000}, None))
+    with pytest.raises(RefusedOperationError, match="variablesCharacters"):
+        validate_text(DOCUMENTS, text, {"s": "x" * 300_000})
 
 
-def test_one_that_nests_too_deep_is_refused() -> None:
+def test_subscription_beyond_depth_limit_is_refused() -> None:
     inner = "site { agents { nodes { " * 8 + "id" + " } } }" * 8
-    errors = DOCUMENTS.get(f"subscription {{ agents {{ nodes {{ {inner} }} }} }}").errors
+    errors = DOCUMENTS.get_or_parse(f"subscription {{ agents {{ nodes {{ {inner} }} }} }}").errors
     assert "the limit depth allows" in errors[0].message
 
 
-def test_the_whole_schema_may_still_be_asked_for_several_times() -> None:
+def test_introspection_cost_allows_three_full_schemas() -> None:
     options: dict[str, Any] = {"input_value_deprecation": True, "directive_is_repeatable": True}
-    document, operation = read(get_introspection_query(specified_by_url=True, **options))
+    document, operation = read_document(get_introspection_query(specified_by_url=True, **options))
     assert document.cost(operation).estimate({}) * 3 < COST_MAX

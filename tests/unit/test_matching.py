@@ -1,4 +1,4 @@
-"""Matching: whom changes touch, by the index and by looking at every dependence."""
+"""Matching: the queries that changes affect, by the index and by comparing every dependence."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,116 +7,127 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from subscriptions.changes.change import Change, ChangedRow, ChangeKind
-from subscriptions.matching.matcher import Matcher
-from subscriptions.matching.read_sets import Dependence
-from subscriptions.matching.windows import Step, Window
+from subscriptions.change_log.change import Change, ChangedRow, ChangeKind, ChangeOrigin
+from subscriptions.invalidation.matcher import ChangeMatcher
+from subscriptions.invalidation.read_sets import Dependency
+from subscriptions.invalidation.windows import OrderStep, Window
 
-BY_NAME = (Step("name", descending=False, nulls_first=False, exact=False), Step("id", False, False, False))
+BY_NAME = (
+    OrderStep("name", descending=False, nulls_first=False, exact=False),
+    OrderStep("id", False, False, False),
+)
 
 
-def dependence(
+def build_dependency(
     table: str = "sites",
     *,
     tenants: set[str | None] | None = frozenset({"t"}),  # type: ignore[assignment]
     uses: str = "id name",
     window: Window | None = None,
     **equal: set[Any],
-) -> Dependence:
-    held = {column: frozenset(values) for column, values in equal.items()}
-    return Dependence(
-        table, None if tenants is None else frozenset(tenants), held, frozenset(uses.split()), window
+) -> Dependency:
+    frozen_equal = {column: frozenset(values) for column, values in equal.items()}
+    return Dependency(
+        table, None if tenants is None else frozenset(tenants), frozen_equal, frozenset(uses.split()), window
     )
 
 
-def row(**values: Any) -> dict[str, Any]:
+def build_row(**values: Any) -> dict[str, Any]:
     return {"id": "s", "tenant_id": "t", "name": "n", "status": "active", "site_id": "x"} | values
 
 
-def update(before: dict[str, Any], after: dict[str, Any], table: str = "sites", *also: str) -> Change:
+def build_update(before: dict[str, Any], after: dict[str, Any], table: str = "sites", *also: str) -> Change:
     columns = {name for name in before if before[name] != after[name]} | set(also)
-    return _change(table, ChangeKind.UPDATE, ChangedRow(before["id"], before, after, frozenset(columns)))
+    return _build_change(
+        table, ChangeKind.UPDATE, ChangedRow(before["id"], before, after, frozenset(columns))
+    )
 
 
-def _change(table: str, kind: ChangeKind, *rows: ChangedRow) -> Change:
-    return Change(table, kind, 1, 1, 1, rows)
+def _build_change(table: str, kind: ChangeKind, *rows: ChangedRow) -> Change:
+    return Change(table, kind, ChangeOrigin(1, 1, 1), rows)
 
 
-def insert(after: dict[str, Any], table: str = "sites") -> Change:
-    return _change(table, ChangeKind.INSERT, ChangedRow(after["id"], None, after, frozenset(after)))
+def build_insert(after: dict[str, Any], table: str = "sites") -> Change:
+    return _build_change(table, ChangeKind.INSERT, ChangedRow(after["id"], None, after, frozenset(after)))
 
 
-def delete(before: dict[str, Any], table: str = "sites") -> Change:
-    return _change(table, ChangeKind.DELETE, ChangedRow(before["id"], before, None, frozenset(before)))
+def build_delete(before: dict[str, Any], table: str = "sites") -> Change:
+    return _build_change(table, ChangeKind.DELETE, ChangedRow(before["id"], before, None, frozenset(before)))
 
 
-def touches(change: Change, *dependences: Dependence) -> bool:
-    matcher: Matcher[str] = Matcher()
-    matcher.place("o", dependences)
+def is_touched(change: Change, *dependences: Dependency) -> bool:
+    matcher: ChangeMatcher[str] = ChangeMatcher()
+    matcher.set_dependencies("o", dependences)
     matcher.validate()
-    return matcher.touched([change]) == {"o"}
+    return matcher.find_touched([change]) == {"o"}
 
 
-def test_a_change_of_a_column_that_is_not_used_touches_nobody() -> None:
-    assert touches(update(row(), row(name="m")), dependence())
-    assert not touches(update(row(), row(status="closed")), dependence())
-    assert touches(update(row(), row(), "sites", "is_online"), dependence(uses="id is_online"))
+def test_matcher_update_of_unused_column_does_not_match() -> None:
+    assert is_touched(build_update(build_row(), build_row(name="m")), build_dependency())
+    assert not is_touched(build_update(build_row(), build_row(status="closed")), build_dependency())
+    assert is_touched(
+        build_update(build_row(), build_row(), "sites", "is_online"), build_dependency(uses="id is_online")
+    )
 
 
-@pytest.mark.parametrize("change", [insert(row()), delete(row())])
-def test_a_row_that_comes_or_goes_touches_whatever_is_used_of_it(change: Change) -> None:
-    assert touches(change, dependence(uses="is_online"))
-    assert not touches(change, dependence(tenants={"other"}))
-    assert not touches(change, dependence(id={"other"}))
-    assert not touches(change, dependence("agents"))
+@pytest.mark.parametrize("change", [build_insert(build_row()), build_delete(build_row())])
+def test_matcher_insert_or_delete_matches_whatever_columns_are_used(change: Change) -> None:
+    assert is_touched(change, build_dependency(uses="is_online"))
+    assert not is_touched(change, build_dependency(tenants={"other"}))
+    assert not is_touched(change, build_dependency(id={"other"}))
+    assert not is_touched(change, build_dependency("agents"))
 
 
-def test_a_row_touches_by_its_values_before_and_after() -> None:
-    moved = update(row(site_id="a"), row(site_id="b"))
+def test_matcher_update_matches_by_values_before_and_after() -> None:
+    moved = build_update(build_row(site_id="a"), build_row(site_id="b"))
     for site, expected in (("a", True), ("b", True), ("c", False)):
-        assert touches(moved, dependence(site_id={site}, uses="site_id")) is expected
+        assert is_touched(moved, build_dependency(site_id={site}, uses="site_id")) is expected
 
 
-def test_all_equalities_must_hold_at_once() -> None:
-    moved = update(row(site_id="a", status="x"), row(site_id="b", status="y"))
+def test_matcher_equalities_must_all_match_one_side() -> None:
+    moved = build_update(build_row(site_id="a", status="x"), build_row(site_id="b", status="y"))
     uses = "site_id status"
-    assert touches(moved, dependence(site_id={"a"}, status={"x", "z"}, uses=uses))
-    assert not touches(moved, dependence(site_id={"a"}, status={"y"}, uses=uses))
+    assert is_touched(moved, build_dependency(site_id={"a"}, status={"x", "z"}, uses=uses))
+    assert not is_touched(moved, build_dependency(site_id={"a"}, status={"y"}, uses=uses))
 
 
-def test_rows_of_no_tenant_are_offered_to_those_who_read_them() -> None:
-    change = update(row(tenant_id=None), row(tenant_id=None, name="m"))
-    assert not touches(change, dependence())
-    assert touches(change, dependence(tenants={"t", None}))
-    assert touches(change, dependence(tenants=None))
-    assert touches(change, dependence(tenants={"t", None}, tenant_id={None}))
-    assert not touches(change, dependence(tenants={"t", None}, tenant_id={"t"}))
+def test_matcher_row_without_tenant_matches_those_who_read_such_rows() -> None:
+    change = build_update(build_row(tenant_id=None), build_row(tenant_id=None, name="m"))
+    assert not is_touched(change, build_dependency())
+    assert is_touched(change, build_dependency(tenants={"t", None}))
+    assert is_touched(change, build_dependency(tenants=None))
+    assert is_touched(change, build_dependency(tenants={"t", None}, tenant_id={None}))
+    assert not is_touched(change, build_dependency(tenants={"t", None}, tenant_id={"t"}))
 
 
-def test_a_row_outside_of_the_window_touches_nobody() -> None:
+def test_matcher_row_outside_of_window_does_not_match() -> None:
     page = Window(BY_NAME, None, None, None, {None: ("m", "s")})
-    assert not touches(insert(row(name="x")), dependence(window=page))
-    assert touches(insert(row(name="a")), dependence(window=page))
-    assert touches(update(row(name="a"), row(name="x")), dependence(window=page))
-    assert not touches(update(row(name="x"), row(name="y")), dependence(window=page))
+    assert not is_touched(build_insert(build_row(name="x")), build_dependency(window=page))
+    assert is_touched(build_insert(build_row(name="a")), build_dependency(window=page))
+    assert is_touched(build_update(build_row(name="a"), build_row(name="x")), build_dependency(window=page))
+    assert not is_touched(
+        build_update(build_row(name="x"), build_row(name="y")), build_dependency(window=page)
+    )
 
 
-def test_what_a_change_does_not_tell_may_be() -> None:
+def test_matcher_missing_value_may_match() -> None:
     known = {"id": "s", "tenant_id": "t"}
-    change = insert(known)
-    assert touches(change, dependence(status={"active"}))
-    assert touches(change, dependence(id={"s"}, status={"active"}))
-    assert not touches(change, dependence(id={"other"}, status={"active"}))
-    assert not touches(insert(known | {"status": "closed"}), dependence(status={"active"}))
-    assert touches(insert({"id": "s"}), dependence(id={"s"}))
+    change = build_insert(known)
+    assert is_touched(change, build_dependency(status={"active"}))
+    assert is_touched(change, build_dependency(id={"s"}, status={"active"}))
+    assert not is_touched(change, build_dependency(id={"other"}, status={"active"}))
+    assert not is_touched(build_insert(known | {"status": "closed"}), build_dependency(status={"active"}))
+    assert is_touched(build_insert({"id": "s"}), build_dependency(id={"s"}))
 
 
-def test_a_coarse_change_touches_by_tenant_and_columns() -> None:
+def test_matcher_coarse_change_matches_by_tenant_and_columns() -> None:
     def coarse(kind: ChangeKind, tenants: set[str | None] | None, columns: set[str] | None) -> Change:
         whose = None if tenants is None else frozenset(tenants)
-        return Change("sites", kind, 1, 1, 1, None, whose, None if columns is None else frozenset(columns))
+        return Change(
+            "sites", kind, ChangeOrigin(1, 1, 1), None, whose, None if columns is None else frozenset(columns)
+        )
 
-    narrow = dependence(id={"s"}, uses="name")
+    narrow = build_dependency(id={"s"}, uses="name")
     for change, expected in (
         (coarse(ChangeKind.UPDATE, {"t"}, {"name"}), True),
         (coarse(ChangeKind.UPDATE, {"t"}, {"status"}), False),
@@ -126,39 +137,46 @@ def test_a_coarse_change_touches_by_tenant_and_columns() -> None:
         (coarse(ChangeKind.INSERT, {"t"}, {"status"}), True),
         (coarse(ChangeKind.TRUNCATE, None, None), True),
     ):
-        assert touches(change, narrow) is expected
-    assert touches(coarse(ChangeKind.UPDATE, {"other"}, {"name"}), dependence(tenants=None))
+        assert is_touched(change, narrow) is expected
+    assert is_touched(coarse(ChangeKind.UPDATE, {"other"}, {"name"}), build_dependency(tenants=None))
 
 
-def test_an_owner_is_placed_anew_and_removed() -> None:
-    matcher: Matcher[str] = Matcher()
-    matcher.place("o", [dependence(id={"a", "b"}), dependence("agents", site_id={"a"})])
-    matcher.place("p", [dependence(id={"b"})])
-    matcher.place("o", [dependence(id={"b", "c"})])
+def test_matcher_owner_can_be_replaced_and_removed() -> None:
+    matcher: ChangeMatcher[str] = ChangeMatcher()
+    matcher.set_dependencies(
+        "o", [build_dependency(id={"a", "b"}), build_dependency("agents", site_id={"a"})]
+    )
+    matcher.set_dependencies("p", [build_dependency(id={"b"})])
+    matcher.set_dependencies("o", [build_dependency(id={"b", "c"})])
     matcher.validate()
     assert len(matcher) == 2
-    assert matcher.touched([insert(row(id="a")), insert(row(site_id="a"), "agents")]) == set()
-    assert matcher.touched([insert(row(id="b"))]) == {"o", "p"}
+    assert (
+        matcher.find_touched(
+            [build_insert(build_row(id="a")), build_insert(build_row(site_id="a"), "agents")]
+        )
+        == set()
+    )
+    assert matcher.find_touched([build_insert(build_row(id="b"))]) == {"o", "p"}
     matcher.remove("o")
     matcher.remove("o")
     matcher.validate()
-    assert matcher.touched([insert(row(id="b")), insert(row(id="c"))]) == {"p"}
+    assert matcher.find_touched([build_insert(build_row(id="b")), build_insert(build_row(id="c"))]) == {"p"}
     matcher.remove("p")
     matcher.validate()
     assert len(matcher) == 0
     assert not matcher._tables
 
 
-def test_an_owner_without_dependences_is_never_touched() -> None:
-    matcher: Matcher[str] = Matcher()
-    matcher.place("o", [])
+def test_matcher_owner_without_dependencies_never_matches() -> None:
+    matcher: ChangeMatcher[str] = ChangeMatcher()
+    matcher.set_dependencies("o", [])
     assert len(matcher) == 1
-    assert matcher.touched([insert(row())]) == set()
+    assert matcher.find_touched([build_insert(build_row())]) == set()
 
 
-def test_validate_finds_what_is_wrong() -> None:
-    matcher: Matcher[str] = Matcher()
-    matcher.place("o", [dependence(id={"a"})])
+def test_matcher_validate_of_broken_index_raises() -> None:
+    matcher: ChangeMatcher[str] = ChangeMatcher()
+    matcher.set_dependencies("o", [build_dependency(id={"a"})])
     (index,) = matcher._tables["sites"]._anchors.values()
     index.buckets.clear()
     with pytest.raises(AssertionError, match="the index has"):
@@ -174,7 +192,7 @@ WINDOWS = st.none() | st.builds(
     st.sampled_from(["a", "b"]),
 )
 DEPENDENCES = st.builds(
-    Dependence,
+    Dependency,
     st.sampled_from(["sites", "agents"]),
     st.none() | SETS,
     st.dictionaries(st.sampled_from(NAMES), SETS, max_size=3),
@@ -189,32 +207,34 @@ VALUES = st.fixed_dictionaries(dict.fromkeys(NAMES[1:4], SMALL), optional={}).fl
 
 
 @st.composite
-def changes(draw: st.DrawFn) -> Change:
+def draw_change(draw: st.DrawFn) -> Change:
     table = draw(st.sampled_from(["sites", "agents"]))
     kind = draw(st.sampled_from(list(ChangeKind)))
     if kind is ChangeKind.TRUNCATE or draw(st.integers(0, 9)) == 0:
         columns = draw(st.none() | st.frozensets(st.sampled_from(NAMES), min_size=1))
-        return Change(table, kind, 1, 1, 1, None, draw(st.none() | SETS), columns)
+        return Change(table, kind, ChangeOrigin(1, 1, 1), None, draw(st.none() | SETS), columns)
     before, after = draw(VALUES), draw(VALUES)
     match kind:
         case ChangeKind.INSERT:
-            return insert(after, table)
+            return build_insert(after, table)
         case ChangeKind.DELETE:
-            return delete(before, table)
+            return build_delete(before, table)
     forgotten = draw(st.frozensets(st.sampled_from(NAMES), max_size=1))
-    change = update(before, after, table, *draw(st.sampled_from([(), ("is_online",)])))
+    change = build_update(before, after, table, *draw(st.sampled_from([(), ("is_online",)])))
     assert change.rows is not None
     known = [{name: v for name, v in values.items() if name not in forgotten} for values in (before, after)]
-    return _change(table, kind, ChangedRow("r", known[0], known[1], change.rows[0].columns))
+    return _build_change(table, kind, ChangedRow("r", known[0], known[1], change.rows[0].columns))
 
 
-@given(st.lists(st.lists(DEPENDENCES, max_size=3), max_size=5), st.lists(changes(), max_size=4), st.data())
-def test_the_index_finds_what_looking_at_everything_finds(
-    read_sets: list[list[Dependence]], delta: list[Change], data: st.DataObject
+@given(
+    st.lists(st.lists(DEPENDENCES, max_size=3), max_size=5), st.lists(draw_change(), max_size=4), st.data()
+)
+def test_matcher_index_finds_what_a_full_scan_finds(
+    read_sets: list[list[Dependency]], delta: list[Change], data: st.DataObject
 ) -> None:
-    matcher: Matcher[int] = Matcher()
+    matcher: ChangeMatcher[int] = ChangeMatcher()
     for owner, dependences in enumerate(read_sets):
-        matcher.place(owner, dependences)
+        matcher.set_dependencies(owner, dependences)
     gone = data.draw(st.frozensets(st.sampled_from(range(len(read_sets))))) if read_sets else frozenset()
     for owner in gone:
         matcher.remove(owner)
@@ -222,16 +242,16 @@ def test_the_index_finds_what_looking_at_everything_finds(
     expected = {
         owner
         for owner, dependences in enumerate(read_sets)
-        if owner not in gone and any(_relevant(d, change) for d in dependences for change in delta)
+        if owner not in gone and any(_is_relevant(d, change) for d in dependences for change in delta)
     }
-    assert matcher.touched(delta) == expected
+    assert matcher.find_touched(delta) == expected
 
 
-def _relevant(dependence: Dependence, change: Change) -> bool:
+def _is_relevant(dependence: Dependency, change: Change) -> bool:
     if dependence.table != change.table:
         return False
     if change.rows is not None:
-        return any(_row_relevant(dependence, changed) for changed in change.rows)
+        return any(_is_row_relevant(dependence, changed) for changed in change.rows)
     tenants = dependence.tenants
     if tenants is not None and change.tenants is not None and not tenants & change.tenants:
         return False
@@ -239,16 +259,16 @@ def _relevant(dependence: Dependence, change: Change) -> bool:
     return update_of is None or bool(dependence.uses & update_of)
 
 
-def _row_relevant(dependence: Dependence, changed: ChangedRow) -> bool:
+def _is_row_relevant(dependence: Dependency, changed: ChangedRow) -> bool:
     came_or_went = changed.before is None or changed.after is None
     if not (came_or_went or dependence.uses & changed.columns):
         return False
-    return any(side is not None and _inside(dependence, side) for side in (changed.before, changed.after))
+    return any(side is not None and _is_inside(dependence, side) for side in (changed.before, changed.after))
 
 
-def _inside(dependence: Dependence, values: Mapping[str, Any]) -> bool:
+def _is_inside(dependence: Dependency, values: Mapping[str, Any]) -> bool:
     if dependence.tenants is not None and values.get("tenant_id", "?") not in {*dependence.tenants, "?"}:
         return False
-    if any(values.get(name, "?") not in {*held, "?"} for name, held in dependence.equal.items()):
+    if any(values.get(name, "?") not in {*held, "?"} for name, held in dependence.equals.items()):
         return False
-    return dependence.window is None or dependence.window.holds(values)
+    return dependence.window is None or dependence.window.contains(values)

@@ -7,47 +7,47 @@ import pytest
 from graphql import OperationDefinitionNode, parse, validate
 from graphql.execution.values import VariableValues, get_variable_values
 
+from core.auth.rights import RIGHTS
+from core.auth.viewer import Viewer, ViewerKind
 from core.clock import NEVER
-from core.rights import RIGHTS
-from core.viewer import Viewer, ViewerKind
-from resolvers.binding import bound_schema
-from resolvers.compiler import compile_root
-from resolvers.selection import Syntax
+from resolvers.compiler.compiler import compile_root_field
+from resolvers.loaders.bindings import build_executable_schema
+from resolvers.sql.selection import SelectionReader
 from schema.tables import TABLES
-from subscriptions.matching.read_sets import Dependence, read_set
+from subscriptions.invalidation.read_sets import Dependency, build_read_set
 
-SCHEMA = bound_schema()[1]
+SCHEMA = build_executable_schema()[1]
 USER = Viewer(ViewerKind.USER, "t", "user", "role", RIGHTS, NEVER)
 PLATFORM = Viewer(ViewerKind.PLATFORM, None, None, None, RIGHTS, NEVER)
 
 
-def depends(text: str, facts: Any = None, viewer: Viewer = USER) -> list[Dependence]:
-    """What the answer of a root field depends on, given the facts that its statement would have answered."""
+def read_dependencies(text: str, facts: Any = None, viewer: Viewer = USER) -> list[Dependency]:
+    """The dependences of a root field's answer, given the facts that its statement would have returned."""
     document = parse(text)
     assert not validate(SCHEMA, document)
     operation = document.definitions[0]
     assert isinstance(operation, OperationDefinitionNode)
     values = get_variable_values(SCHEMA, (), {})
     assert isinstance(values, VariableValues)
-    syntax = Syntax({}, {})
-    (nodes,) = syntax.responses_of(operation.selection_set, "Query").values()
-    plan, _ = compile_root(SCHEMA, syntax, values, viewer, nodes, observe=True)
-    return list(read_set(plan.reads({}, None if facts is None else json.dumps(facts)), viewer))
+    syntax = SelectionReader({}, {})
+    (nodes,) = syntax.selection_by_response_key(operation.selection_set, "Query").values()
+    plan, _ = compile_root_field(SCHEMA, syntax, values, viewer, nodes, track_reads=True)
+    return list(build_read_set(plan.iter_reads({}, None if facts is None else json.dumps(facts)), viewer))
 
 
-def only(text: str, facts: Any = None, viewer: Viewer = USER) -> Dependence:
-    (dependence,) = depends(text, facts, viewer)
+def read_single_dependency(text: str, facts: Any = None, viewer: Viewer = USER) -> Dependency:
+    (dependence,) = read_dependencies(text, facts, viewer)
     return dependence
 
 
-def equal(where: str, table: str = "agents") -> dict[str, Any]:
+def read_equalities(where: str, table: str = "agents") -> dict[str, Any]:
     """The equalities of a list with this filter."""
-    return dict(only(f"{{ {table}(where: {{{where}}}) {{ totalCount }} }}").equal)
+    return dict(read_single_dependency(f"{{ {table}(where: {{{where}}}) {{ totalCount }} }}").equals)
 
 
-def test_a_row_depends_on_itself_and_its_selected_columns() -> None:
-    found = only('{ site(id: "s") { name status } }')
-    assert found == Dependence(
+def test_read_set_of_row_has_its_id_and_selected_columns() -> None:
+    found = read_single_dependency('{ site(id: "s") { name status } }')
+    assert found == Dependency(
         "sites",
         frozenset({"t"}),
         {"id": frozenset({"s"})},
@@ -55,8 +55,8 @@ def test_a_row_depends_on_itself_and_its_selected_columns() -> None:
     )
 
 
-def test_a_list_uses_what_it_is_ordered_filtered_and_searched_by() -> None:
-    found = only(
+def test_read_set_of_list_uses_ordered_filtered_and_searched_columns() -> None:
+    found = read_single_dependency(
         """{ agents(search: "x", orderBy: [{field: PLATFORM}], where: {or: [{version: {eq: "1"}},
              {not: {createdAt: {gt: 0}}}]}) { nodes { hostname } } }"""
     )
@@ -64,46 +64,70 @@ def test_a_list_uses_what_it_is_ordered_filtered_and_searched_by() -> None:
     searched = {column.name for table in TABLES if table.name == "agents" for column in table.searched}
     assert searched <= found.uses
     assert not {"registered_at", "updated_at", "last_checkin_at"} & found.uses
-    assert found.equal == {}
+    assert found.equals == {}
 
 
-def test_a_total_does_not_use_what_is_only_selected_or_ordered_by() -> None:
-    page, total = depends(
+def test_read_set_of_null_filter_fields_uses_no_column() -> None:
+    where = "{version: null, site: null, and: null, or: null, not: null}"
+    assert read_single_dependency(f"{{ agents(where: {where}) {{ totalCount }} }}").uses == {
+        "id",
+        "tenant_id",
+        "deleted_at",
+    }
+
+
+def test_read_set_of_total_count_does_not_use_selected_columns() -> None:
+    page, total = read_dependencies(
         '{ agents(first: 1, where: {siteId: {eq: "s"}}) { totalCount nodes { hostname version } } }',
         [["a"]],
     )
     assert total.uses == {"id", "tenant_id", "deleted_at", "site_id"}
     assert total.window is None
-    assert total.equal == page.equal
+    assert total.equals == page.equals
     assert {"hostname", "version"} <= page.uses
     assert page.window is not None
 
 
-def test_equalities_are_those_that_hold_for_all_rows() -> None:
-    assert equal('siteId: {eq: "a"}') == {"site_id": {"a"}}
-    assert equal('siteId: {in: ["a", "b"]}, guid: {eq: null}') == {"site_id": {"a", "b"}, "guid": {None}}
-    assert equal('and: [{siteId: {in: ["a", "b"]}}, {siteId: {in: ["b", "c"]}}]') == {"site_id": {"b"}}
-    assert equal('or: [{siteId: {eq: "a"}}], not: {siteId: {eq: "b"}}') == {}
-    assert equal('siteId: {neq: "a", notIn: ["b"]}, hostname: {contains: "x"}, createdAt: {gt: 1}') == {}
-    assert equal("isOnline: {eq: true}") == {}
-    assert equal("status: {eq: ACTIVE}", "sites") == {"status": {"active"}}
-    assert equal('units: {eq: "1.0"}', "tenantBillLineItems") == {}
-    assert equal("siteId: null") == {}
+def test_read_set_equalities_are_true_of_all_rows() -> None:
+    assert read_equalities('siteId: {eq: "a"}') == {"site_id": {"a"}}
+    assert read_equalities('siteId: {in: ["a", "b"]}, guid: {eq: null}') == {
+        "site_id": {"a", "b"},
+        "guid": {None},
+    }
+    assert read_equalities('and: [{siteId: {in: ["a", "b"]}}, {siteId: {in: ["b", "c"]}}]') == {
+        "site_id": {"b"}
+    }
+    assert read_equalities('or: [{siteId: {eq: "a"}}], not: {siteId: {eq: "b"}}') == {}
+    assert (
+        read_equalities('siteId: {neq: "a", notIn: ["b"]}, hostname: {contains: "x"}, createdAt: {gt: 1}')
+        == {}
+    )
+    assert read_equalities("isOnline: {eq: true}") == {}
+    assert read_equalities("status: {eq: ACTIVE}", "sites") == {"status": {"active"}}
+    assert read_equalities('units: {eq: "1.0"}', "tenantBillLineItems") == {}
+    assert read_equalities("siteId: null") == {}
 
 
-def test_a_list_of_values_never_finds_a_row_without_one() -> None:
-    assert equal('siteId: {in: ["a"]}') == {"site_id": {"a"}}
-    assert depends("{ agents(where: {siteId: {in: []}}) { totalCount } }") == []
-    assert depends('{ agents(where: {siteId: {eq: "a", in: ["b"]}}) { totalCount } }') == []
+def test_read_set_equalities_of_null_include_never_where_it_is_null() -> None:
+    for operand, values in (("null", {None, NEVER}), (str(NEVER), {NEVER}), ("5", {5})):
+        found = read_equalities(f"credentialExpirationAt: {{eq: {operand}}}", "dataSources")
+        assert found == {"credential_expiration_at": values}
+    assert read_equalities("lastSyncAt: {eq: null}", "dataSources") == {"last_sync_at": {None}}
 
 
-def test_a_filter_over_a_relation_depends_on_rows_there() -> None:
-    agents, sites = depends(
+def test_read_set_of_unsatisfiable_filter_is_empty() -> None:
+    assert read_equalities('siteId: {in: ["a"]}') == {"site_id": {"a"}}
+    assert read_dependencies("{ agents(where: {siteId: {in: []}}) { totalCount } }") == []
+    assert read_dependencies('{ agents(where: {siteId: {eq: "a", in: ["b"]}}) { totalCount } }') == []
+
+
+def test_read_set_of_relation_filter_includes_the_related_table() -> None:
+    agents, sites = read_dependencies(
         '{ agents(where: {not: {site: {slug: {eq: "x"}, name: {contains: "y"}}}}) { totalCount } }'
     )
     assert "site_id" in agents.uses
     assert not {"slug", "name"} & agents.uses
-    assert sites == Dependence(
+    assert sites == Dependency(
         "sites",
         frozenset({"t"}),
         {"slug": frozenset({"x"})},
@@ -111,40 +135,40 @@ def test_a_filter_over_a_relation_depends_on_rows_there() -> None:
     )
 
 
-def test_a_relation_of_a_relation_depends_on_both_tables() -> None:
-    found = depends('{ agents(where: {site: {psaIntegration: {name: {eq: "x"}}}}) { totalCount } }')
+def test_read_set_of_nested_relation_filter_includes_both_tables() -> None:
+    found = read_dependencies('{ agents(where: {site: {psaIntegration: {name: {eq: "x"}}}}) { totalCount } }')
     assert [d.table for d in found] == ["agents", "sites", "integrations"]
     assert "psa_integration_id" in found[1].uses
     assert found[2].tenants is None
     assert found[2].uses == {"id", "name"}
 
 
-def test_a_computed_column_depends_on_what_it_is_computed_from() -> None:
-    source, integrations = depends('{ dataSource(id: "d") { config } }')
+def test_read_set_of_computed_column_includes_its_sources() -> None:
+    source, integrations = read_dependencies('{ dataSource(id: "d") { config } }')
     assert {"config", "integration_id"} <= source.uses
-    assert (integrations.table, integrations.equal) == ("integrations", {})
+    assert (integrations.table, integrations.equals) == ("integrations", {})
     assert integrations.uses == {"id", "config_schema"}
-    assert len(depends('{ dataSource(id: "d") { status } }')) == 1
-    assert "is_online" in only('{ agent(id: "a") { isOnline } }').uses
+    assert len(read_dependencies('{ dataSource(id: "d") { status } }')) == 1
+    assert "is_online" in read_single_dependency('{ agent(id: "a") { isOnline } }').uses
 
 
-def test_what_hangs_on_a_row_is_read_by_the_keys_that_were_seen() -> None:
+def test_read_set_of_related_rows_uses_the_keys_that_were_read() -> None:
     text = '{ site(id: "s") { agents(first: 1) { nodes { hostname } } tenant { name } } }'
-    site, agents, tenant = depends(text, ["s", [["a"]], "t"])
-    assert site.equal == {"id": {"s"}}
-    assert agents.equal == {"site_id": {"s"}}
+    site, agents, tenant = read_dependencies(text, ["s", [["a"]], "t"])
+    assert site.equals == {"id": {"s"}}
+    assert agents.equals == {"site_id": {"s"}}
     assert "site_id" in agents.uses
-    assert tenant.equal == {"id": {"t"}}
+    assert tenant.equals == {"id": {"t"}}
     assert agents.window is not None
-    assert agents.window.holds({"site_id": "s", "id": "a"})
-    assert not agents.window.holds({"site_id": "s", "id": "b"})
-    assert [d.table for d in depends(text, [])] == ["sites"]
+    assert agents.window.contains({"site_id": "s", "id": "a"})
+    assert not agents.window.contains({"site_id": "s", "id": "b"})
+    assert [d.table for d in read_dependencies(text, [])] == ["sites"]
 
 
-def test_without_facts_what_hangs_on_a_row_is_any_of_the_tenants() -> None:
-    _, agents = depends('{ site(id: "s") { agents { nodes { hostname } } } }')
-    assert agents.equal == {}
-    assert agents.tenants == {"t"}
+def test_read_set_of_related_rows_without_keys_is_the_whole_tenant() -> None:
+    _, agents = read_dependencies('{ site(id: "s") { agents { nodes { hostname } } } }')
+    assert agents.equals == {}
+    assert agents.tenants == frozenset({"t"})
 
 
 @pytest.mark.parametrize(
@@ -159,27 +183,30 @@ def test_without_facts_what_hangs_on_a_row_is_any_of_the_tenants() -> None:
         ("tenants", PLATFORM, None),
     ],
 )
-def test_whose_rows_an_answer_depends_on(field: str, viewer: Viewer, tenants: set[str | None] | None) -> None:
-    assert only(f"{{ {field} {{ totalCount }} }}", viewer=viewer).tenants == tenants
+def test_read_set_tenants_follow_table_and_viewer(
+    field: str, viewer: Viewer, tenants: set[str | None] | None
+) -> None:
+    assert read_single_dependency(f"{{ {field} {{ totalCount }} }}", viewer=viewer).tenants == tenants
 
 
-def test_of_tenants_a_user_depends_on_their_own() -> None:
-    found = only("{ tenants { totalCount } }")
-    assert (found.tenants, found.equal) == (None, {"id": {"t"}})
-    assert depends('{ tenant(id: "other") { name } }') == []
+def test_read_set_of_tenants_for_a_user_is_their_own() -> None:
+    found = read_single_dependency("{ tenants { totalCount } }")
+    assert (found.tenants, found.equals) == (None, {"id": frozenset({"t"})})
+    assert read_dependencies('{ tenant(id: "other") { name } }') == []
 
 
-def test_deleted_rows_that_are_shown_take_no_deletion_into_account() -> None:
-    assert "deleted_at" in only("{ sites { totalCount } }").uses
-    assert "deleted_at" not in only("{ sites(includeDeleted: true) { totalCount } }").uses
+def test_read_set_with_deleted_rows_does_not_use_deleted_at() -> None:
+    assert "deleted_at" in read_single_dependency("{ sites { totalCount } }").uses
+    assert "deleted_at" not in read_single_dependency("{ sites(includeDeleted: true) { totalCount } }").uses
 
 
-def test_the_discriminator_of_a_union_is_used() -> None:
-    check = depends("{ healthChecks { nodes { resource { __typename } } } }")[0]
+def test_read_set_of_union_uses_its_discriminator() -> None:
+    check = read_dependencies("{ healthChecks { nodes { resource { __typename } } } }")[0]
     assert {"resource_type", "resource_id"} <= check.uses
 
 
-def test_of_the_viewers_own_rows_all_are_read_by_id() -> None:
-    user, role, tenant = depends("{ viewer { user { email } role { name } tenant { name } } }", [])
-    assert (user.equal, role.equal, tenant.equal) == ({"id": {"user"}}, {"id": {"role"}}, {"id": {"t"}})
-    assert depends("{ viewer { id kind } }", []) == []
+def test_read_set_of_viewer_reads_own_rows_by_id() -> None:
+    user, role, tenant = read_dependencies("{ viewer { user { email } role { name } tenant { name } } }", [])
+    ids = [dependency.equals for dependency in (user, role, tenant)]
+    assert ids == [{"id": frozenset({key})} for key in ("user", "role", "t")]
+    assert read_dependencies("{ viewer { id kind } }", []) == []

@@ -12,15 +12,15 @@ from schema.build import build_schema, graphql_schema
 TYPES: Final = graphql_schema(build_schema()).type_map
 
 
-def scalar(name: str) -> GraphQLScalarType:
+def get_scalar(name: str) -> GraphQLScalarType:
     found = TYPES[name]
     assert isinstance(found, GraphQLScalarType)
     return found
 
 
 @pytest.mark.parametrize("value", [0, -1, NEVER, -NEVER, 1.0, -0.0])
-def test_a_time_is_a_whole_number_of_53_bits(value: float) -> None:
-    taken = scalar("Timestamp").parse_value(value)
+def test_timestamp_of_whole_number_is_accepted(value: float) -> None:
+    taken = get_scalar("Timestamp").parse_value(value)
     assert taken == value
     assert type(taken) is int
 
@@ -29,14 +29,14 @@ def test_a_time_is_a_whole_number_of_53_bits(value: float) -> None:
     "value", [True, 0.5, "1", None, [], {}, 2**53, -(2**53), 10**400, float("nan"), float("inf"), -float("inf")],
     ids=lambda value: str(value)[:20],
 )  # fmt: skip
-def test_anything_else_is_no_time(value: Any) -> None:
+def test_timestamp_of_other_value_is_refused(value: Any) -> None:
     with pytest.raises((ValueError, OverflowError)):
-        scalar("Timestamp").parse_value(value)
+        get_scalar("Timestamp").parse_value(value)
 
 
 @pytest.mark.parametrize("text", ["0", "-0", "+1", "12.50", "1" * 40 + "." + "1" * 40, "007"])
-def test_an_amount_is_exact(text: str) -> None:
-    assert scalar("Decimal").parse_value(text) == Decimal(text)
+def test_decimal_of_digits_is_exact(text: str) -> None:
+    assert get_scalar("Decimal").parse_value(text) == Decimal(text)
 
 
 @pytest.mark.parametrize(
@@ -44,29 +44,29 @@ def test_an_amount_is_exact(text: str) -> None:
     ["", " 1", "1 ", "1\n", "1.", ".5", "1e5", "NaN", "Infinity", "0x1", "1_0", "1,5", "\u0661", "1" * 41,
      1, 1.5, True, None],
 )  # fmt: skip
-def test_anything_else_is_no_amount(value: Any) -> None:
-    with pytest.raises(ValueError, match="Decimal is a string"):
-        scalar("Decimal").parse_value(value)
+def test_decimal_of_other_value_is_refused(value: Any) -> None:
+    with pytest.raises(ValueError, match="Invalid Decimal: it must be a string"):
+        get_scalar("Decimal").parse_value(value)
 
 
-def test_an_amount_is_written_as_it_is_held() -> None:
-    assert scalar("Decimal").serialize(Decimal("12.50")) == "12.50"
+def test_decimal_serialize_keeps_trailing_zeros() -> None:
+    assert get_scalar("Decimal").serialize(Decimal("12.50")) == "12.50"
 
 
 @pytest.mark.parametrize(
     ("literal", "value"),
     [("{a: [1, 2.5, true, null, \"x\", E]}", {"a": [1, 2.5, True, None, "x", "E"]}), ("1", 1), ('"\\u0000"', "\x00")],
 )  # fmt: skip
-def test_json_is_any_value(literal: str, value: Any) -> None:
-    assert scalar("JSON").parse_literal(parse_value(literal), None) == value
-    assert scalar("JSON").parse_value(value) is value
-    assert scalar("JSON").serialize(value) is value
+def test_json_scalar_accepts_any_value(literal: str, value: Any) -> None:
+    assert get_scalar("JSON").parse_literal(parse_value(literal), None) == value
+    assert get_scalar("JSON").parse_value(value) is value
+    assert get_scalar("JSON").serialize(value) is value
 
 
 @pytest.mark.parametrize(
     ("name", "literal"), [("Timestamp", "1e999"), ("Timestamp", '"1"'), ("Decimal", "1.5")]
 )
-def test_literals_are_held_to_the_same(name: str, literal: str) -> None:
+def test_scalar_literal_is_checked_as_a_variable(name: str, literal: str) -> None:
     with pytest.raises((ValueError, OverflowError)):
-        scalar(name).parse_literal(parse_value(literal), None)
-    assert scalar("Timestamp").parse_literal(parse_value("1700000000000"), None) == 1_700_000_000_000
+        get_scalar(name).parse_literal(parse_value(literal), None)
+    assert get_scalar("Timestamp").parse_literal(parse_value("1700000000000"), None) == 1_700_000_000_000

@@ -5,40 +5,45 @@ from typing import Any
 import pytest
 from graphql import FieldNode, FragmentDefinitionNode, OperationDefinitionNode, parse
 
-from resolvers.selection import ListSelection, Syntax, columns_of, list_selection
+from resolvers.sql.selection import (
+    ConnectionNeeds,
+    SelectionReader,
+    needed_columns,
+    read_connection_selection,
+)
 from schema.core import SITES
 from schema.monitoring import HEALTH_CHECKS
 
 
-def read(text: str, **variables: Any) -> tuple[Syntax, list[FieldNode]]:
+def read_syntax(text: str, **variables: Any) -> tuple[SelectionReader, list[FieldNode]]:
     """The document, and its first root field."""
     definitions = parse(text).definitions
     fragments = {d.name.value: d for d in definitions if isinstance(d, FragmentDefinitionNode)}
     operation = next(d for d in definitions if isinstance(d, OperationDefinitionNode))
     field = operation.selection_set.selections[0]
     assert isinstance(field, FieldNode)
-    return Syntax(fragments, variables), [field]
+    return SelectionReader(fragments, variables), [field]
 
 
-def names(text: str, type_name: str = "Site", **variables: Any) -> list[str]:
-    document, nodes = read(text, **variables)
-    return list(document.fields(nodes, type_name))
+def read_field_names(text: str, type_name: str = "Site", **variables: Any) -> list[str]:
+    document, nodes = read_syntax(text, **variables)
+    return list(document.fields_by_name(nodes, type_name))
 
 
-def selection(text: str, **variables: Any) -> ListSelection:
-    document, nodes = read(text, **variables)
-    return list_selection(document, nodes, SITES)
+def read_list_selection(text: str, **variables: Any) -> ConnectionNeeds:
+    document, nodes = read_syntax(text, **variables)
+    return read_connection_selection(document, nodes, SITES)
 
 
-def columns(text: str, **variables: Any) -> list[str]:
-    return [column.name for column in selection(text, **variables).columns]
+def read_column_names(text: str, **variables: Any) -> list[str]:
+    return [column.name for column in read_list_selection(text, **variables).columns]
 
 
-def test_fields_by_name_and_by_response_key() -> None:
+def test_selection_fields_are_by_name_and_by_response_key() -> None:
     text = "{ site { a: name b: name id ... on Site { a: name slug } ...F } } fragment F on Site { status }"
-    document, nodes = read(text)
-    assert names(text) == ["name", "id", "slug", "status"]
-    found = document.responses(nodes, "Site")
+    document, nodes = read_syntax(text)
+    assert read_field_names(text) == ["name", "id", "slug", "status"]
+    found = document.fields_by_response_key(nodes, "Site")
     assert {key: len(fields) for key, fields in found.items()} == {
         "a": 2,
         "b": 1,
@@ -58,8 +63,8 @@ def test_fields_by_name_and_by_response_key() -> None:
         ("... on HealthCheckResource { ... on Agent { name } }", False),
     ],
 )
-def test_fragments_are_taken_on_the_type_at_hand(fragment: str, taken: bool) -> None:  # noqa: FBT001 - a case
-    assert names(f"{{ site {{ {fragment} }} }}") == (["name"] if taken else [])
+def test_selection_fragment_applies_to_its_type_only(fragment: str, taken: bool) -> None:
+    assert read_field_names(f"{{ site {{ {fragment} }} }}") == (["name"] if taken else [])
 
 
 @pytest.mark.parametrize(
@@ -73,31 +78,35 @@ def test_fragments_are_taken_on_the_type_at_hand(fragment: str, taken: bool) -> 
         ("@include(if: $yes) @skip(if: $no)", True),
     ],
 )  # fmt: skip
-def test_directives_are_heeded_on_fields_and_fragments(directives: str, taken: bool) -> None:  # noqa: FBT001
+def test_selection_directives_apply_to_fields_and_fragments(directives: str, taken: bool) -> None:
     for text in (
         f"{{ site {{ name {directives} }} }}",
         f"{{ site {{ ... {directives} {{ name }} }} }}",
         f"{{ site {{ ...F {directives} }} }} fragment F on Site {{ name }}",
     ):
-        assert names(text, yes=True, no=False) == (["name"] if taken else []), text
+        assert read_field_names(text, yes=True, no=False) == (["name"] if taken else []), text
 
 
-def test_the_same_fragment_twice_counts_once_and_left_out_first_counts_later() -> None:
+def test_selection_repeated_fragment_counts_once_where_not_skipped() -> None:
     text = "{ site { ...F @skip(if: true) ...F ...F } } fragment F on Site { name }"
-    document, nodes = read(text)
-    assert len(document.responses(nodes, "Site")["name"]) == 1
+    document, nodes = read_syntax(text)
+    assert len(document.fields_by_response_key(nodes, "Site")["name"]) == 1
 
 
-def test_columns_are_those_selected_and_those_that_lead_on() -> None:
-    assert columns("{ sites { nodes { __typename } } }") == ["id"]
-    assert columns("{ sites { nodes { slug psaIntegration { id } } } }") == [
+def test_selection_columns_are_the_selected_ones_and_keys_of_relations() -> None:
+    assert read_column_names("{ sites { nodes { __typename } } }") == ["id"]
+    assert read_column_names("{ sites { nodes { slug psaIntegration { id } } } }") == [
         "id",
         "slug",
         "psa_integration_id",
     ]
-    assert columns("{ sites { edges { node { status } } nodes { name } } }") == ["id", "name", "status"]
-    assert columns("{ sites { nodes { agents { nodes { guid } } } } }") == ["id"]
-    choice = [column.name for column in columns_of(HEALTH_CHECKS, {"resource": ()})]
+    assert read_column_names("{ sites { edges { node { status } } nodes { name } } }") == [
+        "id",
+        "name",
+        "status",
+    ]
+    assert read_column_names("{ sites { nodes { agents { nodes { guid } } } } }") == ["id"]
+    choice = [column.name for column in needed_columns(HEALTH_CHECKS, {"resource": ()})]
     assert choice == ["id", "resource_type", "resource_id"]
 
 
@@ -118,6 +127,8 @@ def test_columns_are_those_selected_and_those_that_lead_on() -> None:
         ("totalCount edges @include(if: $no) { cursor }", False, False),
     ],
 )
-def test_rows_and_cursors_are_fetched_only_where_asked_for(fields: str, rows: bool, cursors: bool) -> None:  # noqa: FBT001
-    found = selection(f"{{ sites {{ {fields} }} }}", no=False)
+def test_selection_rows_and_cursors_are_fetched_only_when_selected(
+    fields: str, rows: bool, cursors: bool
+) -> None:
+    found = read_list_selection(f"{{ sites {{ {fields} }} }}", no=False)
     assert (found.rows, found.cursors) == (rows, cursors)

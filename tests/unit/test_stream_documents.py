@@ -1,4 +1,4 @@
-"""Messages of streams: written from the selection alone, they are what executing them gives."""
+"""Messages of streams: written directly from the selection, they equal the result of execution."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -8,13 +8,15 @@ import pytest
 
 from core.errors import BadUserInputError
 from models.enums import HealthResourceType, HealthStatus
-from resolvers.binding import bound_schema
-from resolvers.documents import Documents
-from resolvers.operation import Operation
-from resolvers.stream_documents import StreamDocument
+from resolvers.context import RequestContext
+from resolvers.documents.cache import DocumentCache
+from resolvers.documents.live import find_stream_nodes
+from resolvers.documents.streams import StreamOperation
+from resolvers.loaders.bindings import build_executable_schema
+from tests.operations import validate_text
 
-SCHEMA: Final = bound_schema()[1]
-DOCUMENTS: Final = Documents(SCHEMA)
+SCHEMA: Final = build_executable_schema()[1]
+DOCUMENTS: Final = DocumentCache(SCHEMA)
 
 CHECKINS: Final = (
     {"agentId": "a1", "siteId": "s1", "checkedInAt": 2**52, "previousCheckinAt": None},
@@ -42,10 +44,9 @@ CHANGES: Final = (
 )
 
 
-def read(text: str, variables: Mapping[str, Any] | None = None) -> StreamDocument:
-    document = DOCUMENTS.get(text)
-    assert not document.errors, document.errors
-    return StreamDocument(SCHEMA, document, document.operations[0], variables or {})
+def read_stream_document(text: str, variables: Mapping[str, Any] | None = None) -> StreamOperation:
+    operation = validate_text(DOCUMENTS, text, variables)
+    return StreamOperation(operation, find_stream_nodes(operation) or [])
 
 
 @pytest.mark.parametrize(
@@ -65,14 +66,16 @@ def read(text: str, variables: Mapping[str, Any] | None = None) -> StreamDocumen
         "subscription { healthCheckChanges { events { now: status was: previousStatus __typename } } }",
     ],
 )
-async def test_a_plain_message_is_what_execution_gives(text: str) -> None:
-    document = read(text)
+async def test_stream_message_plain_equals_execution(text: str) -> None:
+    document = read_stream_document(text)
     assert document.plain
     events = CHECKINS if document.stream.field == "agentCheckins" else CHANGES
     for shown in (events, ()):
-        executed = await document.execute("the-cursor", shown, Operation(None, None))
+        executed = await document.execute("the-cursor", shown, RequestContext(None, None))
         assert executed.errors is None
-        assert orjson.dumps(document.text("the-cursor", shown)) == orjson.dumps({"data": executed.data})
+        assert orjson.dumps(document.render_plain("the-cursor", shown)) == orjson.dumps(
+            {"data": executed.data}
+        )
 
 
 @pytest.mark.parametrize(
@@ -83,25 +86,27 @@ async def test_a_plain_message_is_what_execution_gives(text: str) -> None:
         "subscription { healthCheckChanges { events { agentId: resourceId healthCheck { id } } } }",
     ],
 )
-def test_rows_are_to_be_read_only_where_there_are_events(text: str) -> None:
-    document = read(text)
+def test_stream_message_without_events_reads_no_rows(text: str) -> None:
+    document = read_stream_document(text)
     assert not document.plain
-    message = document.text("c", ())["data"][document.stream.field]
+    message = document.render_plain("c", ())["data"][document.stream.field]
     assert message == {"events": []}
 
 
-async def test_who_is_not_signed_in_has_no_rows() -> None:
-    document = read("subscription { agentCheckins { events { agentId agent { hostname } } } }")
-    result = await document.execute("c", CHECKINS[:1], Operation(None, None))
+async def test_stream_message_without_viewer_has_null_rows_and_errors() -> None:
+    document = read_stream_document(
+        "subscription { agentCheckins { events { agentId agent { hostname } } } }"
+    )
+    result = await document.execute("c", CHECKINS[:1], RequestContext(None, None))
     assert result.data == {"agentCheckins": {"events": [{"agentId": "a1", "agent": None}]}}
     assert [error.path for error in result.errors or ()] == [["agentCheckins", "events", 0, "agent"]]
 
 
-def test_arguments_are_read() -> None:
+def test_stream_document_arguments_are_coerced() -> None:
     text = """subscription ($t: HealthResourceType) {
         healthCheckChanges(siteId: 5, resourceType: $t, status: DOWN) { cursor } }"""
-    asked = read(text, {"t": "DATA_SOURCE"}).arguments
-    assert asked == {
+    arguments = read_stream_document(text, {"t": "DATA_SOURCE"}).arguments
+    assert arguments == {
         "siteId": "5",
         "resourceType": HealthResourceType.DATA_SOURCE,
         "status": HealthStatus.DOWN,
@@ -109,18 +114,18 @@ def test_arguments_are_read() -> None:
 
 
 @pytest.mark.parametrize("variables", [{}, {"a": "x"}, {"a": [None]}, {"a": {"b": 1}}])
-def test_variables_that_do_not_fit_are_refused(variables: dict[str, Any]) -> None:
+def test_stream_document_variables_are_coerced_or_refused(variables: dict[str, Any]) -> None:
     text = "subscription ($a: [ID!]!) { agentCheckins(agentIds: $a) { cursor } }"
     if variables.get("a") == "x":
-        assert read(text, variables).arguments == {"agentIds": ["x"]}
+        assert read_stream_document(text, variables).arguments == {"agentIds": ["x"]}
     else:
         with pytest.raises(BadUserInputError):
-            read(text, variables)
+            read_stream_document(text, variables)
 
 
-def test_a_variable_that_only_says_where_to_begin_tells_no_streams_apart() -> None:
+def test_stream_document_cursor_variable_is_left_out_of_its_key() -> None:
     text = "subscription ($c: String, $s: ID) { agentCheckins(since: $c, siteId: $s) { cursor } }"
-    assert read(text, {"c": "abc", "s": "1"}).variables == {"s": "1"}
+    assert read_stream_document(text, {"c": "abc", "s": "1"}).variables == {"s": "1"}
     text = """subscription ($c: String) { agentCheckins(since: $c) { events {
         site { agents(where: {hostname: {eq: $c}}) { totalCount } } } } }"""
-    assert read(text, {"c": "abc"}).variables == {"c": "abc"}
+    assert read_stream_document(text, {"c": "abc"}).variables == {"c": "abc"}

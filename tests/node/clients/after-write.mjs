@@ -1,10 +1,10 @@
-// The client of README.md, which waits for its own writes: `node after-write.mjs README_JS URL TOKEN SITE OTHER`.
+// The client of docs/own-writes.md: `node after-write.mjs MODULE URL TOKEN SITE OTHER`.
 // Prints a line for each write: what was on the screen when it had caught up, and how many messages came.
 
 import WebSocket from 'ws';
 
-const [readme, url, token, site, other] = process.argv.slice(2);
-const { live } = await import(readme);
+const [client_module, url, token, site, other] = process.argv.slice(2);
+const { live } = await import(client_module);
 const headers = { Authorization: `Bearer ${token}` };
 const { client, caughtUp } = live({
   url: url.replace(/^http/, 'ws'),
@@ -32,8 +32,8 @@ async function rename(id, name) {
     body,
     headers: { ...headers, 'Content-Type': 'application/json' },
   });
-  await caughtUp((await answer.json()).extensions.transaction);
-  process.stdout.write(`${JSON.stringify({ name, screen, messages })}\n`);
+  const seen = await caughtUp((await answer.json()).extensions.transaction);
+  process.stdout.write(`${JSON.stringify({ name, screen, messages, seen })}\n`);
 }
 
 await first;
@@ -42,4 +42,5 @@ for (let number = 0; number < 10; number += 1) {
   await rename(other, `unseen ${number}`);
 }
 await Promise.all([client.terminate(), rename(site, 'after a loss')]);
+process.stdout.write(`${JSON.stringify({ seen: await caughtUp('of no server') })}\n`);
 await client.dispose();

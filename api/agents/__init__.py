@@ -1,0 +1,1 @@
+"""The HTTP API of agents, under /v1.0: enrollment and check-ins."""

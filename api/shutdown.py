@@ -1,0 +1,50 @@
+"""How one server stops: not ready for a while, then no new connections, then a grace for what is in flight.
+
+    signal      delay over            grace over
+      |  /readyz 503  |  listener closed    |  cut: 503
+      |  all served   |  requests finish    |
+      |               |  sockets 1001       |
+
+Both times are upper limits. SIGINT or a second signal skips them.
+"""
+
+import asyncio
+from typing import Final
+
+from core.errors import UnavailableError
+
+DRAINING_REASON: Final = "the server is shutting down"
+
+
+class Shutdown:
+    """The state of one server's shutdown, which its parts share.
+
+    Attributes:
+        delay_s: Seconds after the signal during which the server only reports that it is not ready.
+        grace_s: Seconds for requests in flight after that.
+        is_requested: A signal has come.
+        is_urgent: SIGINT or a second signal has come.
+        is_cutting: Requests that still run are being canceled.
+    """
+
+    def __init__(self, delay_s: float = 0, grace_s: float = 0) -> None:
+        self.delay_s = delay_s
+        self.grace_s = grace_s
+        self.is_requested = self.is_urgent = self.is_cutting = False
+
+    def request(self, *, urgent: bool) -> None:
+        """Record a signal. The second one is urgent, whatever it is."""
+        self.is_urgent = self.is_urgent or urgent or self.is_requested
+        self.is_requested = True
+
+    def take_cancellation(self, error: asyncio.CancelledError) -> UnavailableError:
+        """The error for the caller of a request that was canceled because the server ends.
+
+        Raises:
+            CancelledError: It was canceled for another reason.
+        """
+        task = asyncio.current_task()
+        if not self.is_cutting or task is None:
+            raise error
+        task.uncancel()
+        return UnavailableError("The server is shutting down")

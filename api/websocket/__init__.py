@@ -1,0 +1,1 @@
+"""The websocket of /graphql: handshake, connections, operations, what waits to be sent."""

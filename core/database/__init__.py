@@ -1,0 +1,1 @@
+"""PostgreSQL: the pool, snapshots, transactions, the request role, Tortoise's configuration."""

@@ -1,0 +1,32 @@
+"""The number of connections to PostgreSQL that a server opens at most, and their division among workers and pools."""
+
+from typing import NamedTuple
+
+from core.errors import StartupError
+from core.limits import AGENT_CONNECTIONS, DATABASE_CONNECTIONS_MIN, LIVE_CONNECTIONS, READINESS_CONNECTIONS
+from core.settings import Settings
+
+
+class RequestPools(NamedTuple):
+    """The sizes of the two pools that requests share."""
+
+    transactions: int
+    single_reads: int
+
+
+def size_request_pools(settings: Settings) -> RequestPools:
+    """The sizes of one worker's pools: `POOL_SIZE` each, or less so that all stay within `DATABASE_CONNECTIONS`.
+
+    Raises:
+        StartupError: The workers are too many for that number.
+    """
+    if settings.database_connections is None:
+        return RequestPools(settings.pool_size, settings.pool_size)
+    share = settings.database_connections // settings.workers
+    if share < DATABASE_CONNECTIONS_MIN:
+        raise StartupError(
+            f"DATABASE_CONNECTIONS: {settings.workers} workers need {DATABASE_CONNECTIONS_MIN} connections each, "
+            f"{settings.workers * DATABASE_CONNECTIONS_MIN} in all."
+        )
+    left = share - LIVE_CONNECTIONS - AGENT_CONNECTIONS - READINESS_CONNECTIONS
+    return RequestPools(min(settings.pool_size, (left + 1) // 2), min(settings.pool_size, left // 2))

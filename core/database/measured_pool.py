@@ -1,0 +1,118 @@
+"""A pool of connections that tenants share fairly, and that measures how long its callers wait for one."""
+
+import asyncio
+from time import perf_counter
+from typing import Any
+
+import asyncpg
+from asyncpg.pool import PoolAcquireContext
+from asyncpg.protocol import Record
+
+from core.fair_queue import SERVER, FairQueue
+from core.limits import POOL_ACQUIRE_TIMEOUT_S
+
+
+class MeasuredPool(asyncpg.Pool):
+    """asyncpg's pool, with a fair queue in front. A caller that finds a free slot costs two checks more.
+
+    Attributes:
+        slots: The connections by share.
+        waits: How many callers had to wait, because all connections of their share were in use.
+        wait_s: How long they waited together, in seconds.
+        timeouts: How many of them did not get a connection in time.
+    """
+
+    def __init__(self, *, reserved: int = 0, **options: Any) -> None:
+        """Takes the options of `asyncpg.create_pool`. Await it to open the pool.
+
+        `reserved` connections are for the server's own work alone.
+        """
+        defaults: dict[str, Any] = {
+            "connection_class": asyncpg.Connection,
+            "record_class": Record,
+            "max_queries": 50_000,
+            "max_inactive_connection_lifetime": 300.0,
+            "setup": None,
+            "init": None,
+            "reset": _skip_reset,
+            "connect": None,
+            "loop": None,
+        }
+        super().__init__(**defaults | options)
+        self.slots = FairQueue(options["max_size"], reserved)
+        self.waits = 0
+        self.wait_s = 0.0
+        self.timeouts = 0
+        self._share_of: dict[object, str] = {}
+
+    def acquire_for(self, share: str, *, timeout: float | None = POOL_ACQUIRE_TIMEOUT_S) -> "SharedAcquire":
+        """A connection for work of this share, as by `acquire`. `timeout` is in seconds."""
+        return SharedAcquire(self, timeout, share)
+
+    async def _acquire(self, timeout: float | None) -> Any:  # noqa: ASYNC109 - asyncpg's signature
+        return await self.take(SERVER, timeout)
+
+    async def take(self, share: str, timeout: float | None) -> Any:  # noqa: ASYNC109 - as `acquire`
+        """Take a connection for a share; `release` gives it back.
+
+        Raises:
+            TimeoutError: There was none in time.
+        """
+        if not self.slots.try_acquire(share):
+            await self._wait_for_slot(share, timeout)
+        try:
+            connection = await super()._acquire(timeout)  # type: ignore[misc]  # the stubs lack it
+        except BaseException:
+            self.slots.release(share)
+            raise
+        self._share_of[connection] = share
+        return connection
+
+    async def release(self, connection: Any, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - asyncpg's signature
+        """Return a connection to the pool, and its slot to the fair queue."""
+        try:
+            await super().release(connection, timeout=timeout)
+        finally:
+            share = self._share_of.pop(connection, None)
+            if share is not None:
+                self.slots.release(share)
+
+    def reassign(self, connection: Any, share: str) -> None:
+        """Count a connection that is in use as one of another share."""
+        self.slots.move(self._share_of[connection], share)
+        self._share_of[connection] = share
+
+    async def _wait_for_slot(self, share: str, timeout: float | None) -> None:  # noqa: ASYNC109 - as `acquire`
+        self.waits += 1
+        began = perf_counter()
+        try:
+            async with asyncio.timeout(timeout):
+                await self.slots.acquire(share)
+        except TimeoutError:
+            self.timeouts += 1
+            raise
+        finally:
+            self.wait_s += perf_counter() - began
+
+
+class SharedAcquire(PoolAcquireContext):
+    """`Pool.acquire` for one share: awaited, or as a context."""
+
+    __slots__ = ("_share", "_shared_pool")
+
+    def __init__(self, pool: MeasuredPool, timeout: float | None, share: str) -> None:
+        super().__init__(pool, timeout)
+        self._shared_pool = pool
+        self._share = share
+
+    async def __aenter__(self) -> Any:
+        self.connection = await self._shared_pool.take(self._share, self.timeout)
+        return self.connection
+
+    def __await__(self) -> Any:
+        self.done = True
+        return self._shared_pool.take(self._share, self.timeout).__await__()
+
+
+async def _skip_reset(_connection: Any) -> None:
+    """Do nothing: neither a ROLLBACK nor a single read leaves a state, and the initial settings have to stay."""

@@ -1,0 +1,17 @@
+from tortoise import BaseDBAsyncClient
+
+from migrations.steps import models_state, script
+
+RUN_IN_TRANSACTION = True
+ADDITIVE = True
+
+
+async def upgrade(db: BaseDBAsyncClient) -> str:
+    return script("21_first_hour.up")
+
+
+async def downgrade(db: BaseDBAsyncClient) -> str:
+    return script("21_first_hour.down")
+
+
+MODELS_STATE = models_state("14_20261129110000_credentials")

@@ -1,0 +1,3 @@
+DROP FUNCTION app.is_active();
+DROP TABLE app.installation;
+DROP FUNCTION app.database_identity();

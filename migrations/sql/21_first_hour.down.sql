@@ -1,0 +1,2 @@
+DROP TABLE app.demo_marker;
+DROP TABLE app.shipped_integrations;

@@ -1,0 +1,1 @@
+SELECT live.unwatch('legacy_agents');

@@ -1,0 +1,2 @@
+DROP TABLE app.clerk_users;
+DROP TABLE app.clerk_deliveries;

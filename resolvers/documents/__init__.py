@@ -1,0 +1,1 @@
+"""Documents: parsed and validated once, kept by their text; subscriptions as what they are run as."""

@@ -1,0 +1,1 @@
+"""Entities and their relationships as vendors deliver them, thousands at once."""

@@ -1,0 +1,1 @@
+"""What is deleted once a day: purged data sources and expired logs."""

@@ -1,0 +1,1 @@
+"""The secrets in the configs of data sources: sealed, opened, rotated."""

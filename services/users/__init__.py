@@ -1,0 +1,1 @@
+"""Users: sign-in, the cache of viewers, invitations."""

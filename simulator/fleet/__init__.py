@@ -1,0 +1,1 @@
+"""A fleet of simulated agents, over the server's HTTP API alone."""

@@ -1,0 +1,1 @@
+"""The change log: what was written, read by the difference of two snapshots."""

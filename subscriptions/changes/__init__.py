@@ -1,1 +1,0 @@
-"""What was written: the change log, read by the difference of two snapshots."""

@@ -1,0 +1,1 @@
+"""Time as a source of changes: agents that go offline without a write."""

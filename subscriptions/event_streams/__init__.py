@@ -1,0 +1,1 @@
+"""Event streams: what happened, in order, with cursors that resume."""

@@ -1,0 +1,1 @@
+"""Which live queries a change touches: read sets, and the index that finds them."""

@@ -1,1 +1,0 @@
-"""Whom a change touches: read sets, and the index that finds them."""

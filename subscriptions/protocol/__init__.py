@@ -1,0 +1,1 @@
+"""graphql-transport-ws without input or output: messages and the state of a connection."""

@@ -1,1 +1,0 @@
-"""The graphql-transport-ws protocol, apart from its input and output."""

@@ -1,1 +1,0 @@
-"""What happened, told in order, with cursors that resume."""
