@@ -7,7 +7,7 @@ from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.websocket.allowed_origins import is_same_origin
+from api.allowed_origins import is_same_origin
 from core.limits import REFUSED_ORIGINS_LOGGED_MAX
 
 _log: Final = structlog.get_logger("origins")

@@ -5,12 +5,11 @@ from collections import Counter
 from collections.abc import Generator
 from math import ceil
 from time import thread_time
-from typing import Final
+from typing import Final, Protocol
 
 from graphql import GraphQLSchema
 
 from api.caller import Caller
-from api.observability.access_log import RequestRecord
 from core.cpu_budgets import CpuBudgets
 from core.errors import RateLimitedError
 from core.fair_lock import FairLock
@@ -33,6 +32,12 @@ _OVER_BUDGET: Final = (
     "Send values as variables, because a document with the same text is validated once"
 )
 _QUEUE_IS_FULL: Final = "Too many new documents of this caller are waiting for validation"
+
+
+class ValidationRecord(Protocol):
+    """What the reader writes into the record of a request: the CPU seconds that its document took."""
+
+    validation_s: float
 
 
 class DocumentReader:
@@ -63,7 +68,7 @@ class DocumentReader:
         self._addresses = CpuBudgets(ANONYMOUS_ADDRESS_CPU_SHARE, ANONYMOUS_ADDRESS_CPU_BURST_S)
         self._anonymous = CpuBudgets(ANONYMOUS_CPU_SHARE, ANONYMOUS_CPU_BURST_S)
 
-    async def read(self, text: str, caller: Caller, record: RequestRecord, share: str) -> Document:
+    async def read(self, text: str, caller: Caller, record: ValidationRecord, share: str) -> Document:
         """The document of a text. A new one is charged to its caller, and `record` gets the time that it took.
 
         New documents are validated in turn between shares (see `core.fair_queue`).
@@ -75,7 +80,7 @@ class DocumentReader:
         return documents.kept(text) or await self._validate_in_turn(documents, text, caller, record, share)
 
     async def _validate_in_turn(
-        self, documents: DocumentCache, text: str, caller: Caller, record: RequestRecord, share: str
+        self, documents: DocumentCache, text: str, caller: Caller, record: ValidationRecord, share: str
     ) -> Document:
         self.require_budget(caller)
         turn = caller.name if caller.identity else _ANONYMOUS

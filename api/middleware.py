@@ -7,10 +7,10 @@ from typing import Final
 from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 
+from api.allowed_origins import LOCAL_ORIGIN
 from api.compression import CompressionMiddleware
 from api.cors import LoggedCorsMiddleware
 from api.credentials import INVITATION_HEADER, TENANT_HEADER
-from api.websocket.allowed_origins import LOCAL_ORIGIN
 from core.limits import COMPRESSED_FROM_BYTES
 from core.settings import Settings
 

@@ -10,9 +10,9 @@ from core.errors import ForbiddenError, NotFoundError, require_within_limit
 from core.limits import WRITE_ROWS_MAX
 from models.enums import CredentialKind
 from services.agents.replacement import find_current_credential
-from services.credentials import CREDENTIALS, Credential, record_credential, revoke_recorded
 from services.writes.agents import AGENTS
 from services.writes.audit import actor_of, write_audit_rows
+from services.writes.issued_credentials import CREDENTIALS, Credential, record_credential, revoke_recorded
 from services.writes.record import WritableTable, WriteVerb
 from services.writes.validation_errors import require_storable_texts
 from services.writes.write_context import WriteContext

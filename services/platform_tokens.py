@@ -6,8 +6,8 @@ from core.database.transactions import WriteTransaction, run_in_transaction
 from core.limits import TOKENS_CACHED_MAX
 from core.lru_cache import LruCache
 from models.enums import AuditActor, CredentialKind
-from services.credentials import Credential, record_credential
 from services.writes.audit import Actor
+from services.writes.issued_credentials import Credential, record_credential
 
 
 class PlatformTokens:

@@ -6,10 +6,10 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from api.allowed_origins import build_origin_check
 from api.caller import address_of
 from api.cors import RefusedOrigins
 from api.middleware import read_request_id
-from api.websocket.allowed_origins import build_origin_check
 from api.websocket.connection import SocketConnection
 from api.websocket.connection_log import ConnectionRecord
 from api.websocket.services import WebSocketServices

@@ -13,9 +13,9 @@ from core.ids import new_id
 from models.enums import AuditActor, CredentialKind
 from services.agents.legacy_agents import end_legacy
 from services.agents.replacement import replace_token, require_replaceable
-from services.credentials import mark_used, require_active
 from services.writes.agents import AGENTS
 from services.writes.audit import Actor, write_audit_rows
+from services.writes.issued_credentials import mark_used, require_active
 from services.writes.record import WriteVerb
 
 _SELECT_SITE: Final = """

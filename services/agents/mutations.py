@@ -16,8 +16,8 @@ from models.enums import CredentialKind
 from services.agents.check_in import CheckInRefusal, WrittenCheckIn, write_check_ins
 from services.agents.enrollment import enroll_device
 from services.agents.request_fields import parse_check_in, parse_device
-from services.credentials import Credential, record_credential
 from services.writes.audit import actor_of
+from services.writes.issued_credentials import Credential, record_credential
 from services.writes.validation_errors import field_error, require_storable_texts
 from services.writes.write_context import WriteContext
 

@@ -13,9 +13,9 @@ from core.errors import ConflictError
 from core.ids import new_id
 from core.limits import AGENT_TOKEN_LIFETIME_S, REPLACEMENT_PAUSE_MS
 from models.enums import AuditActor, CredentialKind, HealthResourceType
-from services.credentials import Credential, record_credential, revoke_recorded
 from services.health_checks import report_health
 from services.writes.audit import Actor
+from services.writes.issued_credentials import Credential, record_credential, revoke_recorded
 
 REPLACED: Final = "replaced"
 """The revocation reason if the agent enrolled again."""

@@ -15,9 +15,9 @@ from core.database.transactions import WriteTransaction
 from core.errors import ConflictError, NotFoundError
 from core.limits import PENDING_INVITATIONS_MAX
 from models.enums import AuditActor, UserStatus
-from services.credentials import revoke_recorded
 from services.users.sign_in import inactive_user_error
 from services.writes.audit import Actor
+from services.writes.issued_credentials import revoke_recorded
 from services.writes.subjects import (
     Standing,
     lock_subject,

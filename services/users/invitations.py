@@ -22,7 +22,10 @@ from core.fair_queue import STRANGERS
 from core.ids import new_id
 from core.limits import INVITATION_MS
 from models.enums import CredentialKind, UserStatus
-from services.credentials import (
+from services.users.invitation_acceptance import claim
+from services.writes.administrator_rules import load_role_rights, parse_rights, require_rights_granted
+from services.writes.audit import actor_of
+from services.writes.issued_credentials import (
     ActiveCredential,
     Credential,
     mark_used,
@@ -30,9 +33,6 @@ from services.credentials import (
     require_active,
     revoke_recorded,
 )
-from services.users.invitation_acceptance import claim
-from services.writes.administrator_rules import load_role_rights, parse_rights, require_rights_granted
-from services.writes.audit import actor_of
 from services.writes.record import WriteVerb
 from services.writes.subjects import Standing, lock_subject, read_subject_state
 from services.writes.users import USERS

@@ -5,7 +5,6 @@ from typing import Final
 
 from core.errors import ConflictError
 from models.enums import UserStatus
-from services.credentials import end_enrollments_of
 from services.writes.administrator_rules import (
     grants_administration,
     load_role_rights,
@@ -15,6 +14,7 @@ from services.writes.administrator_rules import (
 )
 from services.writes.audit import actor_of
 from services.writes.field_kinds import EMAIL, EnumKind, JsonKind, ReferenceKind, TextKind
+from services.writes.issued_credentials import end_enrollments_of
 from services.writes.record import (
     ALL_VERBS,
     Row,

@@ -16,8 +16,14 @@ from core.database.transactions import WriteTransaction, run_in_transaction
 from core.errors import UnauthenticatedError
 from core.settings import Settings
 from models.enums import AuditActor, CredentialKind
-from services.credentials import Credential, mark_used, record_credential, require_active, revoke_recorded
 from services.writes.audit import Actor
+from services.writes.issued_credentials import (
+    Credential,
+    mark_used,
+    record_credential,
+    require_active,
+    revoke_recorded,
+)
 from tests.sample_rows import insert_tenant_rows
 
 pytestmark = pytest.mark.newest

@@ -13,8 +13,9 @@ from graphql import GraphQLSchema
 
 from tests.property.argument_generator import ArgumentGenerator
 from tests.property.filter_generator import FilterGenerator
+from tests.property.position import Position
 from tests.property.row_samples import RowSamples
-from tests.property.selection_writer import MAX_DEPTH, Position, SelectionWriter
+from tests.property.selection_writer import MAX_DEPTH, SelectionWriter
 from tests.property.variable_generator import VariableGenerator
 
 

@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass, field
 from random import Random
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from graphql import GraphQLNamedType
 
-if TYPE_CHECKING:
-    from tests.property.selection_writer import Position
+from tests.property.position import Position
 
 _ALIAS_SHARE: Final = 0.15
 _ALIASES: Final = (
@@ -41,7 +40,7 @@ class WrittenField:
 
     text: str
     type: GraphQLNamedType
-    position: "Position"
+    position: Position
 
 
 @dataclass(slots=True)
@@ -80,7 +79,7 @@ class ResponseKeys:
             return self.random.choice(_ALIASES)
         return f"{_LONG}{self._count}" if roll < 0.44 else f"a{self._count}"
 
-    def add_field(self, type_name: str, text: str, type_: GraphQLNamedType, position: "Position") -> None:
+    def add_field(self, type_name: str, text: str, type_: GraphQLNamedType, position: Position) -> None:
         """Record a field with selections, to be selected again."""
         self._written_fields.setdefault(type_name, []).append(WrittenField(text, type_, position))
 

@@ -24,6 +24,7 @@ from schema.table import Table
 from schema.tables import LISTED
 from tests.property.argument_generator import ArgumentGenerator
 from tests.property.input_values import format_literal
+from tests.property.position import Position
 from tests.property.response_keys import ResponseKeys
 from tests.property.variable_generator import VariableGenerator
 
@@ -48,29 +49,6 @@ _ROWS_WANTED: Final = 0.5
 _ROW_TYPES: Final = {table.type_name: table for table in LISTED}
 _LISTED: Final = 10
 """The assumed length of lists that are not connections: introspection's."""
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """The position of a selection in a document.
-
-    Attributes:
-        depth: The number of further levels of rows that may follow.
-        row_limit: The maximum number of rows.
-        in_union: Whether a union stands above it, below which equal keys must have equal types.
-    """
-
-    depth: int
-    row_limit: int
-    in_union: bool = False
-
-    def fits(self, other: "Position") -> bool:
-        """Whether a selection written for this position may stand in the other."""
-        return (
-            self.depth <= other.depth
-            and self.row_limit >= other.row_limit
-            and (self.in_union or not other.in_union)
-        )
 
 
 @dataclass(frozen=True, slots=True)

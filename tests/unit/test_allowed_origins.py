@@ -10,9 +10,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 from structlog.testing import capture_logs
 
+from api.allowed_origins import build_origin_check
 from api.cors import RefusedOrigins
 from api.middleware import build_middleware
-from api.websocket.allowed_origins import build_origin_check
 from core.limits import REFUSED_ORIGINS_LOGGED_MAX
 from core.settings import Settings
 
