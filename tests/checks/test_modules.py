@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from pathlib import PurePosixPath
 from typing import Any, Final
 
@@ -15,9 +16,13 @@ MODULES: Final = tuple(path for path in tracked_files("*.py") if not path.starts
 """All modules but the programs of the documentation, which stand alone."""
 UNTYPED: Final = ("migrations",)
 """Packages outside mypy: aerich writes the migrations."""
-UNLAYERED: Final = ("tests", "benchmarks", "migrations", "server.py")
-"""Packages and modules outside the import contracts: they may import every package of the product."""
+UNLAYERED: Final = ("migrations", "server.py")
+"""Outside the import contracts: aerich loads the migrations, and `server.py` imports the commands alone."""
+CONTRACTS: Final[list[dict[str, Any]]] = SETTINGS["importlinter"]["contracts"]
 LAYERED: Final = tuple(SETTINGS["importlinter"]["root_packages"])
+TOP_LEVEL: Final = "Imports point one way"
+ROOMS: Final = ("api", "core", "resolvers", "services", "subscriptions")
+"""The packages of the product that have more than one subpackage."""
 GIVEN: Final = {"schema", "resolvers", "models", "subscriptions", "migrations", "tests", "server.py"}
 ADDED: Final = {"api", "services", "core", "commands", "simulator", "benchmarks", "demo"}
 
@@ -32,10 +37,41 @@ def test_modules_are_under_the_import_contracts() -> None:
 
 @pytest.mark.parametrize("package", LAYERED)
 def test_package_is_named_by_a_contract(package: str) -> None:
-    contracts = SETTINGS["importlinter"]["contracts"]
-    named = {name for contract in contracts for key in contract for name in _names(contract[key])}
+    named = {name for contract in CONTRACTS for key in contract for name in _names(contract[key])}
 
     assert package in {name.split(".")[0] for name in named}
+
+
+@pytest.mark.parametrize("package", LAYERED)
+def test_package_may_have_no_import_circle(package: str) -> None:
+    (contract,) = (contract for contract in CONTRACTS if contract["type"] == "acyclic_siblings")
+
+    assert {package, f"{package}.*"} & set(contract["ancestors"])
+    assert not {"ignore_imports", "skip_descendants", "depth"} & contract.keys()
+
+
+@pytest.mark.parametrize("package", ROOMS)
+def test_layers_of_rooms_name_every_module(package: str) -> None:
+    (contract,) = (contract for contract in CONTRACTS if contract.get("containers") == [package])
+
+    assert contract["type"] == "layers"
+    assert contract["exhaustive"]
+    assert not {"ignore_imports", "exhaustive_ignores"} & contract.keys()
+
+
+def test_every_package_with_rooms_has_layers() -> None:
+    counted = Counter(str(PurePosixPath(module).parents[1]) for module in MODULES if _is_subpackage(module))
+
+    assert {package for package, count in counted.items() if count > 1 and package in LAYERED} == {
+        *ROOMS,
+        "tests",
+    }
+
+
+def test_layers_are_exhaustive_below_the_top_level() -> None:
+    layers = [contract for contract in CONTRACTS if contract["type"] == "layers"]
+
+    assert [contract["name"] for contract in layers if not contract.get("exhaustive")] == [TOP_LEVEL]
 
 
 def test_ruff_checks_every_module() -> None:
@@ -61,6 +97,10 @@ def test_every_folder_with_modules_is_a_package() -> None:
 
 def _package(module: str) -> str:
     return module.split("/")[0]
+
+
+def _is_subpackage(module: str) -> bool:
+    return module.endswith("/__init__.py") and module.count("/") == 2
 
 
 def _names(value: object) -> list[str]:
