@@ -45,10 +45,10 @@ async def _bootstrap(dsn: str, settings: Settings, keys: SecretKeys, plan: Boots
 
 
 def _describe(plan: BootstrapPlan, done: BootstrapResult) -> list[str]:
-    kept = f"; left as changed: {', '.join(done.catalog.kept)}" if done.catalog.kept else ""
     lines = [
-        f"Catalog: {', '.join(entry.id for entry in CATALOG)}{kept}",
-        f"Global roles: {', '.join(role.name for role in ROLES)} ({len(done.new_roles)} new)",
+        f"Catalog: {', '.join(entry.id for entry in CATALOG)}{_describe_kept(done.catalog.kept)}",
+        f"Global roles: {', '.join(role.name for role in ROLES)} ({len(done.roles.added)} new)"
+        f"{_describe_kept(done.roles.kept)}",
         f"Tenant: {plan.tenant} ({done.tenant_id}, {_describe_age(is_new=done.new_tenant)})",
         f"Administrator: {plan.email} ({done.user_id}, {_describe_age(is_new=done.new_user)})",
     ]
@@ -61,6 +61,10 @@ def _describe(plan: BootstrapPlan, done: BootstrapResult) -> list[str]:
         "Next: start the server, and sign in once with the header X-Invitation-Code. "
         "An earlier code is not valid any more.",
     ]
+
+
+def _describe_kept(names: tuple[str, ...]) -> str:
+    return f"; left as changed: {', '.join(names)}" if names else ""
 
 
 def _describe_age(*, is_new: bool) -> str:

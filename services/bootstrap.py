@@ -15,7 +15,8 @@ from core.database.transactions import WriteTransaction, run_in_transaction
 from core.encryption import SecretKeys
 from core.errors import ConflictError, UnavailableError
 from models.enums import TenantStatus, UserStatus
-from services.catalog.roles import ADMINISTRATOR, ROLES
+from services.catalog.role_updates import RoleUpdate, update_roles
+from services.catalog.roles import ADMINISTRATOR
 from services.catalog.update import CatalogUpdate, update_catalog
 from services.users.invitations import InvitationCode, issue_invitation_code
 from services.writes.administrator_rules import grants_administration
@@ -27,9 +28,12 @@ _LOCK: Final = 0x6D73705F626F6F74
 """The advisory lock of a bootstrap: "msp_boot" in ASCII."""
 
 _ZONE: Final = "SELECT EXISTS (SELECT FROM pg_timezone_names WHERE name = $1::text)"
-_ROLES: Final = """
-SELECT id, name, rights::text AS rights FROM public.roles
-WHERE tenant_id IS NULL AND deleted_at IS NULL ORDER BY created_at, id
+_ADMINISTRATORS_ROLE: Final = """
+SELECT r.id, r.name, r.rights::text AS rights
+FROM public.roles r LEFT JOIN app.shipped_roles k ON k.role_id = r.id
+WHERE r.tenant_id IS NULL AND r.deleted_at IS NULL AND $1::text IN (k.name, r.name)
+ORDER BY k.name IS NOT DISTINCT FROM $1::text DESC, r.created_at, r.id
+LIMIT 1
 """
 _TENANTS: Final = "SELECT id, status FROM public.tenants WHERE name = $1::text AND deleted_at IS NULL"
 _USER: Final = """
@@ -71,7 +75,7 @@ class BootstrapResult:
     """
 
     catalog: CatalogUpdate
-    new_roles: tuple[str, ...]
+    roles: RoleUpdate
     tenant_id: str
     new_tenant: bool
     user_id: str
@@ -104,27 +108,14 @@ async def _create_missing(writing: WriteContext, plan: BootstrapPlan) -> Bootstr
     catalog = await update_catalog(writing.transaction.connection)
     if catalog is None:
         raise UnavailableError("An import into this database is running. Try again when it has ended.")
-    new_roles = await _create_roles(writing)
+    roles = await update_roles(writing.transaction.connection, create=True)
     tenant_id, new_tenant = await _ensure_tenant(writing, plan)
     inside = replace(writing, viewer=_build_operator(tenant_id))
     user, new_user = await _ensure_administrator(inside, plan)
     invitation = None
     if user["status"] == UserStatus.PENDING:
         invitation = await issue_invitation_code(inside, user["id"])
-    return BootstrapResult(catalog, new_roles, tenant_id, new_tenant, user["id"], new_user, invitation)
-
-
-async def _create_roles(writing: WriteContext) -> tuple[str, ...]:
-    there = {row["name"] for row in await writing.fetch_rows(_ROLES)}
-    missing = [role for role in ROLES if role.name not in there]
-    for role in missing:
-        given = {
-            "name": role.name,
-            "description": role.description,
-            "rights": dict.fromkeys(role.rights, True),
-        }
-        await create_row(writing, RECORDS["roles"], given, is_global=True)
-    return tuple(role.name for role in missing)
+    return BootstrapResult(catalog, roles, tenant_id, new_tenant, user["id"], new_user, invitation)
 
 
 async def _ensure_tenant(writing: WriteContext, plan: BootstrapPlan) -> tuple[str, bool]:
@@ -179,8 +170,8 @@ def _require_administrator(writing: WriteContext, plan: BootstrapPlan, user: Rec
 
 
 async def _find_administrators_role(writing: WriteContext) -> str:
-    roles = {row["name"]: row for row in reversed(await writing.fetch_rows(_ROLES))}
-    role = roles[ADMINISTRATOR]
+    """The shipped role, also if the platform has renamed it."""
+    (role,) = await writing.fetch_rows(_ADMINISTRATORS_ROLE, ADMINISTRATOR)
     if not grants_administration(role["rights"]):
-        raise ConflictError(f"The global role {ADMINISTRATOR!r} lacks the right Global.Admin")
+        raise ConflictError(f"The global role {role['name']!r} lacks the right Global.Admin")
     return str(role["id"])

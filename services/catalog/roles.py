@@ -1,10 +1,12 @@
-"""The global roles that a first bootstrap creates. The platform may change them afterwards."""
+"""The global roles that the product ships. The platform may change them."""
 
 from dataclasses import dataclass
 from typing import Final
 
 from core.auth.rights import GLOBAL_ADMIN, MODULES
 
+VERSION: Final = 1
+"""The version of the roles. A server with an earlier version never replaces the roles of a later one."""
 ADMINISTRATOR: Final = "Administrator"
 _CLOSED: Final = frozenset({"Audit", "Billing"})
 """Modules that daily work does not need."""

@@ -17,7 +17,9 @@ import structlog
 from core.database.database import Connection
 from core.database.transactions import WriteTransaction
 from models.enums import AuditActor
+from services.catalog.content_hash import hash_sql
 from services.catalog.entries import CATALOG, VERSION, Integration
+from services.catalog.role_updates import RoleUpdate, update_roles
 from services.import_lock import TRY_BACKGROUND
 from services.writes.audit import Actor, write_audit_rows
 from services.writes.integrations import INTEGRATIONS
@@ -34,19 +36,14 @@ _SHIPPED_COLUMNS: Final = (
 )  # fmt: skip
 
 
-def _hash_sql(row: str) -> str:
-    """SQL of the hash of the columns that the product ships. The text of jsonb is canonical."""
-    values = ", ".join(f"to_jsonb({row}.{name})" for name in _SHIPPED_COLUMNS)
-    return f"encode(sha256(convert_to(jsonb_build_array({values})::text, 'UTF8')), 'hex')"
-
-
 _ENTRIES: Final = """jsonb_to_recordset($1::text::jsonb) AS s (
     id text, name text, description text, category text, supported_types text[], icon_url text, color text,
     level text, product_url text, config_schema jsonb, is_active boolean
 )"""
 _COLUMNS: Final = ", ".join(f"i.{name}" for name in INTEGRATIONS.column_types)
 _STATES: Final = f"""
-SELECT s.id, {_hash_sql("s")} AS shipped, CASE WHEN i.id IS NOT NULL THEN {_hash_sql("i")} END AS present,
+SELECT s.id, {hash_sql("s", _SHIPPED_COLUMNS)} AS shipped,
+       CASE WHEN i.id IS NOT NULL THEN {hash_sql("i", _SHIPPED_COLUMNS)} END AS present,
        k.content_hash AS recorded, k.version
 FROM {_ENTRIES}
 LEFT JOIN public.integrations i ON i.id = s.id
@@ -64,7 +61,7 @@ UPDATE public.integrations i
 SET ({", ".join(_SHIPPED_COLUMNS)}) = ROW ({", ".join(f"s.{name}" for name in _SHIPPED_COLUMNS)}),
     updated_at = app.next_updated_at(i.updated_at)
 FROM {_ENTRIES}
-WHERE i.id = s.id AND {_hash_sql("i")} = $2
+WHERE i.id = s.id AND {hash_sql("i", _SHIPPED_COLUMNS)} = $2
 RETURNING {_COLUMNS}
 """  # noqa: S608 - our own names
 _RECORD: Final = """
@@ -106,10 +103,13 @@ async def update_catalog(connection: Connection) -> CatalogUpdate | None:
 
 
 async def refresh_catalog(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-    """Update the catalog in a transaction of its own, and log what changed and what was left as it is."""
+    """Update the catalog and the global roles in a transaction, and log what changed and what was left as it is."""
+    roles = RoleUpdate()
     async with connection.transaction(isolation="read_committed"):
         await connection.execute("SELECT set_config('app.platform', 'on', true)")
         done = await update_catalog(connection)
+        if done is not None:
+            roles = await update_roles(connection, create=False)
     if done is None:
         _log.warning("catalog not updated: an import is running")
         return
@@ -117,6 +117,10 @@ async def refresh_catalog(connection: "asyncpg.Connection[asyncpg.Record]") -> N
         _log.info("catalog updated", added=done.added, updated=done.updated)
     if done.kept:
         _log.info("catalog entries left as they are: changed by the platform or imported", ids=done.kept)
+    if roles.added or roles.updated:
+        _log.info("global roles updated", added=roles.added, updated=roles.updated)
+    if roles.kept:
+        _log.info("global roles left as they are: changed by the platform or imported", names=roles.kept)
 
 
 async def _update_entry(

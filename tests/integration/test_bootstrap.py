@@ -67,7 +67,7 @@ async def sign_in_as(database: Database, subject: str) -> frozenset[str]:
 async def test_bootstrap_of_empty_database_creates_everything(database: Database, database_url: str) -> None:
     done = await bootstrap(database, KEYS, PLAN)
     assert done.catalog.added == tuple(entry.id for entry in CATALOG)
-    assert done.new_roles == tuple(role.name for role in ROLES)
+    assert done.roles.added == tuple(role.name for role in ROLES)
     assert (done.new_tenant, done.new_user, done.user_id) == (True, True, "user_2abc")
     assert await sign_in_as(database, "user_2abc") == RIGHTS
     async with open_owner(database_url) as owner:
@@ -85,7 +85,7 @@ async def test_bootstrap_of_empty_database_creates_everything(database: Database
     assert (user["email"], user["name"], user["status"]) == ("a@byte.example", "Ada", "active")
     assert audited == {
         ("integrations", None, "system"): len(CATALOG),
-        ("roles", None, "platform"): len(ROLES),
+        ("roles", None, "system"): len(ROLES),
         ("tenants", done.tenant_id, "platform"): 1,
         ("users", done.tenant_id, "platform"): 1,
     }
@@ -97,7 +97,7 @@ async def test_bootstrap_again_changes_nothing(database: Database, database_url:
     again = await bootstrap(database, KEYS, PLAN)
     assert await read_rows(database_url) == before
     assert (again.tenant_id, again.user_id) == (first.tenant_id, first.user_id)
-    assert (again.new_roles, again.new_tenant, again.new_user) == ((), False, False)
+    assert (again.roles.added, again.new_tenant, again.new_user) == ((), False, False)
 
 
 async def test_bootstrap_several_at_once_creates_one_tenant(database: Database, database_url: str) -> None:
@@ -117,7 +117,7 @@ async def test_bootstrap_several_at_once_creates_one_tenant(database: Database, 
 async def test_bootstrap_with_another_tenant_keeps_the_first(database: Database) -> None:
     first = await bootstrap(database, KEYS, PLAN)
     second = await bootstrap(database, KEYS, replace(PLAN, tenant="Bit", subject="user_2xyz"))
-    assert (second.new_tenant, second.new_user, second.new_roles) == (True, True, ())
+    assert (second.new_tenant, second.new_user, second.roles.added) == (True, True, ())
     assert first.tenant_id != second.tenant_id
     assert await sign_in_as(database, "user_2xyz") == await sign_in_as(database, "user_2abc") == RIGHTS
 
@@ -208,7 +208,7 @@ async def test_bootstrap_keeps_a_role_that_the_platform_has_changed(
     async with open_owner(database_url) as owner:
         await owner.execute("""UPDATE roles SET rights = '{"Sites.Read": true}' WHERE name = 'Read only'""")
         await owner.execute("DELETE FROM roles WHERE name = 'Billing'")
-    assert (await bootstrap(database, KEYS, PLAN)).new_roles == ("Billing",)
+    assert (await bootstrap(database, KEYS, PLAN)).roles.added == ("Billing",)
     async with open_owner(database_url) as owner:
         rights = await owner.fetchval("SELECT rights FROM roles WHERE name = 'Read only'")
     assert json.loads(rights) == {"Sites.Read": True}

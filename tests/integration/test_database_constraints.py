@@ -182,7 +182,13 @@ class TestReferences:
     async def test_foreign_keys_cascade_for_health_checks_only(self, tenant_rows: TenantRowPair) -> None:
         found = await tenant_rows.connection.fetch(CATALOG_OF_KEYS)
         # Marks are internal, and are deleted with their rows.
-        marks = {"unclaimed_users", "imported_deletions", "shipped_integrations", "clerk_users"}
+        marks = {
+            "unclaimed_users",
+            "imported_deletions",
+            "shipped_integrations",
+            "shipped_roles",
+            "clerk_users",
+        }
         keys = [key for key in found if key["child"].removeprefix("app.") not in marks]
         cascading = {key["columns"][-1] for key in keys if key["on_delete"] == "c"}
         assert cascading == {"agent_id", "data_source_id", "site_id", "scheduled_job_id", "integration_id"}

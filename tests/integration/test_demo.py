@@ -32,7 +32,8 @@ pytestmark = pytest.mark.newest
 NOW = 1_790_000_000_000
 NAMES = [table.name for table in TABLES]
 SIDE = (
-    "app.unclaimed_users, app.imported_deletions, app.shipped_integrations, app.demo_marker, app.clerk_users"
+    "app.unclaimed_users, app.imported_deletions, app.shipped_integrations, app.demo_marker, app.clerk_users, "
+    "app.shipped_roles"
 )
 
 ENUMS = {
