@@ -120,8 +120,8 @@ class Connections:
         shutdown: The state of the server's shutdown.
     """
 
-    def __init__(self, limits: ConnectionLimits | None = None) -> None:
-        """Uses the limits of `core.limits` by default."""
+    def __init__(self, limits: ConnectionLimits | None = None, shutdown: Shutdown | None = None) -> None:
+        """Uses the limits of `core.limits` by default, and a shutdown without delay and grace."""
         self.limits = limits or ConnectionLimits()
         self.http: set[SweptConnection] = set()
         self.partial_sockets: set[SweptConnection] = set()
@@ -129,7 +129,7 @@ class Connections:
         self.signed = ByteBudget(self.limits.signed_bytes)
         self.unread_bytes = 0
         self.refusals: Counter[Refusal] = Counter()
-        self.shutdown = Shutdown()
+        self.shutdown = shutdown or Shutdown()
         self._addresses: dict[Refusal, str] = {}
         self._logged: Counter[Refusal] = Counter()
         self._unread: list[tuple[float, int, ReadingClient]] = []

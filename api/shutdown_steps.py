@@ -110,7 +110,7 @@ class _SocketClosing:
             if not everything and not late and self._closed * self._pause_s > now - self._began:
                 break
             socket = self._waiting.popleft()
-            if not everything and not late and socket.is_busy is not None and socket.is_busy():
+            if not everything and not late and socket.is_busy:
                 self._waiting.append(socket)
                 continue
             self._closed += 1

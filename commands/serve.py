@@ -73,8 +73,7 @@ def serve(settings: Settings, limits: ConnectionLimits | None = None) -> int:
         require_no_issuer(settings)
     else:
         IssuerConfig.from_settings(settings)
-    connections = Connections(limits)
-    connections.shutdown = Shutdown(settings.shutdown_delay, settings.shutdown_grace)
+    connections = Connections(limits, Shutdown(settings.shutdown_delay, settings.shutdown_grace))
     with (
         bind_socket(settings.host, settings.port) as listener,
         _bind_metrics(settings) as metrics_listener,

@@ -155,8 +155,7 @@ async def start_scripted_server(dsn: str, **settings: Any) -> AsyncIterator[Scri
     chosen = Settings(**settings)
     database = await Database.connect(dsn, chosen)
     live, ready = ScriptedLive(database), asyncio.Event()
-    connections = Connections()
-    connections.shutdown = Shutdown(chosen.shutdown_delay, chosen.shutdown_grace)
+    connections = Connections(shutdown=Shutdown(chosen.shutdown_delay, chosen.shutdown_grace))
     async with start_key_server(build_public_jwk(make_ec_key("scripted"), kid="k1")) as keys:
         verifier = TokenVerifier(IssuerConfig(ISSUER, keys.url, algorithms=("ES256",)), None)
         app = build_app(
@@ -164,7 +163,7 @@ async def start_scripted_server(dsn: str, **settings: Any) -> AsyncIterator[Scri
         )
         with bind_socket("127.0.0.1", 0) as listener:
             address = build_url(listener)
-            server = _SignalFreeServer(app, listener, ready.set, connections)
+            server = _SignalFreeServer(app, listener, ready.set, connections, chosen.trusted_proxies)
             serving = asyncio.create_task(server.serve_until_signal())
             await ready.wait()
             try:

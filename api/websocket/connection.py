@@ -97,14 +97,23 @@ class SocketConnection:
         self._operations: dict[str, SocketOperation] = {}
         self._session: LiveSession | None = None
         self._signed_in = False
-        transport.on_writable = self._flush_queue
-        transport.is_busy = self._is_busy
 
     @property
     def session(self) -> LiveSession:
         """The session of an acknowledged connection."""
         assert self._session is not None  # noqa: S101 - set before any subscription
         return self._session
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether an operation with one result is running."""
+        return any(operation.is_executing for operation in self._operations.values())
+
+    def flush_queue(self) -> None:
+        """Write queued messages until the transport is full again."""
+        self.send_queue.set_in_flight(())
+        while not self._transport.is_full and (message := self.send_queue.take()):
+            self._write_or_queue(message)
 
     async def receive_until_closed(self, receive: Receive) -> None:
         """Read the client's messages until the connection has ended; then end all its operations."""
@@ -284,9 +293,6 @@ class SocketConnection:
             operation.cancel()
         self.send_queue.discard_operation(id_)
 
-    def _is_busy(self) -> bool:
-        return any(operation.is_executing for operation in self._operations.values())
-
     def _close_for_viewer(self, disconnect: Disconnect) -> None:
         self.close(build_refusal_close(disconnect.reason, disconnect.message))
 
@@ -317,11 +323,6 @@ class SocketConnection:
             self.abort("The client reads too slowly: too many unsent bytes")
         else:
             self._services.registry.abort_slowest()
-
-    def _flush_queue(self) -> None:
-        self.send_queue.set_in_flight(())
-        while not self._transport.is_full and (message := self.send_queue.take()):
-            self._write_or_queue(message)
 
     def _clean_up(self) -> None:
         self._protocol.close()

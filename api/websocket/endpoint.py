@@ -32,17 +32,17 @@ class SocketEndpoint:
         """Serve one WebSocket until it ends."""
         headers = Headers(scope=scope)
         refused = self._find_refusal(headers)
-        wire: WebSocketTransport = scope[TRANSPORT_KEY]
+        transport: WebSocketTransport = scope[TRANSPORT_KEY]
         await receive()  # the connect event
         if refused:
             await refused(scope, receive, send)
-            wire.handshake_complete = True  # uvicorn does not count a refusal, and would log an error
+            transport.handshake_complete = True  # uvicorn does not count a refusal, and would log an error
             return
         speaks = SUBPROTOCOL in scope["subprotocols"]
         await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL if speaks else None})
         record = ConnectionRecord(read_request_id(headers))
-        wire.forget_handshake()
-        socket = SocketConnection(wire, self._services, headers, record, address_of(scope))
+        socket = SocketConnection(transport, self._services, headers, record, address_of(scope))
+        transport.begin_messages(socket)
         if not speaks:
             socket.close(
                 build_close(CloseCode.SUBPROTOCOL_NOT_ACCEPTABLE, f"The sub-protocol must be {SUBPROTOCOL}")

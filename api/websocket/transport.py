@@ -2,7 +2,7 @@
 
 ASGI's `send` waits, so each socket with a message would need a task, and it frames each message anew. Here a
 message is written at once, from anywhere on the event loop. The writer sees whether the client keeps up
-(`is_full`), and gets a callback when there is room again. Meanwhile the writer queues unsent messages.
+(`is_full`), and is called when there is room again. Meanwhile the writer queues unsent messages.
 
 A client that does not read or does not answer pings is disconnected without a close frame. Clients treat 1006 as a
 lost connection and reconnect, but would treat 1011 as final.
@@ -11,9 +11,9 @@ lost connection and reconnect, but would treat 1011 as final.
 import socket
 import struct
 from asyncio import BaseTransport, TimerHandle
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
@@ -52,20 +52,29 @@ _TEXT: Final = 0x81
 """The first byte of a text frame that is a whole message."""
 
 
+class TransportOwner(Protocol):
+    """The application's end of a connection."""
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether an operation with one result is running."""
+
+    def flush_queue(self) -> None:
+        """Write queued messages: the connection is no longer full."""
+
+
 class WebSocketTransport(WebSocketsSansIOProtocol):
     """One connection.
 
     Attributes:
         is_full: Whether a message written now would only wait here.
-        is_busy: Whether an operation with one result is running, if the application can say so.
-        on_writable: Called when the connection is no longer full.
         sent_close: How the connection ended, or is ending; None while it is open.
     """
 
     is_full = False
-    is_busy: Callable[[], bool] | None = None
-    on_writable: Callable[[], None] | None = None
     sent_close: Close | None = None
+    _owner: TransportOwner | None = None
+    """None during the handshake and after the connection's end."""
     _stall_timer: TimerHandle | None = None
     _unsent = 0
     _pongs = b""
@@ -161,8 +170,17 @@ class WebSocketTransport(WebSocketsSansIOProtocol):
             self._fragments = 0
             self.send_receive_event_to_app()
 
-    def forget_handshake(self) -> None:
-        """Free the data of the handshake, some KiB, because a connection may be open for days."""
+    @property
+    def is_busy(self) -> bool:
+        """Whether an operation with one result is running."""
+        return self._owner is not None and self._owner.is_busy
+
+    def begin_messages(self, owner: TransportOwner) -> None:
+        """End the handshake: `owner` has the connection until its end.
+
+        The data of the handshake, some KiB, are freed, because a connection may be open for days.
+        """
+        self._owner = owner
         self.scope.clear()  # type: ignore[attr-defined]  # it is a dict
         del self.request, self.response
 
@@ -213,7 +231,7 @@ class WebSocketTransport(WebSocketsSansIOProtocol):
         self._cancel_pause()
         self._release()
         self._unparsed = b""
-        self.on_writable = self.is_busy = None
+        self._owner = None
         if self.sent_close is None:
             self.sent_close = build_close(CloseCode.LOST, "The connection was lost")
         super().connection_lost(exc)
@@ -232,8 +250,8 @@ class WebSocketTransport(WebSocketsSansIOProtocol):
         pongs, self._pongs = self._pongs, b""
         if pongs and not self.transport.is_closing():
             self.transport.write(pongs)
-        if self.on_writable:
-            self.on_writable()
+        if self._owner:
+            self._owner.flush_queue()
 
     def handle_ping(self) -> None:
         """Answer a ping; if the client does not read, only the latest one (RFC 6455, section 5.5.3)."""

@@ -9,6 +9,8 @@ import pytest
 from tests.checks.sources import definitions, parse_module, tracked_files
 
 MODULES: Final = tracked_files("subscriptions/*.py")
+WIRED: Final = (*MODULES, *tracked_files("api/*.py", "commands/*.py"))
+"""Modules that build their objects with everything that these need, and assign nothing to them later."""
 VALUES: Final = {"RunFailure", "Close"}
 """Classes of results and of parsed messages. They are data, so `isinstance` may tell them apart."""
 
@@ -40,7 +42,7 @@ def test_constructor_parameters_are_counted_without_self_and_fields_without_init
     assert len(_constructor_parameters(class_, [class_])) == count
 
 
-@pytest.mark.parametrize("path", MODULES)
+@pytest.mark.parametrize("path", WIRED)
 def test_module_assigns_no_function_to_an_attribute_of_another_object(path: str) -> None:
     assert not list(_late_wirings(path))
 

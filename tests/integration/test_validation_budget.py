@@ -101,6 +101,21 @@ async def test_anonymous_callers_share_a_budget_by_address_and_in_total(
     assert (await http_harness.post_query(make_new_document())).status_code == 200
 
 
+async def test_anonymous_sockets_share_a_budget_by_address(
+    server: ScriptedServer, cpu_charge: dict[str, float]
+) -> None:
+    async def execute(address: str) -> str:
+        headers = {"X-Forwarded-For": address}
+        async with connect_websocket(server.url, additional_headers=headers) as client:
+            await client.init()
+            return str((await client.execute(make_new_document()))["type"])
+
+    cpu_charge["each"] = 0.2  # for three steps; one address may have 0.5 s at once
+    assert await execute("203.0.113.1") == "next"
+    assert await execute("203.0.113.1") == "error"
+    assert await execute("203.0.113.2") == "next"
+
+
 async def test_forged_token_is_refused_before_its_document_is_validated(http_harness: HttpHarness) -> None:
     headers = http_harness.build_headers() | {"Authorization": "Bearer e30.e30.AAAA"}
     response = await http_harness.client.post(
