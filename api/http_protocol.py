@@ -7,7 +7,6 @@ A request that is complete after one read costs a few attribute checks here. A l
 
 import asyncio
 import random
-import re
 from asyncio import BaseTransport
 from typing import Any, Final, cast
 
@@ -16,24 +15,16 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from api.connection_limits import Refusal
-from api.http_connections import ByteBudget, Connections, Progress
-from core.limits import (
-    BULK_BODY_MAX_BYTES,
-    FRAMING_MAX_BYTES,
-    HEAD_MAX_BYTES,
-    HEADERS_MAX,
-    HTTP_LINGER_BYTES,
-    HTTP_LINGER_S,
-    PIPELINED_MAX,
-)
+from api.connection_phases import ConnectionPhases
+from api.http_connections import ByteBudget, Connections
+from api.request_host import has_one_host
+from api.request_size import RequestSize
+from core.limits import HTTP_LINGER_BYTES, HTTP_LINGER_S, PIPELINED_MAX
 
 UNFINISHED: Final = "msp.unfinished"
 """The key of the `BoundedHttpProtocol` in the ASGI scope of a request that arrives in several reads."""
 
 _RETRY_S: Final = 5
-
-_HOST: Final = re.compile(rb"[A-Za-z0-9\-._~%!$&'()*+,;=:\[\]]*")
-"""A host with a port: the characters of RFC 3986, section 3.2. It may be empty."""
 
 _LINGERING: Final = frozenset(
     {Refusal.HEAD_SIZE, Refusal.FRAMING_SIZE, Refusal.BODY_SIZE, Refusal.MALFORMED, Refusal.HOST}
@@ -72,22 +63,12 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     _reading = False
     """A request has begun and is not complete."""
     _in_head = False
-    _began_now = False
-    """The request began in the read that is being parsed. The same read can contain the end of the request before."""
     _is_deaf = False
     """Nothing more is read. The connection ends after the responses in progress."""
     _answering: RequestResponseCycle | None = None
     """The request with the response in progress, or the last one. Others are parsed meanwhile."""
     _budget: ByteBudget | None = None
     """The counter of the unfinished request's bytes."""
-    _requests = 0
-    _read_bytes = 0
-    """Bytes of this read."""
-    _head_bytes = 0
-    _later_bytes = 0
-    """Bytes of the request after the read in which its head was complete."""
-    _body_bytes = 0
-    _drained = 0
     _dropped = 0
     """Bytes that were dropped, because nothing more is read."""
     _linger_timer: asyncio.TimerHandle | None = None
@@ -97,7 +78,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """Takes uvicorn's arguments of a protocol, and the register of this server's connections."""
         super().__init__(*arguments, **named)
         self._connections = connections
-        self._progress = Progress()
+        self._phases = ConnectionPhases(connections)
+        self._size = RequestSize()
 
     def connection_made(self, transport: BaseTransport) -> None:
         """A client has connected."""
@@ -125,8 +107,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self._is_deaf:
             self._drop(len(data))
             return
-        self._began_now = False
-        self._read_bytes = len(data)
+        self._size.begin_read(len(data))
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -139,9 +120,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """A request begins."""
-        self._requests += 1
-        self._head_bytes = self._later_bytes = self._body_bytes = 0
-        self._reading = self._in_head = self._began_now = True
+        self._phases.requests += 1
+        self._size.begin_request()
+        self._reading = self._in_head = True
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -154,12 +135,13 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The request's head is complete."""
-        if self._is_head_too_large():
+        if self._size.is_head_too_large(self.url, self.headers):
             raise _RefusedError(Refusal.HEAD_SIZE)
         if len(self.pipeline) >= PIPELINED_MAX:
             raise _RefusedError(Refusal.PIPELINING)
         self._in_head = False
-        self._require_one_host()
+        if not has_one_host(self.headers, self.parser.get_http_version()):
+            raise _RefusedError(Refusal.HOST)
         super().on_headers_complete()
         if self.cycle is None or self.cycle.scope is not self.scope:  # a WebSocket's handshake
             return
@@ -167,17 +149,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self._connections.shutdown.is_requested:
             self.cycle.keep_alive = False
 
-    def _require_one_host(self) -> None:
-        """Refuse what proxies may read in another way (RFC 9112, section 3.2). HTTP/1.0 needs no host."""
-        hosts = [value for name, value in self.headers if name == b"host"]
-        if len(hosts) > 1 or not (hosts or self.parser.get_http_version() == "1.0"):
-            raise _RefusedError(Refusal.HOST)
-        if hosts and not _HOST.fullmatch(hosts[0].strip()):
-            raise _RefusedError(Refusal.HOST)
-
     def on_body(self, body: bytes) -> None:
         """Add a part of the request's body. It is not needed once the response is complete."""
-        self._body_bytes += len(body)
+        self._size.body += len(body)
         cycle = self.cycle
         if cycle.response_complete or cycle.scope is not self.scope:
             return
@@ -209,13 +183,13 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def resume_writing(self) -> None:
         """The client has read most of the backlog."""
-        self._drained += 1
+        self._phases.note_drained()
         super().resume_writing()
 
     @property
     def is_new(self) -> bool:
         """Whether no request has begun on this connection."""
-        return self._requests == 0
+        return self._phases.requests == 0
 
     def shutdown(self) -> None:
         """The server stops. The connection ends after its requests; an incomplete head is refused."""
@@ -285,9 +259,10 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         elif self._reading:
             self._check_request(now)
         elif self.cycle is None or self.cycle.response_complete:
-            self._check_idle(now)
+            if self._phases.is_idle_too_long(now):
+                self.transport.close()
         else:
-            self._progress.reset()
+            self._phases.reset()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._answering = cycle
@@ -296,53 +271,35 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def _check_reader(self, now: float) -> None:
         size = self.transport.get_write_buffer_size()
         if not size:
-            self._progress.reset()
+            self._phases.reset()
             return
-        waits_s = self._progress.lasted(("response", self._requests, self._drained), now, -size)
-        if self._progress.is_slow(now, -size, self._connections.limits):
+        waits_s, is_slow = self._phases.measure_reader(now, size)
+        if is_slow:
             self.refuse_reader(Refusal.RESPONSE_TIMEOUT)
         else:
             self._connections.note_unread(waits_s, size, self)
 
     def _check_request(self, now: float) -> None:
-        limits = self._connections.limits
         if self._in_head:
-            if self._progress.lasted(("head", self._requests), now) >= limits.head_s:
-                self.refuse(Refusal.HEAD_TIMEOUT)
+            refusal = self._phases.find_late_head(now)
         elif self.flow.read_paused:
-            self._progress.reset()
+            self._phases.reset()
+            return
         else:
-            received = max(self._body_bytes, self._later_bytes)
-            self._progress.lasted(("body", self._requests), now, received)
-            if self._progress.is_slow(now, received, limits):
-                self.refuse(Refusal.BODY_TIMEOUT)
-
-    def _check_idle(self, now: float) -> None:
-        connections = self._connections
-        allowed_s = connections.limits.keep_alive_s if self._requests else connections.limits.head_s
-        if connections.is_crowded:
-            allowed_s = connections.limits.sweep_s / 2  # at the second sweep that sees it
-        if self._progress.lasted(("idle", self._requests), now) >= allowed_s:
-            self.transport.close()
+            refusal = self._phases.find_late_body(now, self._size.received)
+        if refusal:
+            self.refuse(refusal)
 
     def _check_unfinished(self) -> None:
-        size = self._read_bytes
-        if self._in_head:
-            if not self._began_now:
-                self._head_bytes += size
-            if self._is_head_too_large():
-                self.refuse(Refusal.HEAD_SIZE)
-                return
-        elif not self._began_now:
-            self._later_bytes += size
-        if self._later_bytes > 2 * self._body_bytes + FRAMING_MAX_BYTES:
-            self.refuse(Refusal.FRAMING_SIZE)
-        elif self._body_bytes > BULK_BODY_MAX_BYTES + HIGH_WATER_LIMIT:
-            self.refuse(Refusal.BODY_SIZE)
+        self._size.end_read(in_head=self._in_head)
+        if self._in_head and self._size.is_head_too_large(self.url, self.headers):
+            self.refuse(Refusal.HEAD_SIZE)
+        elif refusal := self._size.find_refusal():
+            self.refuse(refusal)
         else:
-            self._charge_budget(size)
+            self._charge_budget()
 
-    def _charge_budget(self, size: int) -> None:
+    def _charge_budget(self) -> None:
         """Count the bytes of the unfinished request, unless its response is complete: then none are kept."""
         if not self._in_head and self.cycle.response_complete:
             self._release()
@@ -350,19 +307,12 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self._budget is None:
             self._budget = self._connections.unfinished
             cast("dict[str, Any]", self.scope)[UNFINISHED] = self
-        self._budget.set(self, max(size, self._head_bytes + self._later_bytes, self._body_bytes))
+        self._budget.set(self, self._size.unfinished)
 
     def _release(self) -> None:
         if self._budget is not None:
             self._budget.release(self)
             self._budget = None
-
-    def _is_head_too_large(self) -> bool:
-        if self._head_bytes > HEAD_MAX_BYTES or len(self.headers) > HEADERS_MAX:
-            return True
-        if self._read_bytes <= HEAD_MAX_BYTES:
-            return False
-        return len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > HEAD_MAX_BYTES
 
     def _upgrade(self) -> None:
         """Become a WebSocket.
