@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from demo.seeded_random import DAY
 from demo.world import DemoWorld, Row, demo_table, dump_json
 from services.catalog.entries import CATALOG
+from services.configs.written_order import add_written_order
 
 
 @demo_table(
@@ -18,6 +19,6 @@ def integrations(demo: DemoWorld) -> Iterator[Row]:
         yield (
             entry.id, entry.name, entry.description, entry.category, list(entry.supported_types),
             entry.icon_url, entry.color, entry.level, entry.product_url,
-            entry.config_schema and dump_json(entry.config_schema), entry.is_active,
+            entry.config_schema and dump_json(add_written_order(entry.config_schema)), entry.is_active,
             *demo.row_times(age * DAY)[:2],
         )  # fmt: skip

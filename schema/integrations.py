@@ -26,8 +26,11 @@ class Integration:
     product_url: str | None = column("The URL of the vendor's product page.", filter=False, order=False)
     config_schema: JSON | None = column(
         "The JSON Schema of a data source's `config`. The mark `sensitive` makes a property a secret. The "
-        "mark `destination` states whether a value decides where secrets are sent.",
+        "mark `destination` states whether a value decides where secrets are sent. Its properties have the order "
+        "in which they were written.",
         filter=False,
+        sql="app.in_written_order({t}.config_schema)",
+        reads=(("integrations", "config_schema"),),
     )
     is_active: bool | None = column(
         "Whether the integration is offered. Integrations are disabled, never deleted."

@@ -31,6 +31,7 @@ _FIRST_TABLE: Final = 10_001
 """Convex numbers an application's tables from here on."""
 
 _SESSION_SETTINGS: Final = "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0"
+_SHOWN: Final = {("integrations", "config_schema"): "app.in_written_order(t.config_schema) AS config_schema"}
 _AS_PLATFORM: Final = "SELECT set_config('app.platform', 'on', true)"
 
 Counts = dict[str, int]
@@ -94,7 +95,7 @@ async def _export_table(connection: asyncpg.Connection, archive: zipfile.ZipFile
 
 
 def _iter_rows(connection: asyncpg.Connection, shape: TableShape) -> AsyncIterator[asyncpg.Record]:
-    names = ", ".join(f"t.{column.name}" for column in shape.columns)
+    names = ", ".join(_SHOWN.get((shape.table, column.name), f"t.{column.name}") for column in shape.columns)
     extra_columns, join = "", ""
     if shape.table == "data_sources":
         extra_columns, join = ", i.config_schema", " JOIN public.integrations i ON i.id = t.integration_id"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-VERSION: Final = 1
+VERSION: Final = 2
 """The version of the catalog. A server with an earlier version never replaces the entries of a later one."""
 
 _MINUTE: Final = 60

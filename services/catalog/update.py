@@ -20,6 +20,7 @@ from models.enums import AuditActor
 from services.catalog.content_hash import hash_sql
 from services.catalog.entries import CATALOG, VERSION, Integration
 from services.catalog.role_updates import RoleUpdate, update_roles
+from services.configs.written_order import add_written_order
 from services.import_lock import TRY_BACKGROUND
 from services.writes.audit import Actor, write_audit_rows
 from services.writes.integrations import INTEGRATIONS
@@ -162,6 +163,8 @@ async def _finish(
 
 def _render_json(*entries: Integration) -> str:
     shown: list[dict[str, Any]] = [
-        {name: value for name, value in asdict(entry).items() if name != "schedules"} for entry in entries
+        {name: value for name, value in asdict(entry).items() if name != "schedules"}
+        | {"config_schema": add_written_order(entry.config_schema)}
+        for entry in entries
     ]
     return orjson.dumps(shown).decode()

@@ -9,7 +9,7 @@ import asyncpg
 
 from core.limits import IMPORT_BATCH_BYTES, IMPORT_BATCH_ROWS
 from services.imports import staging
-from services.imports.catalog import mark_concealing_schemas
+from services.imports.catalog import prepare_schemas
 from services.imports.configs import SecretImport
 from services.imports.derived_values import derive_values
 from services.imports.log_secrets import redact_staged_log
@@ -153,7 +153,7 @@ class ImportRun:
             (shape.table, read.line, read.row_id, read.reason) for read in batch if read.record is None
         ]
         if shape.table == "integrations":
-            mark_concealing_schemas(good, names, done.tally)
+            await prepare_schemas(self.connection, good, names, done.tally)
         if shape.table == "data_sources" and good:
             catalogue = self._reference_targets.sql("integrations", "id, config_schema")
             good, bad = await self.secrets.seal_records(self.connection, catalogue, good, names, done.tally)

@@ -3,25 +3,31 @@
 from typing import Final
 
 from core.errors import BadUserInputError
-from core.exact_json import parse_json
+from core.exact_json import dump_json, parse_json
 from core.limits import LONG_TEXT_MAX_CHARS
 from services.configs.schemas import require_redactable
+from services.configs.written_order import ORDER_MEMBER, add_written_order
 from services.writes.field_kinds import ICON, SLUG, URL, BooleanKind, JsonKind, TextKind, TextListKind
 from services.writes.record import CREATE_UPDATE, Row, RowOwner, Values, WritableField, WritableTable
 from services.writes.validation_errors import ValidationErrors
 from services.writes.write_context import WriteContext
 
 
-async def _check_schema(
+async def _prepare_schema(
     _writing: WriteContext, _before: Row | None, values: Values, complaints: ValidationErrors
 ) -> None:
-    """Validate a schema. If it marked secrets in a way that is not supported, they would be visible."""
-    schema = values.get("config_schema")
-    if schema is not None:
-        try:
-            require_redactable(parse_json(schema))
-        except BadUserInputError as error:
-            complaints.fields.update(error.fields)
+    """Validate a schema, and note its order. Secrets marked in a way that is not supported would be visible."""
+    given = values.get("config_schema")
+    if given is None:
+        return
+    schema = parse_json(given)
+    try:
+        require_redactable(schema)
+    except BadUserInputError as error:
+        complaints.fields.update(error.fields)
+    if ORDER_MEMBER in schema:
+        complaints.fields[f"configSchema.{ORDER_MEMBER}"] = "must be left out: the server writes it itself"
+    values["config_schema"] = dump_json(add_written_order(schema)).decode()
 
 
 INTEGRATIONS: Final = WritableTable(
@@ -41,5 +47,5 @@ INTEGRATIONS: Final = WritableTable(
     ),
     verbs=CREATE_UPDATE,
     owner=RowOwner.PLATFORM,
-    prepare=_check_schema,
+    prepare=_prepare_schema,
 )  # fmt: skip
