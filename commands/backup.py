@@ -3,6 +3,8 @@
 from argparse import Namespace
 from typing import Final
 
+import asyncpg
+
 from commands.async_runner import print_lines, run_to_end
 from core.errors import StartupError
 from core.settings import Settings
@@ -10,7 +12,7 @@ from services.activation import set_active
 from services.backup.backup import back_up
 from services.backup.restore import restore_backup
 from services.migrations import open_session
-from services.startup import direct_dsn, find_unready_reason, locate_database, migrate_database
+from services.startup import direct_dsn, find_unready_reason, format_error, locate_database, migrate_database
 
 _KEYS: Final = (
     "The keys are not in a backup: keep SIGNING_KEY, FORMER_SIGNING_KEYS and SECRET_KEYS elsewhere, or the data "
@@ -57,5 +59,8 @@ def pause(settings: Settings, _arguments: Namespace) -> None:
 async def _set_active(dsn: str, *, active: bool) -> None:
     if reason := await find_unready_reason(dsn):
         raise StartupError(f"Nothing was changed: {reason}.")
-    async with open_session(dsn) as session:
-        await set_active(session, active=active)
+    try:
+        async with open_session(dsn) as session:
+            await set_active(session, active=active)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise StartupError(f"Nothing was changed: {format_error(error)}") from error

@@ -3,9 +3,10 @@
 import asyncpg
 import structlog
 
-from core.database.connecting import connect, open_connection
+from core.database.connecting import open_connection
 from core.encryption import SecretKeys
 from core.errors import StartupError
+from core.limits import LONG_STATEMENT_S
 from core.settings import Settings
 from demo import DemoSize, DemoViewer, load_demo, load_demo_viewers
 from demo.load import AS_PLATFORM
@@ -42,17 +43,15 @@ async def require_demo_database(dsn: str) -> None:
 
 async def ensure_demo_data(dsn: str, keys: SecretKeys) -> list[DemoViewer]:
     """Load the small demo unless it is there, with sealed secrets; returns the users for whom to print tokens."""
-    connection = await connect(dsn)
     try:
-        if await load_demo(connection, DemoSize.SMALL):
-            await seal_demo_secrets(connection, keys)
-            _log.info("demo data loaded")
-            await _checkpoint(connection)
-        return await load_demo_viewers(connection)
-    except asyncpg.PostgresError as error:
+        async with open_connection(dsn, statement_s=LONG_STATEMENT_S) as connection:
+            if await load_demo(connection, DemoSize.SMALL):
+                await seal_demo_secrets(connection, keys)
+                _log.info("demo data loaded")
+                await _checkpoint(connection)
+            return await load_demo_viewers(connection)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise StartupError(f"Loading the demo data failed: {format_error(error)}") from error
-    finally:
-        await connection.close()
 
 
 async def _checkpoint(connection: "asyncpg.Connection[asyncpg.Record]") -> None:

@@ -315,6 +315,10 @@ DATABASE_DEADLINE_S: Final = STATEMENT_TIMEOUT_MS / 1000 + 3
 """How long the server waits for PostgreSQL's reply to a statement. PostgreSQL itself ends it three seconds earlier,
 unless its process has stopped or the network is cut."""
 
+LONG_STATEMENT_S: Final = 4 * 3_600.0
+"""The same for statements of migrations, imports, exports and backups. They build an index over a whole log, or merge
+a table of 100 million rows. Whether PostgreSQL answers at all is probed meanwhile."""
+
 DATABASE_WATCH_S: Final = 1.0
 """How often that deadline is checked. A timer for each statement would cost more than all checks."""
 
@@ -456,6 +460,10 @@ well below a second."""
 
 DAILY_PURGE_BATCH_ROWS: Final = 1_000
 """Rows that one transaction of the clean-up deletes. It holds their locks for some hundredths of a second."""
+
+DAILY_PURGE_STATEMENT_MS: Final = 300_000
+"""How long one statement of the clean-up may take. A batch in a table whose rows are spread over the disk reads each
+page for itself. It is a third of the lease, so that no other server takes over meanwhile."""
 
 DAILY_PURGE_LOCK_TIMEOUT_MS: Final = 1_000
 """How long the clean-up waits for a locked row. It may retry the next day."""

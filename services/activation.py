@@ -12,6 +12,7 @@ cluster's files has the same identity: `server.py pause` pauses it before its fi
 from typing import Final
 
 from core.database.request_role import AnyConnection
+from core.limits import STATEMENT_TIMEOUT_MS
 
 IS_ACTIVE: Final = "SELECT app.is_active()"
 """SQL that any role of the server may run."""
@@ -26,5 +27,10 @@ async def is_active(connection: AnyConnection) -> bool:
 
 
 async def set_active(connection: AnyConnection, *, active: bool) -> None:
-    """Activate or pause the servers of this database. This needs the tables' owner."""
-    await connection.execute(_ACTIVATE if active else _PAUSE)
+    """Activate or pause the servers of this database. This needs the tables' owner.
+
+    PostgreSQL ends a statement that waits for a lock, so that it changes nothing after the command has failed.
+    """
+    async with connection.transaction():
+        await connection.execute(f"SET LOCAL statement_timeout = {STATEMENT_TIMEOUT_MS}")
+        await connection.execute(_ACTIVATE if active else _PAUSE)

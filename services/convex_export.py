@@ -18,11 +18,11 @@ from typing import IO, Any, Final
 import asyncpg
 import orjson
 
-from core.database.connecting import connect
+from core.database.connecting import open_connection
 from core.error_text import format_error_line
 from core.errors import FileRefusedError, StartupError
 from core.exact_json import dump_json, parse_json
-from core.limits import EXPORT_BATCH_ROWS
+from core.limits import EXPORT_BATCH_ROWS, LONG_STATEMENT_S
 from services.configs.secret_paths import mask_config
 from services.imports.table_shapes import SHAPES, ColumnKind, TableShape
 
@@ -46,13 +46,10 @@ async def export_convex(dsn: str, path: Path) -> Counts:
     """
     with _open_new_file(path) as file:
         try:
-            connection = await connect(dsn)
-            try:
+            async with open_connection(dsn, statement_s=LONG_STATEMENT_S) as connection:
                 await connection.execute(_SESSION_SETTINGS)
                 with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
                     return await _export_tables(connection, archive)
-            finally:
-                await connection.close(timeout=5)
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise StartupError(f"The export failed: {format_error_line(error)}") from error
 

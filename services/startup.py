@@ -12,12 +12,14 @@ from tortoise.exceptions import BaseORMException
 
 from core.database.connecting import open_connection
 from core.database.database import Database
+from core.database.deadlines import UnansweredError
 from core.database.embedded.embedded_postgres import EmbeddedPostgres
 from core.database.poolers import require_session
 from core.database.request_role import CHANGE_MODE, RoleMode, suggest_role_sql
 from core.encryption import SecretKeys
 from core.error_text import format_error_line
-from core.errors import StartupError
+from core.errors import StartupError, StatementTimeoutError
+from core.limits import LONG_STATEMENT_S
 from core.settings import Settings
 from core.signals import handle_signals
 from services.catalog.update import refresh_catalog
@@ -99,7 +101,7 @@ async def _update_catalog(dsn: str) -> None:
     try:
         async with open_connection(dsn) as connection:
             await refresh_catalog(connection)
-    except _UNREACHABLE as error:
+    except (*_UNREACHABLE, StatementTimeoutError) as error:
         raise StartupError(f"The catalog cannot be brought up to date: {format_error(error)}") from error
 
 
@@ -168,7 +170,7 @@ async def erase_deleted_person(dsn: str, user_id: str) -> Erasure:
     if reason := await find_unready_reason(dsn):
         raise StartupError(f"No person was erased: {reason}.")
     try:
-        async with open_connection(dsn) as connection:
+        async with open_connection(dsn, statement_s=LONG_STATEMENT_S) as connection:
             return await erase_person(connection, user_id)
     except _UNREACHABLE as error:
         raise StartupError(f"No person was erased: {format_error(error)}") from error
@@ -215,5 +217,11 @@ async def _require_postgres(dsn: str) -> None:
 
 
 def format_error(error: BaseException) -> str:
-    """An error's message, without line breaks and values of rows; the error's class if it has no message."""
-    return format_error_line(error)
+    """An error's message, without line breaks and values of rows; the error's class if it has no message.
+
+    After a deadline, the transaction that is left fails as well. The deadline is the message then.
+    """
+    each: BaseException | None = error
+    while each is not None and not isinstance(each, UnansweredError):
+        each = each.__context__
+    return format_error_line(each or error)

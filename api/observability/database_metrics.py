@@ -32,6 +32,6 @@ class DatabaseMetrics(Collector):
         )
         yield CounterMetricFamily(
             "msp_database_deadlines",
-            "Connections for requests that were dropped because PostgreSQL did not answer",
-            value=self._database.watchdog.expired,
+            "Connections that were dropped because PostgreSQL did not answer",
+            value=self._database.deadlines_expired,
         )

@@ -15,11 +15,13 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 import asyncpg
 
 from core.database.byte_meter import ByteMeter
+from core.database.deadlines import DeadlineProtocol
 from core.database.request_role import AnyConnection
 from core.error_text import format_error_line
 from core.limits import (
     DATABASE_CLOSE_S,
     DATABASE_CONNECT_S,
+    DATABASE_DEADLINE_S,
     DATABASE_HOST_CONNECT_S,
     DATABASE_KEEPALIVE_IDLE_S,
     DATABASE_KEEPALIVE_INTERVAL_S,
@@ -69,7 +71,11 @@ class StandbyError(ConnectionError):
 
 
 async def connect(
-    dsn: str, *, statement_cache_size: int = 100, server_settings: Mapping[str, str] | None = None
+    dsn: str,
+    *,
+    statement_cache_size: int = 100,
+    server_settings: Mapping[str, str] | None = None,
+    statement_s: float | None = None,
 ) -> "asyncpg.Connection[asyncpg.Record]":
     """Connect to the primary among the hosts of a DSN. The host that worked last is tried first.
 
@@ -77,6 +83,7 @@ async def connect(
         dsn: `postgresql://...` as asyncpg and libpq take it. It may have several hosts, separated by commas.
         statement_cache_size: Prepared statements that the connection keeps.
         server_settings: Settings of the session.
+        statement_s: The deadline of each statement, in seconds; None where something else sets one.
 
     Raises:
         OSError: No host is reachable, or all of them are standbys. This includes TimeoutError.
@@ -94,6 +101,8 @@ async def connect(
             if hosts[0] != address:
                 hosts.remove(address)
                 hosts.insert(0, address)
+            if statement_s is not None:
+                _set_deadline(connection, statement_s, address)
             return connection
     if len(errors) == 1 and not isinstance(errors[0], asyncpg.TargetServerAttributeNotMatched):
         raise errors[0]
@@ -104,16 +113,23 @@ async def connect(
 
 @asynccontextmanager
 async def open_connection(
-    dsn: str, *, statement_cache_size: int = 100, server_settings: Mapping[str, str] | None = None
+    dsn: str,
+    *,
+    statement_cache_size: int = 100,
+    server_settings: Mapping[str, str] | None = None,
+    statement_s: float = DATABASE_DEADLINE_S,
 ) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
     """A connection for the block. At the end it is closed, or dropped if the database does not answer.
 
     Raises:
-        OSError: As `connect`.
+        OSError: As `connect`. UnansweredError, if a statement took longer than `statement_s` seconds.
         asyncpg.PostgresError: As `connect`.
     """
     connection = await connect(
-        dsn, statement_cache_size=statement_cache_size, server_settings=server_settings
+        dsn,
+        statement_cache_size=statement_cache_size,
+        server_settings=server_settings,
+        statement_s=statement_s,
     )
     try:
         yield connection
@@ -129,6 +145,23 @@ async def _close(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
         await connection.close(timeout=DATABASE_CLOSE_S)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):  # asyncpg has dropped it
         connection.terminate()
+
+
+def _set_deadline(connection: "asyncpg.Connection[asyncpg.Record]", statement_s: float, address: str) -> None:
+    """Limit each statement of a connection to this time."""
+
+    async def accepts_connection() -> bool:
+        try:
+            probe = await _connect_to_host(address, DATABASE_CONNECT_S, 0, None)
+        except asyncpg.PostgresError:  # an answer, such as that there are too many connections
+            return True
+        except OSError:
+            return False
+        probe.terminate()
+        return True
+
+    protocol = connection._protocol  # type: ignore[attr-defined]  # noqa: SLF001 - asyncpg's own time limit waits for its cancel request
+    connection._protocol = DeadlineProtocol(protocol, statement_s, accepts_connection)  # type: ignore[attr-defined]  # noqa: SLF001
 
 
 def split_hosts(dsn: str) -> list[str]:

@@ -1,10 +1,13 @@
 """The number of connections to PostgreSQL that a server opens at most, and their division among workers and pools."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from core.errors import StartupError
 from core.limits import AGENT_CONNECTIONS, DATABASE_CONNECTIONS_MIN, LIVE_CONNECTIONS, READINESS_CONNECTIONS
 from core.settings import Settings
+
+_OTHERS: Final = LIVE_CONNECTIONS + AGENT_CONNECTIONS + READINESS_CONNECTIONS
+"""The connections of a worker that are not for requests."""
 
 
 class RequestPools(NamedTuple):
@@ -28,5 +31,14 @@ def size_request_pools(settings: Settings) -> RequestPools:
             f"DATABASE_CONNECTIONS: {settings.workers} workers need {DATABASE_CONNECTIONS_MIN} connections each, "
             f"{settings.workers * DATABASE_CONNECTIONS_MIN} in all."
         )
-    left = share - LIVE_CONNECTIONS - AGENT_CONNECTIONS - READINESS_CONNECTIONS
+    left = share - _OTHERS
     return RequestPools(min(settings.pool_size, (left + 1) // 2), min(settings.pool_size, left // 2))
+
+
+def count_connections_max(settings: Settings) -> int:
+    """How many connections the workers open together at most.
+
+    Raises:
+        StartupError: As `size_request_pools`.
+    """
+    return settings.workers * (sum(size_request_pools(settings)) + _OTHERS)

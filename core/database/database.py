@@ -189,6 +189,7 @@ class Database:
         self.role_mode = RoleMode.ROLE
         self.watchdog = ConnectionWatchdog()
         self._watching = asyncio.get_running_loop().create_task(self.watchdog.run())
+        self._separate: list[Database] = []
         self._dsn = dsn
         self._settings = settings
         self._uses_forced_policies = False
@@ -283,6 +284,11 @@ class Database:
         """All pools of this database."""
         return [self.pool, self.single_reads.pool] if self.single_reads else [self.pool]
 
+    @property
+    def deadlines_expired(self) -> int:
+        """How many connections were thrown away because they did not answer, those of separate pools included."""
+        return self.watchdog.expired + sum(each.deadlines_expired for each in self._separate)
+
     @asynccontextmanager
     async def read_transaction(
         self, *, platform: bool = False, share: str = SERVER
@@ -330,7 +336,9 @@ class Database:
         Raises:
             StartupError: As for `connect`.
         """
-        return await self._open_pool(self._dsn, self._settings, connections, reserved)
+        separate = await self._open_pool(self._dsn, self._settings, connections, reserved)
+        self._separate.append(separate)
+        return separate
 
     @asynccontextmanager
     async def statement_connection(self) -> AsyncIterator[Connection]:

@@ -11,6 +11,7 @@ import asyncpg
 from tortoise.backends.asyncpg.client import AsyncpgDBClient
 
 from core.database.connecting import connect
+from core.limits import LONG_STATEMENT_S
 
 DEFAULT_DSN: Final = "postgresql:///msp"
 """The default of the aerich command line without DATABASE_URL: the local server, found by libpq's rules."""
@@ -27,7 +28,7 @@ class DsnClient(AsyncpgDBClient):
             options.pop(name)
 
         async def open_connection(*_arguments: Any, **_options: Any) -> asyncpg.Connection:
-            return await connect(dsn, statement_cache_size=cached)
+            return await connect(dsn, statement_cache_size=cached, statement_s=LONG_STATEMENT_S)
 
         return await asyncpg.create_pool(connect=open_connection, **options)
 

@@ -20,6 +20,7 @@ from core.database.connecting import open_connection
 from core.database.request_role import RoleMode, find_role_mode
 from core.error_text import format_error_line
 from core.errors import FileRefusedError, StartupError
+from core.limits import LONG_STATEMENT_S
 from core.settings import Settings
 from services.backup.copy_counter import CopyCounter
 from services.backup.postgres_tools import ClientConnection, PostgresTools, find_tools, run_program
@@ -66,7 +67,7 @@ async def back_up(dsn: str, settings: Settings, path: Path) -> BackupResult:
             with the name `path` is left.
     """
     try:
-        async with open_connection(dsn) as connection:
+        async with open_connection(dsn, statement_s=LONG_STATEMENT_S) as connection:
             await connection.execute(_SESSION_SETTINGS)
             mode = await find_role_mode(connection, settings.request_role)
             if mode is None:

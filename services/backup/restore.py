@@ -17,6 +17,7 @@ import asyncpg
 from core.database.connecting import open_connection
 from core.error_text import format_error_line
 from core.errors import FileRefusedError, StartupError
+from core.limits import LONG_STATEMENT_S
 from core.settings import Settings
 from services.backup.copy_counter import CopyCounter
 from services.backup.postgres_tools import ClientConnection, PostgresTools, Program, find_tools, run_program
@@ -87,7 +88,7 @@ async def restore_backup(dsn: str, settings: Settings, path: Path) -> RestoreRes
             await _require_archive(tools, path, version)
             collation = await session.fetchval(_UNICODE_COLLATION)
             result = await _run_script(ClientConnection.from_dsn(dsn), tools, path, collation)
-        async with open_connection(dsn) as connection:
+        async with open_connection(dsn, statement_s=LONG_STATEMENT_S) as connection:
             await connection.execute("ANALYZE")
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise StartupError(f"The restore failed: {format_error_line(error)}") from error

@@ -16,6 +16,7 @@ import structlog
 
 from core.database.database import Connection
 from core.database.transactions import WriteTransaction
+from core.limits import STATEMENT_TIMEOUT_MS
 from models.enums import AuditActor
 from services.catalog.content_hash import hash_sql
 from services.catalog.entries import CATALOG, VERSION, Integration
@@ -107,7 +108,9 @@ async def refresh_catalog(connection: "asyncpg.Connection[asyncpg.Record]") -> N
     """Update the catalog and the global roles in a transaction, and log what changed and what was left as it is."""
     roles = RoleUpdate()
     async with connection.transaction(isolation="read_committed"):
-        await connection.execute("SELECT set_config('app.platform', 'on', true)")
+        await connection.execute(
+            f"SET LOCAL statement_timeout = {STATEMENT_TIMEOUT_MS}; SELECT set_config('app.platform', 'on', true)"
+        )
         done = await update_catalog(connection)
         if done is not None:
             roles = await update_roles(connection, create=False)

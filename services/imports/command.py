@@ -15,6 +15,7 @@ from core.database.connecting import connect
 from core.encryption import SecretKeys
 from core.error_text import format_error_line
 from core.errors import FileRefusedError, StartupError
+from core.limits import LONG_STATEMENT_S
 from core.settings import Settings
 from services.import_lock import exclude_background_writers
 from services.imports import import_run, staging
@@ -180,7 +181,7 @@ async def _analyze_tables(connection: asyncpg.Connection, report: ImportReport) 
 async def _open_session(dsn: str, *, dry_run: bool) -> AsyncIterator[asyncpg.Connection]:
     """A connection with the lock of imports. If it writes, the servers' background writers wait."""
     try:
-        connection = await connect(dsn)
+        connection = await connect(dsn, statement_s=LONG_STATEMENT_S)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise StartupError(f"The database is unreachable: {format_error_line(error)}") from error
     try:

@@ -16,6 +16,7 @@ import asyncpg
 import structlog
 
 from core.database.database import Connection, Database
+from core.database.watchdog import extend_deadline
 from core.limits import (
     CREDENTIAL_KEPT_MS,
     DAILY_PURGE_BATCH_ROWS,
@@ -23,6 +24,8 @@ from core.limits import (
     DAILY_PURGE_LEASE_MS,
     DAILY_PURGE_LOCK_TIMEOUT_MS,
     DAILY_PURGE_POLL_S,
+    DAILY_PURGE_STATEMENT_MS,
+    DATABASE_WATCH_S,
     POOL_ACQUIRE_TIMEOUT_S,
 )
 from services.import_lock import TRY_BACKGROUND
@@ -42,6 +45,12 @@ WHERE c.taken_at / 86400000 < excluded.taken_at / 86400000
    OR (c.finished_at IS NULL AND c.seen_at < excluded.seen_at - {DAILY_PURGE_LEASE_MS})
 RETURNING c.taken_at
 """  # noqa: S608 - our own number
+
+_BATCH_SETTINGS: Final = (
+    f"SET LOCAL lock_timeout = {DAILY_PURGE_LOCK_TIMEOUT_MS};"
+    f"SET LOCAL statement_timeout = {DAILY_PURGE_STATEMENT_MS};"
+    "SELECT set_config('app.platform', 'on', true)"
+)
 
 _RENEW_LEASE: Final = """
 UPDATE app.chores SET seen_at = app.now_ms() WHERE name = 'clean_up' AND taken_at = $1 RETURNING true
@@ -154,15 +163,15 @@ async def _begin_batch(database: Database, claimed_at: int | None = None) -> Asy
 
     It records progress, which shows the other servers that this one works.
     """
-    async with database.pool.acquire(timeout=POOL_ACQUIRE_TIMEOUT_S) as connection, connection.transaction():
-        await connection.execute(
-            f"SET LOCAL lock_timeout = {DAILY_PURGE_LOCK_TIMEOUT_MS}; SELECT set_config('app.platform', 'on', true)"
-        )
-        if not await connection.fetchval(f"SELECT {TRY_BACKGROUND}"):
-            raise _ImportRunningError
-        if claimed_at is not None and not await connection.fetchval(_RENEW_LEASE, claimed_at):
-            raise _LeaseLostError
-        yield connection
+    async with database.pool.acquire(timeout=POOL_ACQUIRE_TIMEOUT_S) as connection:
+        with extend_deadline(connection, DAILY_PURGE_STATEMENT_MS / 1000 + DATABASE_WATCH_S):
+            async with connection.transaction():
+                await connection.execute(_BATCH_SETTINGS)
+                if not await connection.fetchval(f"SELECT {TRY_BACKGROUND}"):
+                    raise _ImportRunningError
+                if claimed_at is not None and not await connection.fetchval(_RENEW_LEASE, claimed_at):
+                    raise _LeaseLostError
+                yield connection
 
 
 class _DailyPurge:

@@ -16,6 +16,7 @@ from tests.websocket_client import connect_websocket
 
 pytestmark = pytest.mark.newest
 
+WORKERS: Final = 2
 LIVE: Final = "subscription { sites(first: 5) { nodes { name agents(first: 3) { nodes { hostname } } } } }"
 
 
@@ -53,11 +54,11 @@ async def test_connections_under_load_stay_within_the_bound(cluster: ThrowawayCl
     name = await cluster.create_database()
     environment = {
         "DATABASE_URL": cluster.build_dsn(name),
-        "DATABASE_CONNECTIONS": str(DATABASE_CONNECTIONS_MIN),
+        "DATABASE_CONNECTIONS": str(WORKERS * DATABASE_CONNECTIONS_MIN),
     }
     with (
         temporary_data_dir() as path,
-        start_server("--demo", "--data-dir", path, lines=5, **environment) as server,
+        start_server("--demo", "--data-dir", path, "--workers", WORKERS, lines=5, **environment) as server,
     ):
         async with (
             open_client(server) as client,
@@ -70,6 +71,6 @@ async def test_connections_under_load_stay_within_the_bound(cluster: ThrowawayCl
             for _ in range(2):  # more check-ins of one agent would be over its rate
                 answered = await call_everything(client, targets)
                 assert {status for _, status, _ in answered} == {200}
-            assert 5 < count.most <= DATABASE_CONNECTIONS_MIN
+            assert 5 < count.most <= WORKERS * DATABASE_CONNECTIONS_MIN
         server.stop()
     await cluster.drop_database(name)
