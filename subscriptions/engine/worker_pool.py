@@ -33,7 +33,7 @@ An example: cycle 8 has 60 dirty queries, and they form seven batches. `q1` took
 4. The run of batch 3 exceeds `LIVE_RUN_S`, because `q9` became slow. Its worker leaves the cycle (`_detach_worker`).
    The limit applies to one run, not to a worker's whole time: `started_at` is set for each batch.
 5. The cycle sends what has returned. Worker 3 sends batch 3 when it returns, with the changes of cycle 9 and later
-   replayed (`_complete_batch`). The expected time of each query in batch 3 has grown. So the next cycles split the
+   replayed (`BatchCompletion`). The expected time of each query in batch 3 has grown. So the next cycles split the
    batch, until `q9` is alone and gets a slow worker like `q1`.
 
 If there are at most `LIVE_DETACHED_RUNS_MAX` quick batches and no slow one, one worker runs them on the cycle's own
@@ -47,19 +47,20 @@ its own. The connections are shared by `core.fair_queue`, so no tenant takes the
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import structlog
 
 from core.database.database import Database, SharedReadTransaction
 from core.error_text import format_error_line
-from core.errors import InternalError, UnavailableError
+from core.errors import UnavailableError
 from core.limits import LIVE_DETACHED_RUNS_MAX, LIVE_RUN_S, LIVE_SLOW_RUNS, LIVE_WORKERS
 from subscriptions.clock.cycle_clock import CycleClock
+from subscriptions.engine.batch_completion import BatchCompletion
 from subscriptions.engine.poll_timer import PollTimer
 from subscriptions.engine.query_runner import QueryBatch, run_batch
 from subscriptions.engine.query_states import QueryState
+from subscriptions.engine.query_worker import BatchRun, QueryWorker
 from subscriptions.engine.refresh_cycle import RefreshCycle
 from subscriptions.engine.result_sender import ResultSender
 from subscriptions.engine.run_outcome import RunFailure, RunOutcome
@@ -69,53 +70,6 @@ from subscriptions.engine.stats import EngineStats
 from subscriptions.engine.tenant_slices import CycleSlice, TenantSlices
 
 _log: Final = structlog.get_logger(__name__)
-
-
-@dataclass(slots=True, eq=False)
-class _Worker:
-    """One worker with its connection.
-
-    Attributes:
-        snapshot: The transaction in which its batches run. None if it has to import the cycle's snapshot first.
-        started_at: When its present run began, by the event loop's clock.
-        detached_share: The share of its batch if it has left its cycle. Then it ends after its present run.
-        has_joined: Set once it has the snapshot, or has ended. The exporting connection may close then.
-        batch: The batch that it runs, or has to run first.
-    """
-
-    snapshot: SharedReadTransaction | None
-    started_at: float
-    detached_share: str | None = None
-    has_joined: asyncio.Event = field(default_factory=asyncio.Event)
-    batch: QueryBatch | None = None
-
-    @property
-    def is_detached(self) -> bool:
-        """Whether it has left its cycle."""
-        return self.detached_share is not None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _BatchRun:
-    """The run of one batch. It implements `QueryRun`.
-
-    Attributes:
-        cycle: The number of the cycle on whose snapshot it runs.
-        batch: The batch.
-        worker: The worker that runs it.
-        task: The worker's task.
-    """
-
-    cycle: int
-    batch: QueryBatch
-    worker: _Worker
-    task: "asyncio.Task[Any] | None"
-
-    def cancel_if_abandoned(self) -> None:
-        """Cancel a run that has left its cycle, once no query of its batch has a subscriber."""
-        is_present = self.worker.is_detached and self.worker.batch is self.batch
-        if is_present and self.task and not any(shared.subscriptions for shared in self.batch.shared_queries):
-            self.task.cancel()
 
 
 class WorkerPool:
@@ -131,7 +85,7 @@ class WorkerPool:
         stats: EngineStats,
         slices: TenantSlices,
     ) -> None:
-        self._clock = clock
+        self._completion = BatchCompletion(registry, clock, stats)
         self._sender = sender
         self._timer = timer
         self._database = database
@@ -140,7 +94,7 @@ class WorkerPool:
         self._slow_runs: Counter[str] = Counter()
         self._slots = database.pool.slots
         self._slices = slices
-        self._tasks: dict[asyncio.Task[None], _Worker] = {}
+        self._tasks: dict[asyncio.Task[None], QueryWorker] = {}
 
     @property
     def has_work(self) -> bool:
@@ -230,7 +184,7 @@ class WorkerPool:
         batch: QueryBatch | None = None,
     ) -> asyncio.Task[None]:
         """Start a worker for the cycle's queue, or for one slow batch."""
-        worker = _Worker(snapshot, asyncio.get_running_loop().time(), batch=batch)
+        worker = QueryWorker(snapshot, asyncio.get_running_loop().time(), batch=batch)
         cycle.workers += 1
         if batch is not None:
             self._release_worker(worker, batch)
@@ -239,7 +193,7 @@ class WorkerPool:
         task.add_done_callback(lambda _: self._finish_worker(task, cycle))
         return task
 
-    def _release_worker(self, worker: _Worker, batch: QueryBatch) -> None:
+    def _release_worker(self, worker: QueryWorker, batch: QueryBatch) -> None:
         worker.detached_share = batch.shared_queries[0].share
         self._slow_runs[worker.detached_share] += 1
 
@@ -289,7 +243,7 @@ class WorkerPool:
             if task.done() and not task.cancelled() and (error := task.exception()):
                 raise error
 
-    def _detach_worker(self, task: "asyncio.Task[None]", worker: _Worker) -> None:
+    def _detach_worker(self, task: "asyncio.Task[None]", worker: QueryWorker) -> None:
         if task.done():
             return
         # A worker without a batch waits for a connection or for the snapshot. There is no run to keep, so it
@@ -301,7 +255,7 @@ class WorkerPool:
         else:
             task.cancel()
 
-    async def _drive_worker(self, worker: _Worker, cycle: RefreshCycle) -> None:
+    async def _drive_worker(self, worker: QueryWorker, cycle: RefreshCycle) -> None:
         """Run the worker's own batch, or batches of the queue until it is empty or the worker has left."""
         single_batch = worker.batch
         try:
@@ -314,7 +268,7 @@ class WorkerPool:
             if worker.snapshot is not None:
                 await worker.snapshot.close()
 
-    async def _run_batch(self, worker: _Worker, cycle: RefreshCycle, batch: QueryBatch) -> None:
+    async def _run_batch(self, worker: QueryWorker, cycle: RefreshCycle, batch: QueryBatch) -> None:
         if worker.snapshot is None:
             worker.snapshot = await self._database.shared_read_transaction(cycle.snapshot_id, cycle.share)
         worker.has_joined.set()
@@ -328,7 +282,7 @@ class WorkerPool:
             return
         worker.batch = batch
         is_first = batch.seconds is None
-        run = _BatchRun(cycle.number, batch, worker, asyncio.current_task())
+        run = BatchRun(cycle.number, batch, worker, asyncio.current_task())
         for group in batch.shared_queries:
             self._registry.mark_running(group, run)
         try:
@@ -344,12 +298,12 @@ class WorkerPool:
         if worker.is_detached:
             # `left` may have been set during the run. A worker that has left sends its answer by itself.
             cycle = cycle.detach()
-        self._complete_batch(cycle, batch, outcomes)
+        self._completion.complete(cycle, batch, outcomes)
         if worker.is_detached:
             self._sender.send_results(cycle)
 
     async def _collect_outcomes(
-        self, worker: _Worker, cycle: RefreshCycle, batch: QueryBatch
+        self, worker: QueryWorker, cycle: RefreshCycle, batch: QueryBatch
     ) -> list[RunOutcome | RunFailure]:
         assert worker.snapshot is not None  # noqa: S101 - the worker has imported it
         before = worker.snapshot.statements
@@ -359,7 +313,7 @@ class WorkerPool:
             await self._close_snapshot(worker, cycle)
         return outcomes
 
-    async def _close_snapshot(self, worker: _Worker, cycle: RefreshCycle) -> None:
+    async def _close_snapshot(self, worker: QueryWorker, cycle: RefreshCycle) -> None:
         """Close a snapshot after a failed statement. The next run imports the snapshot again if it was exported."""
         # PostgreSQL accepts no more statements in this transaction. Without an export, its snapshot cannot be
         # had again.
@@ -370,7 +324,7 @@ class WorkerPool:
             await snapshot.close()
 
     async def _handle_failure(
-        self, worker: _Worker, cycle: RefreshCycle, batch: QueryBatch, error: BaseException
+        self, worker: QueryWorker, cycle: RefreshCycle, batch: QueryBatch, error: BaseException
     ) -> None:
         """Handle a failed batch: mark its queries as dirty, and run each alone, to find the one that fails.
 
@@ -393,36 +347,3 @@ class WorkerPool:
         if not worker.is_detached:
             cycle.mark_lost()
         await self._close_snapshot(worker, cycle)
-
-    def _complete_batch(
-        self, cycle: RefreshCycle, batch: QueryBatch, outcomes: Sequence[RunOutcome | RunFailure]
-    ) -> None:
-        missed = cycle.recording.take_missed()
-        same_clock = self._clock.has_sent_since(cycle.clock, cycle.time)
-        strategy = _batch_strategy(batch)
-        for group, outcome in zip(batch.shared_queries, outcomes, strict=True):
-            self._stats.runs[strategy] += 1
-            if isinstance(outcome, RunFailure):
-                cycle.failed.append((group, outcome))
-                continue
-            known = group.result.digest if group.result else None
-            try:
-                before = self._registry.complete(group, outcome, missed, same_clock=same_clock)
-            except Exception:  # noqa: BLE001 - without its read set it would become outdated unnoticed
-                cycle.failed.append((group, _internal_failure()))
-                continue
-            group.runs_unbatched = False
-            self._stats.unchanged += known == outcome.result.digest
-            cycle.completed.append((group, before))
-
-
-def _batch_strategy(batch: QueryBatch) -> str:
-    if batch.shared_queries[0].query.planned.plan is None:
-        return "loaders"
-    return "batch" if len(batch.shared_queries) > 1 else "alone"
-
-
-def _internal_failure() -> RunFailure:
-    error = InternalError()
-    _log.exception("live query cannot be refreshed", error_id=error.error_id)
-    return RunFailure([{"message": error.message, "extensions": error.extensions()}])
