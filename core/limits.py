@@ -869,6 +869,9 @@ ACTIVITY_PAUSE_MS: Final = 10 * 60 * 1000
 ACTIVITY_WRITE_INTERVAL_S: Final = 30.0
 """How long the activity of users is collected for one statement."""
 
+ACTIVITY_STOP_S: Final = 0.5
+"""How long the last write may take when the server stops: it has two seconds in all."""
+
 ACTIVITY_WRITE_ROWS: Final = 500
 """Users whose activity one statement writes at most: a transaction of some milliseconds."""
 

@@ -10,6 +10,7 @@ from api.app import build_app
 from api.http_connections import Connections
 from api.server import HttpServer, bind_socket, build_url
 from api.shutdown import Shutdown
+from core.auth.agent_tokens import AgentTokens
 from core.auth.issuer import IssuerConfig
 from core.auth.sealing import TransactionTokens
 from core.auth.tokens import Identity, TokenVerifier
@@ -19,6 +20,7 @@ from core.errors import UnauthenticatedError
 from core.settings import Settings
 from resolvers.compiler.executable_operation import ExecutableOperation
 from resolvers.request import GraphQLRequest
+from services.agents.agent_service import AgentService
 from services.startup import find_unready_reason
 from services.users.sign_in import sign_in
 from subscriptions.subscriber import Disconnect, Payload, Subscriber
@@ -150,16 +152,38 @@ class _SignalFreeServer(HttpServer):
 
 
 @asynccontextmanager
-async def start_scripted_server(dsn: str, **settings: Any) -> AsyncIterator[ScriptedServer]:
-    """A server on the database at `dsn`."""
+async def _open_agents(
+    database: Database, tokens: AgentTokens | None, settings: Settings
+) -> AsyncIterator[AgentService | None]:
+    if tokens is None:
+        yield None
+        return
+    async with AgentService.open(database, tokens, settings) as fleet:
+        yield fleet
+
+
+@asynccontextmanager
+async def start_scripted_server(
+    dsn: str, agent_tokens: AgentTokens | None = None, **settings: Any
+) -> AsyncIterator[ScriptedServer]:
+    """A server on the database at `dsn`. With `agent_tokens` it has the agents' API."""
     chosen = Settings(**settings)
     database = await Database.connect(dsn, chosen)
     live, ready = ScriptedLive(database), asyncio.Event()
     connections = Connections(shutdown=Shutdown(chosen.shutdown_delay, chosen.shutdown_grace))
-    async with start_key_server(build_public_jwk(make_ec_key("scripted"), kid="k1")) as keys:
+    async with (
+        start_key_server(build_public_jwk(make_ec_key("scripted"), kid="k1")) as keys,
+        _open_agents(database, agent_tokens, chosen) as fleet,
+    ):
         verifier = TokenVerifier(IssuerConfig(ISSUER, keys.url, algorithms=("ES256",)), None)
         app = build_app(
-            database, verifier, chosen, lambda: find_unready_reason(dsn), live=live, connections=connections
+            database,
+            verifier,
+            chosen,
+            lambda: find_unready_reason(dsn),
+            live=live,
+            fleet=fleet,
+            connections=connections,
         )
         with bind_socket("127.0.0.1", 0) as listener:
             address = build_url(listener)

@@ -2,6 +2,7 @@
 
     request of a user ── noted in memory, at most once in ten minutes
     every half minute ── one statement writes what was noted, and skips users whom another server has written
+    at the stop ── the same
 
 The column changes without `updated_at` and without an audit row, as a check-in changes an agent. A live query
 runs again only if it selects the column.
@@ -21,6 +22,7 @@ from core.database.transactions import WriteTransaction, run_in_transaction
 from core.errors import ProductError
 from core.limits import (
     ACTIVITY_PAUSE_MS,
+    ACTIVITY_STOP_S,
     ACTIVITY_USERS_MAX,
     ACTIVITY_WRITE_INTERVAL_S,
     ACTIVITY_WRITE_ROWS,
@@ -70,15 +72,25 @@ class LastActivity:
             self._pending.pop(self._noted.popitem(last=False)[0], None)
 
     async def run(self) -> None:
-        """Write what was noted at intervals, until cancelled. Errors are logged, and the next turn tries again."""
-        while True:
-            await asyncio.sleep(ACTIVITY_WRITE_INTERVAL_S * random.uniform(0.8, 1.2))  # noqa: S311 - spreads servers
+        """Write what was noted at intervals, and once more when cancelled. Errors are logged, and it goes on."""
+        try:
+            while True:
+                await asyncio.sleep(ACTIVITY_WRITE_INTERVAL_S * random.uniform(0.8, 1.2))  # noqa: S311 - spreads servers
+                await self._flush_or_log()
+        finally:
             try:
-                await self.flush()
-            except ProductError:
-                pass  # the database is away or busy, which requests report
-            except Exception:  # noqa: BLE001 - the server goes on, and the next turn may succeed
-                _log.exception("last activity not written")
+                async with asyncio.timeout(ACTIVITY_STOP_S):
+                    await self._flush_or_log()
+            except TimeoutError:
+                _log.warning("last activity not written", users=len(self._pending))
+
+    async def _flush_or_log(self) -> None:
+        try:
+            await self.flush()
+        except ProductError:
+            pass  # the database is away or busy, which requests report
+        except Exception:  # noqa: BLE001 - the server goes on, and the next turn may succeed
+            _log.exception("last activity not written")
 
     async def flush(self) -> int:
         """Write what was noted; returns the number of users written. While an import runs it stays noted.

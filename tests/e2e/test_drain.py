@@ -1,10 +1,13 @@
 """SIGTERM ends a process in which SIGINT is ignored, as a shell starts background processes."""
 
+import asyncio
 import signal
 import subprocess
 import sys
 import time
 
+import asyncpg
+import httpx
 import pytest
 
 from tests.e2e.servers import ROOT, start_server, temporary_data_dir
@@ -12,6 +15,15 @@ from tests.waiting import HANG_S
 
 pytestmark = pytest.mark.newest
 _IGNORING = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
+
+
+async def _read_last_activity(dsn: str) -> int:
+    """The newest activity of any user, in ms since the epoch."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        return int(await connection.fetchval("SELECT max(last_activity_at) FROM users"))
+    finally:
+        await connection.close()
 
 
 def test_sigterm_ends_a_server_that_ignores_sigint(writable_demo_database_url: str) -> None:
@@ -24,9 +36,18 @@ def test_sigterm_ends_a_server_that_ignores_sigint(writable_demo_database_url: s
             DATABASE_URL=writable_demo_database_url, SHUTDOWN_DELAY="600", SHUTDOWN_GRACE="600",
         ) as server,
     ):  # fmt: skip
+        began = time.time()
+        headers = {"Authorization": f"Bearer {server.tokens[0][1]}"}
+        answer = httpx.post(
+            f"{server.url}/graphql", json={"query": "{ viewer { id } }"}, headers=headers, timeout=HANG_S
+        )
+        assert answer.json()["data"]["viewer"]
         server.stop(signal.SIGTERM)
         assert server.process.returncode == 0
         assert "Traceback" not in server.log.read_text()
+    assert asyncio.run(_read_last_activity(writable_demo_database_url)) >= int(
+        began * 1000
+    )  # written at the stop
 
 
 @pytest.mark.parametrize("in_loop", [True, False])

@@ -5,12 +5,15 @@ import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Final
 
 import asyncpg
 import httpx
 import pytest
 
+from core.auth.agent_tokens import AgentTokens
+from core.auth.signing import SigningKey
 from demo import load_demo_viewers
 from tests.scripted_live import ScriptedServer, start_scripted_server
 from tests.waiting import HANG_S
@@ -23,11 +26,11 @@ GRACE_S: Final = 600
 
 
 @asynccontextmanager
-async def _blocked_sites(database_url: str) -> AsyncIterator[asyncpg.Connection]:
-    """Queries of sites wait during the block, or until `ROLLBACK`."""
+async def _blocked_sites(database_url: str, table: str = "sites") -> AsyncIterator[asyncpg.Connection]:
+    """Queries of sites, or of another table, wait during the block, or until `ROLLBACK`."""
     connection = await asyncpg.connect(database_url)
     try:
-        await connection.execute("BEGIN; LOCK TABLE sites IN ACCESS EXCLUSIVE MODE")
+        await connection.execute(f"BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
         yield connection
     finally:
         await connection.close()
@@ -110,6 +113,48 @@ async def test_request_beyond_the_grace_gets_503_as_graphql(demo_database_url: s
         assert (error["message"], error["extensions"]["code"]) == ("The server is shutting down", "INTERNAL")
         assert response.headers["retry-after"] == "5"
         assert "x-request-id" in response.headers
+
+
+async def _enroll(server: ScriptedServer, database_url: str, tokens: AgentTokens) -> dict[str, str]:
+    """Enroll an agent at the first site; returns the headers of its calls."""
+    connection = await asyncpg.connect(database_url)
+    try:
+        token_id, site, tenant = await connection.fetchrow(
+            "INSERT INTO issued_credentials (tenant_id, kind, site_id, issuer_type, expires_at)"
+            " SELECT tenant_id, 'enrollment', id, 'platform', app.now_ms() + 600000 FROM sites"
+            " WHERE deleted_at IS NULL ORDER BY id LIMIT 1 RETURNING id, site_id, tenant_id"
+        )
+    finally:
+        await connection.close()
+    body = {"site_id": site, "hostname": "desk", "platform": "windows", "version": "1"}
+    headers = {"Authorization": f"Bearer {tokens.issue_enrollment_token(site, tenant, 600, token_id)}"}
+    async with httpx.AsyncClient(timeout=HANG_S) as client:
+        enrolled = await client.post(f"{server.url}/v1.0/register", json=body, headers=headers)
+    data = enrolled.json()["data"]
+    return {"Authorization": f"Bearer {data['token']}", "X-Site-ID": site, "X-Device-ID": data["device_id"]}
+
+
+async def test_agents_call_beyond_the_grace_gets_503_and_a_time_to_retry(
+    writable_demo_database_url: str, tmp_path: Path
+) -> None:
+    tokens = AgentTokens(SigningKey.create(tmp_path / "key.pem"))
+    async with start_scripted_server(
+        writable_demo_database_url, agent_tokens=tokens, shutdown_grace=0.5
+    ) as server:
+        headers = await _enroll(server, writable_demo_database_url, tokens)
+        async with (
+            _blocked_sites(writable_demo_database_url, "agents") as blocker,
+            httpx.AsyncClient(timeout=HANG_S, headers=headers) as client,
+        ):
+            beat = {"hostname": "desk", "version": "2"}
+            call = asyncio.create_task(client.post(f"{server.url}/v1.0/heartbeat", json=beat))
+            await _wait_until_blocked(blocker)
+            _send(server, signal.SIGTERM)
+            answer = await call
+        await asyncio.wait_for(server.serving, HANG_S)
+    assert answer.status_code == 503
+    assert "shutting down" in answer.text
+    assert 1 <= int(answer.headers["retry-after"]) <= 60
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import Any
 
 import asyncpg
 import httpx
+import pytest
 import pytest_asyncio
 
 from api.app import build_app
@@ -15,6 +16,7 @@ from core.limits import ACTIVITY_PAUSE_MS, ACTIVITY_USERS_MAX, ACTIVITY_WRITE_RO
 from core.settings import Settings
 from services.import_lock import exclude_background_writers
 from services.startup import find_unready_reason
+from services.users import last_activity
 from services.users.last_activity import LastActivity
 from tests.http_harness import open_http_harness
 from tests.live.live_engine import open_live_engine
@@ -131,6 +133,33 @@ async def test_activity_during_an_import_is_written_afterwards(
         assert await activity.flush() == 0
     finally:
         await importing.close()
+    assert await activity.flush() == 1
+
+
+async def test_activity_is_written_when_the_server_stops(
+    harness: TransactionHarness, activity: LastActivity, clock: ManualClock
+) -> None:
+    running = asyncio.create_task(activity.run())
+    await asyncio.sleep(0)  # it has begun
+    activity.note(harness.mine["users"])
+    running.cancel()
+    await asyncio.wait([running])
+    assert running.cancelled()
+    assert (await read_user(harness, harness.mine["users"]))["last_activity_at"] == clock.now
+
+
+async def test_stop_does_not_wait_for_a_locked_table(
+    harness: TransactionHarness, activity: LastActivity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(last_activity, "ACTIVITY_STOP_S", 0.1)
+    running = asyncio.create_task(activity.run())
+    await asyncio.sleep(0)
+    activity.note(harness.mine["users"])
+    async with harness.owner.transaction():
+        await harness.owner.execute("LOCK TABLE users IN ACCESS EXCLUSIVE MODE")
+        running.cancel()
+        await asyncio.wait([running])
+    assert running.cancelled()
     assert await activity.flush() == 1
 
 
