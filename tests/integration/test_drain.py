@@ -119,13 +119,14 @@ async def _enroll(server: ScriptedServer, database_url: str, tokens: AgentTokens
     """Enroll an agent at the first site; returns the headers of its calls."""
     connection = await asyncpg.connect(database_url)
     try:
-        token_id, site, tenant = await connection.fetchrow(
+        (found,) = await connection.fetch(
             "INSERT INTO issued_credentials (tenant_id, kind, site_id, issuer_type, expires_at)"
             " SELECT tenant_id, 'enrollment', id, 'platform', app.now_ms() + 600000 FROM sites"
             " WHERE deleted_at IS NULL ORDER BY id LIMIT 1 RETURNING id, site_id, tenant_id"
         )
     finally:
         await connection.close()
+    token_id, site, tenant = found
     body = {"site_id": site, "hostname": "desk", "platform": "windows", "version": "1"}
     headers = {"Authorization": f"Bearer {tokens.issue_enrollment_token(site, tenant, 600, token_id)}"}
     async with httpx.AsyncClient(timeout=HANG_S) as client:
