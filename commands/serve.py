@@ -11,6 +11,7 @@ import structlog
 from starlette.routing import Route
 
 from api.app import build_app
+from api.app_services import AppServices
 from api.connection_limits import ConnectionLimits
 from api.demo_issuer import DemoIssuer
 from api.demo_page import build_demo_routes
@@ -203,21 +204,17 @@ async def _serve(
         ):
             if metrics:
                 metrics.registry.register(ProcessMetrics(database.pools, verifier, lag, status))
-            app = build_app(
-                database,
-                verifier,
-                settings,
-                database_status.find_problem,
-                routes,
-                observers,
-                live,
-                fleet,
-                connections,
-                metrics,
-                database_status,
-                activity,
-                statistics,
+            services = AppServices(
+                database=database,
+                verifier=verifier,
+                find_problem=database_status.find_problem,
+                live=live,
+                fleet=fleet,
+                status=database_status,
+                activity=activity,
+                statistics=statistics,
             )
+            app = build_app(settings, services, connections, metrics, observers, routes)
             freeze_long_lived_objects()  # the schema has 90,000 objects: 25 ms for requests per collection
             ready = worker.report_ready if worker else lambda: print_lines(*lines)
             server = HttpServer(

@@ -13,6 +13,7 @@ import asyncpg
 import httpx
 
 from api.app import build_app
+from api.app_services import AppServices
 from core.auth.agent_tokens import AgentTokens
 from core.auth.issuer import IssuerConfig
 from core.auth.signing import SigningKey, issue_platform_token
@@ -182,7 +183,13 @@ async def open_agent_api_harness(dsn: str, **settings: Any) -> AsyncIterator[Age
             AgentService.open(database, AgentTokens(key), chosen) as service,
         ):
             verifier = TokenVerifier(IssuerConfig(ISSUER, keys.url, algorithms=("ES256",)), key)
-            app = build_app(database, verifier, chosen, lambda: find_unready_reason(dsn), fleet=service)
+            services = AppServices(
+                database=database,
+                verifier=verifier,
+                find_problem=lambda: find_unready_reason(dsn),
+                fleet=service,
+            )
+            app = build_app(chosen, services)
             transport = httpx.ASGITransport(app)
             async with httpx.AsyncClient(transport=transport, base_url="http://msp.test") as client:
                 yield AgentApiHarness(service, client, owner, database, key, mine, theirs, chosen)

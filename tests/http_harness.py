@@ -10,6 +10,7 @@ import httpx
 from starlette.applications import Starlette
 
 from api.app import build_app
+from api.app_services import AppServices
 from api.observability.tracing import open_tracing
 from core.auth.issuer import IssuerConfig
 from core.auth.sealing import TokenSealer
@@ -69,14 +70,13 @@ async def open_http_harness(
         verifier = TokenVerifier(IssuerConfig(ISSUER, keys.url, algorithms=("ES256",)), None)
         try:
             with open_tracing(chosen) as observers:
-                app = build_app(
-                    database,
-                    verifier,
-                    chosen,
-                    lambda: find_unready_reason(dsn),
-                    observers=observers,
+                services = AppServices(
+                    database=database,
+                    verifier=verifier,
+                    find_problem=lambda: find_unready_reason(dsn),
                     statistics=statistics,
                 )
+                app = build_app(chosen, services, observers=observers)
                 transport = httpx.ASGITransport(app)
                 async with httpx.AsyncClient(transport=transport, base_url="http://msp.test") as client:
                     ids, sealer = await _load_user_ids(dsn), TokenSealer.load(chosen)

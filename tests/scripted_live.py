@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from api.app import build_app
+from api.app_services import AppServices
 from api.http_connections import Connections
 from api.server import HttpServer, bind_socket, build_url
 from api.shutdown import Shutdown
@@ -176,15 +177,14 @@ async def start_scripted_server(
         _open_agents(database, agent_tokens, chosen) as fleet,
     ):
         verifier = TokenVerifier(IssuerConfig(ISSUER, keys.url, algorithms=("ES256",)), None)
-        app = build_app(
-            database,
-            verifier,
-            chosen,
-            lambda: find_unready_reason(dsn),
+        services = AppServices(
+            database=database,
+            verifier=verifier,
+            find_problem=lambda: find_unready_reason(dsn),
             live=live,
             fleet=fleet,
-            connections=connections,
         )
+        app = build_app(chosen, services, connections)
         with bind_socket("127.0.0.1", 0) as listener:
             address = build_url(listener)
             server = _SignalFreeServer(app, listener, ready.set, connections, chosen.trusted_proxies)

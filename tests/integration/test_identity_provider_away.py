@@ -4,6 +4,7 @@ import httpx
 import pytest
 
 from api.app import build_app
+from api.app_services import AppServices
 from core.auth.issuer import IssuerConfig
 from core.auth.tokens import TokenVerifier
 from core.settings import Settings
@@ -22,7 +23,12 @@ async def test_request_with_unknown_key_gets_503_while_the_provider_is_away(demo
     ):
         await keys.stop()
         verifier = TokenVerifier(IssuerConfig(ISSUER, keys.url, algorithms=("ES256",)), None)
-        app = build_app(http.database, verifier, Settings(), lambda: find_unready_reason(demo_database_url))
+        services = AppServices(
+            database=http.database,
+            verifier=verifier,
+            find_problem=lambda: find_unready_reason(demo_database_url),
+        )
+        app = build_app(Settings(), services)
         async with httpx.AsyncClient(
             transport=httpx.ASGITransport(app), base_url="http://msp.test"
         ) as client:

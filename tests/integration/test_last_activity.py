@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from api.app import build_app
+from api.app_services import AppServices
 from core.clock import now_ms
 from core.limits import ACTIVITY_PAUSE_MS, ACTIVITY_USERS_MAX, ACTIVITY_WRITE_ROWS
 from core.settings import Settings
@@ -207,10 +208,13 @@ async def test_activity_is_noted_by_requests_of_users(demo_database_url: str) ->
     async with open_http_harness(demo_database_url) as http:
         clock = ManualClock(now_ms())
         activity = LastActivity(http.database, clock)
-        app = build_app(
-            http.database, http.verifier, Settings(), lambda: find_unready_reason(demo_database_url),
+        services = AppServices(
+            database=http.database,
+            verifier=http.verifier,
+            find_problem=lambda: find_unready_reason(demo_database_url),
             activity=activity,
-        )  # fmt: skip
+        )
+        app = build_app(Settings(), services)
         async with httpx.AsyncClient(
             transport=httpx.ASGITransport(app), base_url="http://msp.test"
         ) as client:
