@@ -102,10 +102,16 @@ async def test_roles_of_a_database_without_bootstrap_are_left_as_they_are(
     database_url: str, owner: asyncpg.Connection
 ) -> None:
     await owner.execute("INSERT INTO roles (name, description) VALUES ('Technician', 'imported')")
+    await owner.execute(
+        "INSERT INTO roles (name, description, rights) VALUES ($1, $2, $3)",
+        ROLES[0].name,
+        ROLES[0].description,
+        json.dumps(dict.fromkeys(ROLES[0].rights, True)),
+    )
     before = await owner.fetch(READ)
     assert await migrate_and_read_log(database_url) == {}
     assert await owner.fetch(READ) == before
-    assert await owner.fetchval("SELECT count(*) FROM roles") == 1
+    assert await owner.fetchval("SELECT count(*) FROM roles") == 2
 
 
 async def test_roles_from_before_their_record_are_recognized(
