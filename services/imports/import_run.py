@@ -183,6 +183,7 @@ class ImportRun:
         self.progress(shape.table, "writing", self.source.sizes[shape.table])
         if self.options.dry_run:
             done.merged = await merge.count_changes()
+            await yielding.count_changes()
             self._reference_targets.add_staged(shape)
         else:
             done.merged = await merge.execute(checks.unique, yielding)

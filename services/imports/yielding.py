@@ -43,8 +43,7 @@ UPDATE public.{table} t SET {column} = 'import:' || t.id FROM pg_temp.import_yie
 """
 
 # Of two relationships that would be the same afterwards, the one that changes is deleted.
-_DELETE_SAME: Final = """
-DELETE FROM public.entity_relationships WHERE id IN (
+_SAME: Final = """
     SELECT id FROM (
         SELECT r.id, p.old_id IS NOT NULL OR c.old_id IS NOT NULL AS changes,
                row_number() OVER (
@@ -59,13 +58,20 @@ DELETE FROM public.entity_relationships WHERE id IN (
            OR r.child_entity_id IN (SELECT unnest(ARRAY[old_id, new_id]) FROM pg_temp.import_yielding)
     ) x
     WHERE changes AND place > 1
-)
 """
+_DELETE_SAME: Final = f"DELETE FROM public.entity_relationships WHERE id IN ({_SAME})"  # noqa: S608 - our own SQL
+_COUNT_SAME: Final = f"SELECT count(*) FROM ({_SAME}) same"  # noqa: S608 - our own SQL
 _REFER_ANEW: Final = """
 UPDATE {table} r SET {column} = y.new_id FROM pg_temp.import_yielding y WHERE r.{column} = y.old_id
 """
+_COUNT_REFERRING: Final = """
+SELECT count(*) FROM {table} r JOIN pg_temp.import_yielding y ON r.{column} = y.old_id WHERE {kept}
+"""
 _DELETE: Final = "DELETE FROM public.{table} t USING pg_temp.import_yielding y WHERE t.id = y.old_id"
 _REPLACED: Final = "row that this server created was replaced by the row in the file"
+
+_RELATIONSHIP_DELETED: Final = "relationship that the file has, too, was deleted"
+_REFERENCE_CHANGED: Final = "reference of {} was changed to the row in the file"
 
 
 class YieldingRows:
@@ -92,12 +98,27 @@ class YieldingRows:
         """Free their unique values, before the staged rows are written. Rows without references are deleted."""
         if not self._count:
             return
-        rows = await self._connection.fetch(_REFERENCES, f"public.{self._table}")
-        self._references = [(row["table_name"], row["column_name"]) for row in rows]
+        await self._load_references()
         if self._references:
             await self._execute(_SET_ASIDE, column=REASSIGNABLE_COLUMNS[self._table])
         else:
             await self._execute(_DELETE)
+
+    async def count_changes(self) -> None:
+        """Count what `hand_over` would change, for a dry run."""
+        if not self._count:
+            return
+        await self._load_references()
+        if self._table == "entities":
+            self._count_note(_RELATIONSHIP_DELETED, await self._connection.fetchval(_COUNT_SAME))
+        for table, column in self._references:
+            kept = f"r.id NOT IN ({_SAME})" if table == "entity_relationships" else "true"
+            sql = _COUNT_REFERRING.format(table=table, column=column, kept=kept)
+            self._count_note(_REFERENCE_CHANGED.format(table), await self._connection.fetchval(sql))
+
+    async def _load_references(self) -> None:
+        rows = await self._connection.fetch(_REFERENCES, f"public.{self._table}")
+        self._references = [(row["table_name"], row["column_name"]) for row in rows]
 
     async def hand_over(self) -> None:
         """Let rows that refer to them refer to the written rows, and delete them."""
@@ -105,11 +126,11 @@ class YieldingRows:
             return
         if self._table == "entities":
             dropped = await self._execute(_DELETE_SAME)
-            self._count_note("relationship that the file has, too, was deleted", dropped)
+            self._count_note(_RELATIONSHIP_DELETED, dropped)
         for table, column in self._references:
             done = await self._connection.execute(_REFER_ANEW.format(table=table, column=column))
             changed = int(done.rpartition(" ")[2])
-            self._count_note(f"reference of {table} was changed to the row in the file", changed)
+            self._count_note(_REFERENCE_CHANGED.format(table), changed)
         await self._execute(_DELETE)
 
     def _count_note(self, note: str, times: int) -> None:
