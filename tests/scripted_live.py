@@ -25,7 +25,7 @@ from services.agents.agent_service import AgentService
 from services.startup import find_unready_reason
 from services.users.sign_in import sign_in
 from subscriptions.subscriber import Disconnect, Payload, Subscriber
-from tests.issuers import ISSUER, build_public_jwk, issue_user_token, make_ec_key, start_key_server
+from tests.issuers import ISSUER, KeyServer, build_public_jwk, issue_user_token, make_ec_key, start_key_server
 from tests.sealed_tokens import TRANSACTIONS
 from tests.waiting import HANG_S
 
@@ -137,6 +137,7 @@ class ScriptedServer:
     live: ScriptedLive
     server: HttpServer
     serving: asyncio.Task[None]
+    keys: KeyServer
 
     @staticmethod
     def issue_token(subject: str, **claims: Any) -> str:
@@ -191,7 +192,7 @@ async def start_scripted_server(
             serving = asyncio.create_task(server.serve_until_signal())
             await ready.wait()
             try:
-                yield ScriptedServer(address, live, server, serving)
+                yield ScriptedServer(address, live, server, serving, keys)
             finally:
                 connections.shutdown.request(urgent=True)
                 server.should_exit = True

@@ -27,7 +27,7 @@ TOKEN: Final = "a-token-for-the-metrics"
 QUERY: Final = {"query": "query Deployed { viewer { kind } }"}
 
 
-def _copy_image(target: Path) -> Path:
+def copy_image(target: Path) -> Path:
     """Run the COPY steps of the image's last stage into an empty directory, as .dockerignore permits."""
     steps = (DEPLOY / "Dockerfile").read_text().rpartition("\nFROM ")[2]
     permitted = {line[1:] for line in (ROOT / ".dockerignore").read_text().split() if line.startswith("!")}
@@ -55,7 +55,7 @@ async def server_database_url(writable_demo_database_url: str) -> str:
 def server(server_database_url: str) -> Iterator[Server]:
     """A server of two workers from the files of the image, as an operator would run it."""
     with tempfile.TemporaryDirectory(dir="/tmp") as image, temporary_data_dir() as path:
-        program = str(_copy_image(Path(image)))
+        program = str(copy_image(Path(image)))
         with start_server(
             "--demo", "--data-dir", path, "--workers", 2, lines=5, program=(program,),
             DATABASE_URL=server_database_url, METRICS_PORT="0", METRICS_TOKEN=TOKEN,

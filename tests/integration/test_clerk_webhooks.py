@@ -18,7 +18,10 @@ import pytest_asyncio
 from core.errors import StartupError
 from core.settings import Settings
 from services.users.clerk_webhooks import ClerkSecret
+from subscriptions.subscriber import DisconnectReason
 from tests.http_harness import HttpHarness, error_codes, open_http_harness
+from tests.live.live_engine import open_live_engine
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.newest
 
@@ -172,6 +175,22 @@ async def test_webhook_of_deletion_shuts_the_person_out_at_once(
     assert (await deliver(http, late)).status_code == 204
     row = await read_user(owner, subject)
     assert (row["status"], row["name"]) == ("inactive", "Old")
+
+
+async def test_webhook_of_deletion_ends_live_queries_on_every_server(
+    http: HttpHarness, writable_demo_database_url: str, subject: str
+) -> None:
+    async with (
+        open_live_engine(writable_demo_database_url) as first,
+        open_live_engine(writable_demo_database_url) as second,
+    ):
+        connections = [await server.connect(subject) for server in (first, second)]
+        for connection in connections:
+            await connection.subscribe("subscription { sites { totalCount } }").wait_for_states(1)
+        await deliver(http, {"type": "user.deleted", "data": {"id": subject, "deleted": True}})
+        await wait_until(lambda: all(connection.disconnects for connection in connections))
+        reasons = {connection.disconnects[0].reason for connection in connections}
+        assert reasons == {DisconnectReason.REFUSED}
 
 
 async def test_webhook_of_deletion_shuts_out_the_last_administrator(

@@ -11,6 +11,8 @@ from core.settings import Settings
 from services.startup import find_unready_reason
 from tests.http_harness import open_http_harness
 from tests.issuers import ISSUER, build_public_jwk, issue_user_token, make_ec_key, start_key_server
+from tests.scripted_live import start_scripted_server
+from tests.websocket_client import connect_websocket
 
 QUERY = {"query": "{ viewer { id } }"}
 
@@ -47,3 +49,18 @@ async def test_request_with_unknown_key_gets_401_while_the_provider_answers(demo
         token = issue_user_token(make_ec_key("stranger"), kid="k2", sub=http.user_ids[0])
         answer = await http.client.post("/graphql", json=QUERY, headers={"Authorization": f"Bearer {token}"})
         assert answer.status_code == 401
+
+
+@pytest.mark.newest
+async def test_socket_with_unknown_key_is_closed_with_1013_while_the_provider_is_away(
+    demo_database_url: str,
+) -> None:
+    async with start_scripted_server(demo_database_url) as server:
+        await server.keys.stop()
+        async with connect_websocket(server.url) as client:
+            token = f"Bearer {server.issue_token('user_2abc')}"
+            await client.send({"type": "connection_init", "payload": {"Authorization": token}})
+            code, reason = await client.wait_for_close()
+        await server.keys.start()
+    assert code == 1013
+    assert "identity provider" in reason
