@@ -1,6 +1,6 @@
 """Backup and restore in both modes of row-level security, within a cluster and across versions, and their faults."""
 
-# ruff: noqa: ASYNC221, ASYNC240 - the files are small, and nothing else runs on the event loop
+# ruff: noqa: ASYNC220, ASYNC221, ASYNC240 - the files are small, and nothing else runs on the event loop
 
 import asyncio
 import os
@@ -10,6 +10,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
@@ -36,6 +37,12 @@ from tests.role_modes import OWNERS, RESTRICTED_OWNER
 pytestmark = pytest.mark.skipif(not DEBIAN_15.exists(), reason="PostgreSQL 15 is not installed")
 
 SETTINGS: Final = Settings()
+WAIT_S: Final = 60
+
+_BLOCKED: Final = """
+    SELECT count(*) FROM pg_stat_activity, pg_sleep(0.02)
+    WHERE datname = current_database() AND application_name = $1 AND wait_event_type = 'Lock'
+"""
 
 
 @pytest.fixture(scope="module")
@@ -268,19 +275,14 @@ def test_copy_counter_counts_rows_in_any_chunks() -> None:
 
 
 class TestCommands:
-    def test_killed_backup_leaves_no_file_with_its_name(self, source: str, tmp_path: Path) -> None:
+    async def test_killed_backup_leaves_no_file_with_its_name(self, source: str, tmp_path: Path) -> None:
         path = tmp_path / "killed.dump"
-        process, children = start_command(
-            "backup", path, wait_for="pg_dump", DATABASE_URL=with_password(source)
-        )
-        arguments = " ".join(" ".join(child.cmdline()) for child in children)
-        process.kill()
-        process.wait()
+        async with block(source, "LOCK live.mark"):
+            arguments, children = await kill_command("backup", path, during="pg_dump", dsn=source)
         assert "open-sesame" not in arguments
         assert "pg_dump" in arguments
         assert not path.exists()
-        psutil.wait_procs(children, timeout=10)
-        assert not [child for child in children if child.is_running()]
+        assert not psutil.wait_procs(children, timeout=WAIT_S)[1]
         done = run_command("backup", path, DATABASE_URL=source)  # the leftover does not matter
         assert done.returncode == 0, done.stderr
         assert "SECRET_KEYS" in done.stdout
@@ -290,15 +292,10 @@ class TestCommands:
         self, archive: Path, new_cluster: ThrowawayCluster, mode: RoleMode
     ) -> None:
         target = await create_empty_database(new_cluster, mode)
-        process, children = start_command(
-            "restore", archive, wait_for="psql", DATABASE_URL=with_password(target)
-        )
-        arguments = " ".join(" ".join(child.cmdline()) for child in children)
-        process.kill()
-        process.wait()
+        async with block(target, "CREATE TABLE public.users ()"):
+            arguments, children = await kill_command("restore", archive, during="psql", dsn=target)
         assert "open-sesame" not in arguments
-        psutil.wait_procs(children, timeout=10)
-        assert not [child for child in children if child.is_running()]
+        assert not psutil.wait_procs(children, timeout=WAIT_S)[1]
         await wait_for_sessions(new_cluster, target)
         assert await is_empty(target)
         restored = run_command("restore", archive, DATABASE_URL=target)
@@ -315,30 +312,64 @@ def with_password(dsn: str) -> str:
     return re.sub(r"//(\w+)@", r"//\1:open-sesame@", dsn)
 
 
-def start_command(
-    *arguments: object, wait_for: str, **environment: str
-) -> tuple[subprocess.Popen[bytes], list[psutil.Process]]:
-    """A command of the server that has started a program of PostgreSQL; returns it and all its children."""
+@asynccontextmanager
+async def block(dsn: str, statement: str) -> AsyncIterator[None]:
+    """A transaction that has run the statement, rolled back at the end of the block. Who conflicts with it waits."""
+    connection = await asyncpg.connect(dsn)
+    transaction = connection.transaction()
+    await transaction.start()
+    await connection.execute(statement)
+    try:
+        yield
+    finally:
+        await transaction.rollback()
+        await connection.close()
+
+
+async def kill_command(*arguments: object, during: str, dsn: str) -> tuple[str, list[psutil.Process]]:
+    """Kill a command of the server while its program of PostgreSQL waits for the lock of another session.
+
+    Returns:
+        The arguments of the command's children, and the children.
+    """
     process = subprocess.Popen(
         [sys.executable, "server.py", *map(str, arguments)],
         cwd=ROOT,
-        env={**os.environ, **environment},
+        env={**os.environ, "DATABASE_URL": with_password(dsn)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    watched = psutil.Process(process.pid)
-    while True:
-        children = watched.children(recursive=True)
-        if any(child.name() == wait_for for child in children):
-            return process, children
-        assert process.poll() is None, "it has ended"
+    try:
+        await wait_for_blocked_session(dsn, during)
+        children = psutil.Process(process.pid).children(recursive=True)
+        return " ".join(map(read_arguments, children)), children
+    finally:
+        process.kill()
+        process.wait()
+
+
+def read_arguments(process: psutil.Process) -> str:
+    """The arguments of a process, or nothing if it has ended."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:  # a zombie is one, too
+        return ""
+
+
+async def wait_for_blocked_session(dsn: str, program: str) -> None:
+    """Wait until a session of that program waits for a lock."""
+    connection = await asyncpg.connect(dsn)
+    async with asyncio.timeout(WAIT_S):
+        while not await connection.fetchval(_BLOCKED, program):
+            pass
+    await connection.close()
 
 
 async def wait_for_sessions(cluster: ThrowawayCluster, dsn: str) -> None:
     """Wait until no session uses the database."""
     name = dsn.partition("@/")[2].partition("?")[0]
     connection = await asyncpg.connect(cluster.build_dsn("postgres", "postgres"))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_S):
         while await connection.fetchval(
             "SELECT count(*) FROM pg_stat_activity, pg_sleep(0.05) WHERE datname = $1", name
         ):
