@@ -14,6 +14,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from core.database.request_role import RoleMode
+from core.gc_tuning import freeze_long_lived_objects
 from core.settings import Settings
 from tests import clusters
 from tests.clusters import ThrowawayCluster, start_throwaway_cluster
@@ -64,6 +65,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Keep the forced mode to the newest PostgreSQL of this run."""
     newest = config.getoption("postgres") or max(clusters.VERSIONS)
     items[:] = [item for item in items if not _is_forced(item) or item.callspec.params["cluster"] == newest]
+
+
+def pytest_collection_finish() -> None:
+    """Exclude what was imported and collected from each garbage collection: half a million objects."""
+    freeze_long_lived_objects()
 
 
 def _is_forced(item: pytest.Item) -> TypeGuard[pytest.Function]:
