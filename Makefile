@@ -40,7 +40,8 @@ one: $(VENV)/.installed-dev
 
 soak: $(VENV)/.installed-dev $(NODE_PACKAGES)
 	READ_SET_ROUNDS=250 LIVE_PRECISION_SECONDS=600 DIFFERENTIAL_DOCUMENTS=20000 LISTS_CASES=150 \
-	COST_DOCUMENTS=3000 LIVE_ORACLE_SECONDS=1200 $(BIN)/python -m pytest tests/property
+	COST_DOCUMENTS=3000 LIVE_ORACLE_SECONDS=1200 PLANS_SIZE=medium \
+	$(BIN)/python -m pytest tests/property tests/integration/test_plans.py
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
