@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
@@ -28,6 +29,8 @@ RENAME_ALL: Final = (
 )
 UPSERT: Final = """mutation($input: UpsertEntitiesInput!) {
     upsertEntities(input: $input) { created rejected { index } } }"""
+IN_TRANSACTION: Final = """SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'"""
 BOTH: Final = """mutation($id: ID!, $no: ID!) { a: updateSite(id: $id, input: {name: "A"}) { name }
     b: updateSite(id: $no, input: {name: "B"}) { name } }"""
 
@@ -203,19 +206,30 @@ async def wait_for_value(connection: asyncpg.Connection, query: str, value: int)
             await asyncio.sleep(0.01)
 
 
+async def measure_mutation(server: Server, ids: list[str]) -> float:
+    """The seconds of a mutation from its message to its result."""
+    async with connect_websocket(server.url) as client:
+        await client.init(server.tokens[0][1])
+        began = time.monotonic()
+        await client.execute(RENAME_ALL, variables={"ids": ids, "m": {"number": -1}})
+        return time.monotonic() - began
+
+
 async def test_mutation_over_websocket_aborted_at_any_time_is_atomic(
     server: Server, database_connection: asyncpg.Connection, site_ids: list[str]
 ) -> None:
     ids, dice, done = site_ids[:5], random.Random("sockets"), 0  # noqa: S311 - repeatable
     assert len(ids) > 1
+    duration = await measure_mutation(server, ids)
     for number in range(60):
         before = [await count_audit_rows(database_connection, site) for site in ids]
         async with connect_websocket(server.url) as client:
             await client.init(server.tokens[0][1])
             await client.subscribe(RENAME_ALL, variables={"ids": ids, "m": {"number": number}})
-            await asyncio.sleep(dice.uniform(0, 0.03))
+            await asyncio.sleep(dice.uniform(0, 2 * duration))
             client.connection.transport.abort()
         await asyncio.sleep(0.15)  # until the server has noticed
+        await wait_for_value(database_connection, IN_TRANSACTION, 0)
         rows = await database_connection.fetch(
             "SELECT metadata, xmin FROM sites WHERE id = ANY($1::text[])", ids
         )

@@ -30,7 +30,7 @@ from tests.http_harness import HttpHarness, error_codes, open_http_harness
 from tests.operations import validate_text
 from tests.pooling_proxy import start_pooling_proxy
 from tests.query_plans import PLAN_CACHE_MODES, QueryPlan, sql_literal
-from tests.waiting import HANG_S
+from tests.waiting import HANG_S, poll_until
 
 SITES: Final = "{ sites(first: 3) { totalCount nodes { tenantId } } }"
 STATE: Final = """
@@ -260,9 +260,10 @@ class TestRights:
     ) -> None:
         facts = await load_sign_in_facts(http_harness.database, http_harness.user_ids[0])
         name = "(SELECT max(name) FROM tenants)"
-        twice = f"SELECT {name} AS data, (SELECT {name} FROM pg_sleep(0.3)) AS later"
+        twice = f"SELECT {name} AS data, (SELECT {name} FROM pg_sleep(1)) AS later"
         read = asyncio.create_task(single_reads.fetch(facts, twice, ()))
-        await asyncio.sleep(0.15)
+        asleep = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
+        await poll_until(lambda: owner.fetchval(asleep))
         await owner.execute("UPDATE tenants SET name = name || '!' WHERE id = $1", facts.tenant_id)
         row = await read
         assert row

@@ -22,7 +22,7 @@ from resolvers.sql.data_access import DataAccess
 from services.users.sign_in import sign_in
 from tests.graphql_harness import GraphqlHarness
 from tests.neighbor_tenants import NeighborTenants, find_neighbor_tenants
-from tests.waiting import HANG_S
+from tests.waiting import HANG_S, wait_until
 
 _STATE = """
     SELECT current_user::text AS role, current_setting('transaction_read_only') AS read_only,
@@ -281,7 +281,7 @@ class TestCleanConnection:
                 await snapshot.fetch(_SLOW, ())
 
         task = asyncio.create_task(request())
-        await asyncio.sleep(0.1)
+        await wait_until(lambda: bool(pids))
         await writer.execute("SELECT pg_terminate_backend($1)", pids[0])
         with pytest.raises(UnavailableError):
             await task
@@ -336,8 +336,8 @@ async def test_loaders_sharing_one_connection_run_in_turn(
 async def test_snapshot_end_cancels_waiting_statements(database: Database) -> None:
     """For example of a client that has left: only the running statement is waited for."""
     async with database.read_transaction() as snapshot:
-        loaders = [asyncio.create_task(snapshot.fetch("SELECT pg_sleep(0.1)", ())) for _ in range(5)]
-        await asyncio.sleep(0.05)
+        loaders = [asyncio.create_task(snapshot.fetch("SELECT pg_sleep(0.5)", ())) for _ in range(5)]
+        await wait_until(lambda: snapshot.statements == 1)
     answers = await asyncio.gather(*loaders, return_exceptions=True)
     assert snapshot.statements == 1
     assert [type(answer) for answer in answers] == [list] + [asyncpg.InterfaceError] * 4
