@@ -4,8 +4,10 @@
     python3 agent-client.py --url https://msp.example --site SITE_ID --device-id ID --guid GUID
 
 The first form enrolls a new device. The second form is for an agent that was imported and has no token: it trades
-its ids for a token, once. Either way the token is kept in a file that only its owner can read, and later starts
-need no more than `--state`. To write an agent of your own in another language, follow `main` and `check_in`.
+its ids for a token, once. Each option may also stand in the file of `--settings` (JSON, {"url": ..., "site": ...,
+"enrollment_token": ...}) or in a variable (MSP_URL, MSP_SITE, MSP_ENROLLMENT_TOKEN, ...). The token is kept in a file
+that only its owner can read, and later starts need no more than `--state`. To write an agent of your own in another
+language, follow `main` and `check_in`.
 """
 
 import argparse
@@ -21,7 +23,8 @@ import urllib.request
 import uuid
 from pathlib import Path
 
-VERSION = "1.0.0"
+VERSION = "1.1.0"
+SETTINGS = ("url", "site", "enrollment_token", "device_id", "guid")
 INTERVAL_S = 60
 TIMEOUT_S = 30
 RETRY_MAX_S = 300
@@ -79,17 +82,15 @@ def read_seconds(text):
 
 def describe_device():
     """What the server stores of this device."""
-    node = uuid.getnode()
-    # The lowest bit of the first byte marks a random number: such a device has no MAC address to show.
-    mac = (
-        ":".join(f"{node >> shift & 0xFF:02x}" for shift in range(40, -8, -8)) if not node >> 40 & 1 else None
-    )
-    return {
+    device = {
         "hostname": socket.gethostname(),
         "platform": platform.system().lower(),
         "version": VERSION,
-        **({"mac": mac} if mac else {}),
     }
+    node = uuid.getnode()
+    if not node >> 40 & 1:  # this bit marks a random number, because the device has no MAC address to show
+        device["mac"] = ":".join(f"{node >> shift & 0xFF:02x}" for shift in range(40, -8, -8))
+    return device
 
 
 def enroll(options):
@@ -148,17 +149,25 @@ def with_retries(work, *arguments):
 
 
 def parse_options():
+    """The options: from the command line, else from the settings file, else from variables."""
     parser = argparse.ArgumentParser(description="The reference agent of msp-graphql.")
-    parser.add_argument(
-        "--state", type=Path, default=Path("agent-state.json"), help="the file with the token"
-    )
-    parser.add_argument("--url", help="where the server is")
-    parser.add_argument("--site", help="the site of this device")
-    parser.add_argument("--enrollment-token", help="the token with which the device enrolls")
-    parser.add_argument("--device-id", help="the id of an imported agent")
-    parser.add_argument("--guid", help="the GUID of the device; required with --device-id")
-    parser.add_argument("--once", action="store_true", help="check in once and end")
-    return parser.parse_args()
+    add = parser.add_argument
+    add("--state", type=Path, default=Path("agent-state.json"), help="the file with the token")
+    add("--settings", type=Path, help="a JSON file of an installer, with the options below")
+    add("--url", help="where the server is")
+    add("--site", help="the site of this device")
+    add("--enrollment-token", help="the token with which the device enrolls")
+    add("--device-id", help="the id of an imported agent")
+    add("--guid", help="the GUID of the device; required with --device-id")
+    add("--once", action="store_true", help="check in once and end")
+    options = parser.parse_args()
+    # utf-8-sig: the editors and shells of Windows write a byte order mark
+    file = options.settings
+    given_in_file = json.loads(file.read_text("utf-8-sig")) if file and file.exists() else {}
+    for name in SETTINGS:
+        given = getattr(options, name) or given_in_file.get(name) or os.environ.get(f"MSP_{name.upper()}")
+        setattr(options, name, given)
+    return options
 
 
 def main():
