@@ -19,6 +19,7 @@ from core.json_numbers import Fractions, TooManyExactNumbersError, loses_numbers
 
 _NUMBERS: Final = frozenset({int, float, Decimal})
 _INT64: Final = range(-(2**63), 2**64)
+_NOT_JSON: Final = "must be JSON of finite numbers and whole surrogate pairs, and not nested too deeply"
 _ESCAPED_NUL: Final = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
@@ -85,8 +86,8 @@ def dump_json(value: Any, *, sort_keys: bool = False) -> bytes:
     except TypeError as error:
         try:
             return orjson.dumps(_with_large_integers(value), _render_number, options)
-        except (TypeError, RecursionError):
-            raise ValueError("must not contain a value that JSON cannot store") from error
+        except (TypeError, ValueError, RecursionError):
+            raise ValueError(_NOT_JSON) from error
 
 
 def json_key(value: Any) -> bytes:

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from core.database.database import ReadTransaction
 from core.errors import BadUserInputError, NotFoundError
-from core.limits import HEALTH_DOWN_AFTER, LONG_TEXT_MAX_CHARS
+from core.limits import HEALTH_DOWN_AFTER, JSON_CHARS_MAX, LONG_TEXT_MAX_CHARS
+from core.storable import is_storable_text, json_to_text, require_storable_text
 from models.enums import HealthResourceType
-from services.writes.field_kinds import is_storable, json_to_text
 
 _OF_TENANT: Final = "public.{} r WHERE r.tenant_id = $1 AND r.id = $3"
 _UNDELETED: Final = _OF_TENANT + " AND r.deleted_at IS NULL"
@@ -82,7 +82,7 @@ async def report_health(
         BadUserInputError: The message or the metadata cannot be stored.
     """
     message, more = _to_storable_texts(None if ok else error_message, metadata)
-    if not is_storable(resource_id):
+    if not is_storable_text(resource_id):
         raise NotFoundError(f"No such {resource_type.value.replace('_', ' ')}")
     arguments = (tenant_id, resource_type.value, resource_id, ok, message, more, down_after)
     rows = await transaction.fetch(_STATEMENTS[resource_type], arguments)
@@ -96,13 +96,19 @@ def _to_storable_texts(message: str | None, metadata: Any) -> tuple[str | None, 
     fields: dict[str, str] = {}
     more = None
     try:
-        more = None if metadata is None else json_to_text(metadata)
+        more = None if metadata is None else json_to_text(metadata, JSON_CHARS_MAX)
     except ValueError as error:
         fields["metadata"] = str(error)
-    if message is not None and not is_storable(message):
-        fields["errorMessage"] = "must not contain characters that cannot be stored"
-    elif message is not None and len(message) > LONG_TEXT_MAX_CHARS:
-        fields["errorMessage"] = f"must have at most {LONG_TEXT_MAX_CHARS} characters, not {len(message)}"
+    try:
+        _require_message(message or "")
+    except ValueError as error:
+        fields["errorMessage"] = str(error)
     if fields:
         raise BadUserInputError("Invalid report: it contains a value that cannot be stored", fields)
     return message, more
+
+
+def _require_message(message: str) -> None:
+    require_storable_text(message)
+    if len(message) > LONG_TEXT_MAX_CHARS:
+        raise ValueError(f"must have at most {LONG_TEXT_MAX_CHARS} characters, not {len(message)}")

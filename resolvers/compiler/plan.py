@@ -18,12 +18,12 @@ from typing import Final
 
 from graphql import FieldNode
 
-from core.errors import BadUserInputError
+from core.storable import is_storable_text
 from resolvers.compiler.params import ParamValues, bind_argument, contains_param, substitute_params
 from resolvers.compiler.read_tracking import ReadNode, RecordedReads
 from resolvers.sql.data_access import RecordedRead
 from resolvers.sql.list_query import ListQuery, Statement
-from resolvers.sql.parameters import Param, require_storable_text
+from resolvers.sql.parameters import Param
 
 TENANT_SOURCE: Final = "the viewer's tenant"
 """The source of the tenant's id. No variable can have such a name."""
@@ -150,10 +150,4 @@ class OperationPlans:
 
 def are_storable(values: ParamValues) -> bool:
     """Whether PostgreSQL can store every text among some values."""
-    try:
-        for value in values.values():
-            if isinstance(value, str):
-                require_storable_text(value)
-    except BadUserInputError:
-        return False
-    return True
+    return all(is_storable_text(value) for value in values.values() if isinstance(value, str))

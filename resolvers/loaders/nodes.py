@@ -11,7 +11,7 @@ from core.errors import ForbiddenError
 from resolvers.loaders.connections import Info, Resolver
 from resolvers.sql.data_access import DataAccess
 from resolvers.sql.list_query import ListQuery
-from resolvers.sql.parameters import require_storable_text
+from resolvers.sql.parameters import require_bindable_text
 from resolvers.sql.selection import SelectionReader, needed_columns
 from schema.table import Choice, Reference, Table
 from schema.tables import BY_NAME
@@ -36,7 +36,7 @@ def id_resolver(table: Table) -> Resolver:
     async def resolve(_root: object, info: Info, **arguments: Any) -> Record | None:
         rows = info.context.require_data_access()
         row_id: str = arguments["id"]
-        require_storable_text(row_id)
+        require_bindable_text(row_id)
         query = _build_lookup_query(info, table, "id", include_deleted=bool(arguments.get("includeDeleted")))
         found = (await rows.fetch_by_key(query, [row_id])).get(row_id)
         if isinstance(found, ForbiddenError):
@@ -54,7 +54,7 @@ def unique_key_resolver(table: Table, column: str) -> Resolver:
 
     async def resolve(_root: object, info: Info, **arguments: Any) -> Record | None:
         value: str = table.canonical.get(column, str)(arguments[column])
-        require_storable_text(value)
+        require_bindable_text(value)
         query = _build_lookup_query(info, table, column)
         if not arguments.get("includeDeleted"):
             return next(iter(await info.context.require_data_access().fetch_rows(query, [value])), None)

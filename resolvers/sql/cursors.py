@@ -17,7 +17,7 @@ from core.clock import NEVER
 from core.errors import BadUserInputError
 from core.limits import NUMERIC_DIGITS_MAX, NUMERIC_PLACES_MAX
 from resolvers.sql.ordering import KeyValue, Order
-from resolvers.sql.parameters import Param, require_storable_text
+from resolvers.sql.parameters import Param, require_bindable_text
 from schema.table import Kind
 
 _FINGERPRINT_BYTES: Final = 9
@@ -86,7 +86,7 @@ def parse_cursor(text: str, expected: str, order: Order) -> Cursor:
         raise BadUserInputError(_INVALID_CURSOR)
     for value in key:
         if isinstance(value, str):
-            require_storable_text(value)
+            require_bindable_text(value)
     return Cursor(fields[1], key)
 
 

@@ -11,9 +11,8 @@ from typing import Any, Final
 
 from core.clock import NEVER
 from core.errors import BadUserInputError
-from core.exact_json import dump_json, has_nul
-from core.json_numbers import require_storable_numbers
 from core.limits import FILTER_CONDITIONS_MAX, FILTER_DEPTH_MAX, FILTER_VALUES_MAX
+from core.storable import json_to_text
 from resolvers.sql.access import QueryViewer, require_column, require_right, tenant_conditions
 from resolvers.sql.parameters import Parameters
 from schema.table import Column, Kind, Reference, Table
@@ -156,7 +155,7 @@ class FilterCompiler:
         return f"({sql} = ANY({bound})) IS NOT TRUE" if negated else f"{sql} = ANY({bound})"
 
     def _compile_json_contains(self, sql: str, value: Any) -> str:
-        return f"{sql} @> {self._parameters.add(json_to_text(value), 'jsonb')}"
+        return f"{sql} @> {self._parameters.add(_render_json(value), 'jsonb')}"
 
     def _compile_json_paths(self, sql: str, path_filters: list[Where]) -> str:
         return _join_and(
@@ -169,7 +168,7 @@ class FilterCompiler:
     def _compile_json_path(self, sql: str, path: list[str], value: Any) -> str:
         self._count_condition()
         found = f"{sql} #> {self._parameters.add(list(path), 'text[]')}"
-        return f"{found} = {self._parameters.add(json_to_text(value), 'jsonb')}"
+        return f"{found} = {self._parameters.add(_render_json(value), 'jsonb')}"
 
     def _bind_value(self, column: Column, value: Any) -> str:
         return self._parameters.add(value, column.kind.sql_type)
@@ -186,24 +185,16 @@ def invalid_operand(path: str, problem: str) -> BadUserInputError:
     return BadUserInputError(f"Invalid filter: `{path}` {problem}", {path: problem})
 
 
-def json_to_text(value: Any) -> str:
+def _render_json(value: Any) -> str:
     """A JSON value in the form that PostgreSQL reads.
 
     Raises:
-        BadUserInputError: A number or text cannot be stored in PostgreSQL, or the value is nested too deep.
+        BadUserInputError: PostgreSQL cannot store a number or text in it, or the value is nested too deep.
     """
     try:
-        encoded = dump_json(value)
-        require_storable_numbers(value, encoded)
-        text = encoded.decode()
+        return json_to_text(value)
     except ValueError as error:
-        raise BadUserInputError(
-            "Invalid JSON value: it must not be nested too deeply or contain a number that is too long or "
-            "not finite"
-        ) from error
-    if has_nul(text):
-        raise BadUserInputError("A text must not contain the NUL character")
-    return text
+        raise BadUserInputError(f"Invalid filter: a JSON value {error}") from error
 
 
 def _null_condition(column: Column, sql: str, *, negated: bool) -> str:

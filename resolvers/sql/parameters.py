@@ -4,6 +4,7 @@ from collections.abc import Hashable
 from typing import Any, Final, NoReturn
 
 from core.errors import BadUserInputError
+from core.storable import require_storable_text
 
 
 class Param:
@@ -56,9 +57,9 @@ class Parameters:
             for each in value:
                 if isinstance(each, Param):
                     raise TypeError("a list of bound values cannot contain a parameter")
-                _require_storable(each)
+                _require_bindable(each)
         else:
-            _require_storable(value.value if isinstance(value, Param) else value)
+            _require_bindable(value.value if isinstance(value, Param) else value)
         self.values.append(value)
         return f"${len(self.values)}::{sql_type}"
 
@@ -76,20 +77,18 @@ class Parameters:
         return self._shared[key]
 
 
-def _require_storable(value: object) -> None:
+def _require_bindable(value: object) -> None:
     if isinstance(value, str):
-        require_storable_text(value)
+        require_bindable_text(value)
 
 
-def require_storable_text(text: str) -> None:
-    """Refuse text that PostgreSQL cannot store: NUL, and halves of surrogate pairs.
+def require_bindable_text(text: str) -> None:
+    """Refuse text that PostgreSQL cannot store.
 
     Raises:
-        BadUserInputError: The text has one of these.
+        BadUserInputError: It has a NUL character or half of a surrogate pair.
     """
-    if "\x00" in text:
-        raise BadUserInputError("A text must not contain the NUL character")
     try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise BadUserInputError("A text must not contain half of a surrogate pair") from error
+        require_storable_text(text)
+    except ValueError as error:
+        raise BadUserInputError(f"A text {error}") from error

@@ -13,7 +13,8 @@ from core.database.database import ReadTransaction, Record
 from core.database.transactions import charge_write
 from core.errors import NotFoundError
 from core.ids import new_id
-from core.limits import DATA_HASH_MAX_CHARS
+from core.limits import DATA_HASH_MAX_CHARS, JSON_CHARS_MAX
+from core.storable import is_storable_text, json_to_text
 from services.data_hash import compute_data_hash
 from services.entities.upsert_batch import (
     UpsertBatch,
@@ -21,7 +22,6 @@ from services.entities.upsert_batch import (
     find_external_id_problem,
     find_type_problem,
 )
-from services.writes.field_kinds import is_storable, json_to_text
 
 _SELECT_INTEGRATION: Final = """
 SELECT integration_id FROM public.data_sources WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL
@@ -185,8 +185,8 @@ def _find_hash_problem(value: str | None) -> str | None:
 async def _reject_unknown_sites(
     transaction: ReadTransaction, tenant_id: str, batch: UpsertBatch[EntityItem]
 ) -> None:
-    named = {item.site_id for item in batch.items.values()} - {None}
-    valid_ids = [site_id for site_id in named if is_storable(site_id)]
+    named = {item.site_id for item in batch.items.values() if item.site_id is not None}
+    valid_ids = [site_id for site_id in named if is_storable_text(site_id)]
     found = (
         {row["id"] for row in await transaction.fetch(_SELECT_SITES, (tenant_id, valid_ids))}
         if valid_ids
@@ -202,8 +202,8 @@ def _add_hashes(batch: UpsertBatch[EntityItem], integration_id: str) -> None:
         if item.data_hash is None:
             try:
                 batch.items[index] = replace(item, data_hash=compute_data_hash(integration_id, item.raw_data))
-            except ValueError:
-                batch.reject(index, "`rawData` must not contain a value that JSON cannot store")
+            except ValueError as error:
+                batch.reject(index, f"`rawData` {error}")
 
 
 def _differs(item: EntityItem, row: Record | None) -> bool:
@@ -219,7 +219,7 @@ def _build_rows(batch: UpsertBatch[EntityItem], positions: Sequence[int]) -> lis
     for position in positions:
         item = batch.items[position]
         try:
-            texts = json_to_text(item.raw_data), json_to_text(item.normalized_data)
+            texts = [json_to_text(data, JSON_CHARS_MAX) for data in (item.raw_data, item.normalized_data)]
         except ValueError as error:
             batch.reject(position, f"`rawData` or `normalizedData` {error}")
         else:

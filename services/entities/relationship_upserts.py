@@ -10,6 +10,8 @@ from typing import Any, Final
 from core.database.database import ReadTransaction
 from core.database.transactions import charge_write
 from core.exact_json import dump_json, parse_json
+from core.limits import JSON_CHARS_MAX
+from core.storable import json_to_text
 from services.entities.entity_upserts import EntityKey, find_integration, load_entities
 from services.entities.upsert_batch import (
     UpsertBatch,
@@ -17,7 +19,6 @@ from services.entities.upsert_batch import (
     find_external_id_problem,
     find_type_problem,
 )
-from services.writes.field_kinds import json_to_text
 
 # Lists, and no join with them: see `services.entities.entity_upserts`. Its transaction makes a new plan each time.
 _SELECT_RELATIONSHIPS: Final = """
@@ -122,7 +123,7 @@ def _build_rows(batch: UpsertBatch[RelationshipItem], ids: Ids) -> list[Row]:
     rows: list[Row] = []
     for position, item in list(batch.items.items()):
         try:
-            metadata = None if item.metadata is None else json_to_text(item.metadata)
+            metadata = None if item.metadata is None else json_to_text(item.metadata, JSON_CHARS_MAX)
         except ValueError as error:
             batch.reject(position, f"`metadata` {error}")
         else:

@@ -6,7 +6,7 @@ from typing import Final, Generic, TypeVar
 
 from core.errors import BadUserInputError
 from core.limits import EXTERNAL_ID_MAX_CHARS, TYPE_NAME_MAX_CHARS, UPSERT_ITEMS_MAX
-from services.writes.field_kinds import require_storable
+from core.storable import require_storable_text
 
 Item = TypeVar("Item")
 
@@ -100,7 +100,7 @@ def _find_text_problem(name: str, value: str, length_max: int) -> str | None:
             else f"`{name}` must have at most {length_max} characters"
         )
     try:
-        require_storable(value)
+        require_storable_text(value)
     except ValueError as error:
         return f"`{name}` {error}"
     return None

@@ -6,9 +6,10 @@ from typing import Any, Final
 import asyncpg
 
 from core.exact_json import dump_json, is_same_json, parse_json
+from core.limits import IMPORT_LINE_BYTES_MAX
+from core.storable import json_to_text
 from services.configs.schemas import storable_schema
 from services.configs.written_order import add_written_order, remove_order
-from services.imports.row_values import json_to_text
 from services.imports.source import TableTally
 
 _MARKED: Final = (
@@ -35,7 +36,9 @@ async def prepare_schemas(
         if stored is not schema:
             tally.changed.add(_MARKED)
         if stored is not None:
-            record[at] = json_to_text(_add_order(stored, parse_json(present.get(record[own]) or "null")))
+            record[at] = json_to_text(
+                _add_order(stored, parse_json(present.get(record[own]) or "null")), IMPORT_LINE_BYTES_MAX
+            )
 
 
 def _add_order(schema: Any, present: Any) -> Any:

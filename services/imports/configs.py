@@ -15,12 +15,14 @@ import asyncpg
 
 from core.encryption import SecretKeys
 from core.exact_json import dump_json, is_same_json, parse_json
+from core.limits import IMPORT_LINE_BYTES_MAX
+from core.storable import json_to_text
 from services.configs.credentials import carries_credentials
 from services.configs.destinations import changed_destinations
 from services.configs.schemas import Path, child_schema, format_path, is_secret_value, schema_of
 from services.configs.secret_paths import SECRET_MARKER, is_envelope, is_hidden, iter_secrets
 from services.imports.legacy_secrets import LegacyKey, is_sealed
-from services.imports.row_values import RowRefusedError, build_refusal, json_to_text
+from services.imports.row_values import RowRefusedError, build_refusal
 from services.imports.source import TableTally
 from services.secrets.config_secrets import open_secret, seal_secret
 
@@ -139,7 +141,7 @@ class _ConfigSealer:
         try:
             made = self.seal(parse_json(config), schema, ())
             self._made = self._standing if made is _EXCLUDED else made
-            return json_to_text(self._made)
+            return json_to_text(self._made, IMPORT_LINE_BYTES_MAX)
         except (ValueError, RecursionError) as error:
             raise build_refusal("config", error) from error
 

@@ -8,17 +8,17 @@ from typing import Any, Final
 import orjson
 
 from core.exact_json import parse_json
+from core.limits import IMPORT_LINE_BYTES_MAX
+from core.storable import json_to_text, require_storable_text
 from services.imports.convex_encoding import Encoding, decode_uniform
 from services.imports.rights import flatten_rights
 from services.imports.row_values import (
     RecordCompleter,
     RowRefusedError,
     build_refusal,
-    json_to_text,
     read_integer,
     read_milliseconds,
     read_number,
-    require_storable_text,
 )
 from services.imports.source import TableTally
 from services.imports.table_shapes import ColumnKind, ImportColumn, TableShape
@@ -99,8 +99,10 @@ class ConvexRowReader:
             return _READERS[column.kind]
         prepared = self._flatten_rights if column.name == "rights" else _identity
         if encoding.is_plain(column.field):
-            return lambda value, _row_id: json_to_text(prepared(decode_uniform(value)))
-        return lambda value, row_id: json_to_text(prepared(encoding.decode(column.field, row_id, value)))
+            return lambda value, _row_id: json_to_text(prepared(decode_uniform(value)), IMPORT_LINE_BYTES_MAX)
+        return lambda value, row_id: json_to_text(
+            prepared(encoding.decode(column.field, row_id, value)), IMPORT_LINE_BYTES_MAX
+        )
 
     def _count_fractions(self, column: ImportColumn, read: Reader) -> Reader:
         """The reader, which counts fractions. That of a creation time is no one's statement and is not counted."""

@@ -8,9 +8,7 @@ from typing import Any, Final
 
 from core.case_conversion import to_camel_case
 from core.clock import NEVER, now_ms
-from core.exact_json import dump_json, has_nul
-from core.json_numbers import require_storable_numbers
-from core.limits import IMPORT_LINE_BYTES_MAX, TIME_AHEAD_MAX_MS, TIME_MAX_MS
+from core.limits import TIME_AHEAD_MAX_MS, TIME_MAX_MS
 from services.device_identity import canonicalize_guid, canonicalize_mac
 from services.imports.source import TableTally, format_value
 from services.imports.table_shapes import ColumnKind, ImportColumn
@@ -89,47 +87,6 @@ def read_number(text: str) -> Decimal:
         return Decimal(text)
     except InvalidOperation as error:
         raise ValueError("must be a decimal number") from error
-
-
-def require_storable_text(text: str) -> None:
-    """Require that PostgreSQL can store a text.
-
-    Raises:
-        ValueError: It has a NUL character or is not Unicode.
-    """
-    if "\0" in text:
-        raise ValueError("must not contain a NUL character, which PostgreSQL cannot store")
-    if not text.isascii():
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            raise ValueError("must be valid UTF-8") from None
-
-
-def require_storable_json(text: str) -> None:
-    """Require that PostgreSQL can store the texts in JSON.
-
-    Raises:
-        ValueError: A text in it has a NUL character.
-    """
-    if has_nul(text):
-        raise ValueError("must not contain a NUL character (\\u0000), which PostgreSQL cannot store")
-
-
-def json_to_text(value: Any) -> str:
-    """A value as JSON.
-
-    Raises:
-        ValueError: PostgreSQL cannot store it, or it nests too deeply.
-    """
-    try:
-        encoded = dump_json(value)
-    except ValueError as error:
-        raise ValueError("must be JSON that can be stored") from error
-    text = encoded.decode()
-    require_storable_json(text)
-    require_storable_numbers(value, encoded, IMPORT_LINE_BYTES_MAX)
-    return text
 
 
 class RecordCompleter:

@@ -6,13 +6,14 @@ from typing import Any
 
 from core.errors import FileRefusedError
 from core.exact_json import parse_json
+from core.limits import IMPORT_LINE_BYTES_MAX
+from core.storable import json_to_text
 from services.imports.rights import flatten_rights
 from services.imports.row_values import (
     WRAPPED,
     RecordCompleter,
     RowRefusedError,
     build_refusal,
-    json_to_text,
 )
 from services.imports.source import TableTally, format_value
 from services.imports.supabase_mapping import COLUMNS, EMPTIED, ENUMS, NOBODY, REFUSED
@@ -174,4 +175,8 @@ class SupabaseRowReader:
 
     def _read_rights(self, value: str) -> str | None:
         read = READERS[ColumnKind.JSON](value)
-        return None if read is None else json_to_text(flatten_rights(parse_json(read), self._tally))
+        return (
+            None
+            if read is None
+            else json_to_text(flatten_rights(parse_json(read), self._tally), IMPORT_LINE_BYTES_MAX)
+        )

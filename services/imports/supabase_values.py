@@ -13,12 +13,10 @@ from core.clock import NEVER
 from core.exact_json import parse_json
 from core.json_numbers import require_storable_numbers
 from core.limits import IMPORT_LINE_BYTES_MAX
+from core.storable import json_to_text, require_storable_json, require_storable_text
 from services.imports.row_values import (
-    json_to_text,
     read_integer,
     read_number,
-    require_storable_json,
-    require_storable_text,
 )
 from services.imports.table_shapes import ColumnKind
 
@@ -159,7 +157,7 @@ def add_original_value(metadata: str | None, column: str, before: str) -> str:
     """
     parsed: Any = parse_json(metadata) if metadata else {}
     whole = parsed if isinstance(parsed, dict) else {"value": parsed}
-    return json_to_text({**whole, f"imported{column.capitalize()}": before})
+    return json_to_text({**whole, f"imported{column.capitalize()}": before}, IMPORT_LINE_BYTES_MAX)
 
 
 READERS: Final[Mapping[ColumnKind, Callable[[str], Any]]] = {

@@ -117,8 +117,8 @@ def _build_secret_context(data_source_id: str, path: Path) -> bytes:
 def _require_size(given: Mapping[str, Any]) -> None:
     try:
         size = len(dump_json(given))
-    except ValueError:  # a number or a text that JSON allows and we do not store
-        raise BadUserInputError("Invalid config", {"config": "must be JSON that can be stored"}) from None
+    except ValueError as error:  # a number or a text that JSON allows and we do not store
+        raise BadUserInputError("Invalid config", {"config": str(error)}) from None
     if size > CONFIG_BYTES_MAX:
         raise BadUserInputError("Invalid config", {"config": f"must have {CONFIG_BYTES_MAX} bytes or fewer"})
 

@@ -13,8 +13,6 @@ from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
 from core.clock import NEVER
-from core.exact_json import dump_json, has_nul
-from core.json_numbers import require_storable_numbers
 from core.limits import (
     AMOUNT_MAX,
     EMAIL_MAX_CHARS,
@@ -23,6 +21,7 @@ from core.limits import (
     TEXT_MAX_CHARS,
     TIME_MAX_MS,
 )
+from core.storable import json_to_text, require_storable_text
 
 _CONTROL_CHARACTERS: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _EMAIL: Final = re.compile(r"[^\s@<>\"(),:;\\]{1,64}@(?=.{1,253}\Z)(?:[\w-]{1,63}\.)+[\w-]{2,63}")
@@ -67,7 +66,7 @@ class TextKind:
 
     def parse(self, value: Any) -> str:
         """The trimmed text."""
-        text = require_storable(value).strip()
+        text = _read_storable_text(value).strip()
         if not text and not self.empty:
             raise ValueError("must not be empty")
         if len(text) > self.length_max:
@@ -77,6 +76,12 @@ class TextKind:
         if self.check and text:
             self.check(text)
         return self.canonical(text) if self.canonical else text
+
+
+def _read_storable_text(value: Any) -> str:
+    text = str(value)
+    require_storable_text(text)
+    return text
 
 
 def _check_email(text: str) -> None:
@@ -126,7 +131,7 @@ class ReferenceKind:
 
     def parse(self, value: Any) -> str:
         """The id."""
-        text = require_storable(value)
+        text = _read_storable_text(value)
         if not 0 < len(text) <= TEXT_MAX_CHARS:
             raise ValueError("must be an id")
         return text
@@ -228,49 +233,10 @@ class JsonKind:
         """The JSON text."""
         if not self.any_value and not isinstance(value, dict):
             raise ValueError("must be a JSON object")
-        text = json_to_text(value)
+        text = json_to_text(value, JSON_CHARS_MAX)
         if self.check:
             self.check(value)
         return text
-
-
-def json_to_text(value: Any) -> str:
-    """A JSON value in a form that PostgreSQL can store.
-
-    Raises:
-        ValueError: It cannot: NUL characters, halves of surrogate pairs, numbers beyond `numeric`, or too long.
-    """
-    encoded = dump_json(value)
-    text = encoded.decode()
-    if has_nul(text):
-        raise ValueError("must not contain a NUL character")
-    require_storable_numbers(value, encoded, JSON_CHARS_MAX)
-    return text
-
-
-def require_storable(value: Any) -> str:
-    """A text that PostgreSQL can store.
-
-    Raises:
-        ValueError: It cannot.
-    """
-    text = str(value)
-    try:
-        octets = text.encode()
-    except UnicodeEncodeError:  # half of a surrogate pair
-        octets = b"\x00"
-    if b"\x00" in octets:
-        raise ValueError("must not contain characters that cannot be stored")
-    return text
-
-
-def is_storable(text: str | None) -> bool:
-    """Whether PostgreSQL can store a text."""
-    try:
-        require_storable(text)
-    except ValueError:
-        return False
-    return True
 
 
 def build_slug(name: str, length_max: int = 80) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from core.case_conversion import to_camel_case, to_snake_case
 from core.errors import BadUserInputError
-from services.writes.field_kinds import require_storable
+from core.storable import require_storable_text
 
 
 class ValidationErrors:
@@ -61,7 +61,7 @@ def require_storable_texts(**given: str | None) -> None:
     for name, text in given.items():
         if text is not None:
             with errors.collect(name):
-                require_storable(text)
+                require_storable_text(text)
     errors.raise_errors()
 
 

@@ -455,10 +455,7 @@ async def test_import_id_with_nul_or_deep_metadata_is_a_rejected_row(
     path = _write_archive(tmp_path, tenants__documents=b"".join(rows), tenants__generated_schema=schema)
     outcome = await run_import(database_url, path)
     assert list((await read_tables(database_url))["tenants"]) == ["t1"]
-    assert (
-        outcome.rejection_lines[0]
-        == "tenants, line 1 (n\\x00l): id: must not contain a NUL character, which PostgreSQL cannot store"
-    )
+    assert outcome.rejection_lines[0] == "tenants, line 1 (n\\x00l): id: must not contain a NUL character"
     assert [line.partition(": ")[0] for line in outcome.rejection_lines[1:]] == [
         "tenants, line 2 (d300)", "tenants, line 3 (d500)", "tenants, line 4 (d1000)",
     ]  # fmt: skip
@@ -475,6 +472,7 @@ async def test_import_dump_id_with_nul_is_a_rejected_row(database_url: str, tmp_
     assert list((await read_tables(database_url))["tenants"]) == ["t2"]
 
 
+NOT_JSON: Final = "must be JSON of finite numbers and whole surrogate pairs, and not nested too deeply"
 ROLE: Final = b"COPY public.roles (id, tenant_id, name, description) FROM stdin;\nr1\tt1\tR\tD\n\\.\n"
 
 
@@ -488,7 +486,7 @@ async def test_import_metadata_at_the_nesting_limit_is_a_rejected_row(
         % _nest_json(300) + DUMP_END
     )  # fmt: skip
     outcome = await run_import(database_url, tmp_path / "d.sql")
-    assert outcome.rejection_lines == ["users, line 8 (u1): metadata: must be JSON that can be stored"]
+    assert outcome.rejection_lines == [f"users, line 8 (u1): metadata: {NOT_JSON}"]
     assert list((await read_tables(database_url))["users"]) == ["u2"]
 
 
@@ -512,7 +510,7 @@ async def test_import_configs_that_cannot_be_redacted_are_rejected_rows(
     (tmp_path / "d.sql").write_bytes(head + rows + b"\\.\n" + DUMP_END)
     outcome = await run_import(database_url, tmp_path / "d.sql")
     assert outcome.rejection_lines == [
-        "data_sources, line 9 (d): config: must be JSON that can be stored",
+        f"data_sources, line 9 (d): config: {NOT_JSON}",
         "data_sources, line 10 (e): config: is nested too deeply",
     ]
     there = (await read_tables(database_url))["data_sources"]

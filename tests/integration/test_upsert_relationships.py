@@ -158,7 +158,7 @@ async def test_upsert_relationship_of_another_type_is_created(
         ({"relationship_type": ""}, "`relationshipType` must not be empty"),
         (
             {"relationship_type": "\x00"},
-            "`relationshipType` must not contain characters that cannot be stored",
+            "`relationshipType` must not contain a NUL character",
         ),
         ({"metadata": {"a": "\x00"}}, "`metadata` must not contain a NUL character"),
     ],

@@ -139,7 +139,7 @@ def test_dump_json_decimal_that_is_not_finite_is_refused(value: Any) -> None:
     if isinstance(value, float):
         assert dump_json(value) == b"null"
     else:
-        with pytest.raises(ValueError, match="cannot store"):
+        with pytest.raises(ValueError, match="finite"):
             dump_json([value])
 
 
