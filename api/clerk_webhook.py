@@ -8,18 +8,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from api.http_errors import BodyTooLargeError
 from core.database.database import Database
-from core.errors import BadUserInputError, InternalError, ProductError, UnauthenticatedError
+from core.errors import InternalError, ProductError, UnauthenticatedError
 from core.limits import CLERK_BODY_MAX_BYTES
 from core.settings import Settings
 from services.users.clerk_webhooks import ClerkSecret, SignedDelivery, apply_event, parse_event
 
 PATH = "/webhooks/clerk"
 _log = structlog.get_logger(__name__)
-
-
-class _TooLargeError(BadUserInputError):
-    status = 413
 
 
 def build_clerk_routes(database: Database, settings: Settings, on_commit: Callable[[], None]) -> list[Route]:
@@ -70,7 +67,7 @@ async def _read_body(request: Request) -> bytes:
     async for chunk in request.stream():
         body += chunk
         if len(body) > CLERK_BODY_MAX_BYTES:
-            raise _TooLargeError(f"The body has more than {CLERK_BODY_MAX_BYTES} bytes.")
+            raise BodyTooLargeError(CLERK_BODY_MAX_BYTES)
     return bytes(body)
 
 

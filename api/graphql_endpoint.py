@@ -5,7 +5,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import orjson
 from graphql import OperationType
@@ -19,10 +19,11 @@ from api.client_disconnect import run_until_disconnect
 from api.content_negotiation import choose_media_type
 from api.credentials import AUTHORIZATION, read_credentials
 from api.graphql_service import GraphQLService
+from api.http_errors import MethodNotAllowedError, RefusedRequestError
 from api.http_protocol import UNFINISHED
 from api.middleware import REQUEST_ID, TRACEPARENT, read_request_id
 from api.observability.access_log import Observer, RequestRecord
-from api.request_parsing import RefusedRequestError, parse_request, read_content_length
+from api.request_parsing import parse_request, read_content_length
 from api.shutdown import Shutdown
 from core.errors import BadUserInputError, ProductError, RateLimitedError
 from core.limits import BODY_MAX_BYTES, BULK_BODY_MAX_BYTES, EARLY_CHECK_BYTES
@@ -47,24 +48,20 @@ _STATUS_HEADERS: Final[Mapping[int, Mapping[str, str]]] = {
 }
 
 
+_METHODS: Final = ("GET", "POST", "OPTIONS")
+
+
 class NotAcceptableError(BadUserInputError):
     """The client accepts none of the supported media types."""
 
     status = 406
 
 
-class MethodNotAllowedError(RefusedRequestError):
-    """The endpoint does not support this method."""
-
-    status = 405
-    headers: ClassVar[Mapping[str, str]] = {"Allow": "GET, POST, OPTIONS"}
-
-
 class NotByGetError(RefusedRequestError):
     """A GET must not change data."""
 
     status = 405
-    headers: ClassVar[Mapping[str, str]] = {"Allow": "POST"}
+    headers: Mapping[str, str] = {"Allow": "POST"}
 
 
 class _RenderedResponse(NamedTuple):
@@ -96,7 +93,7 @@ class GraphQLEndpoint:
         media_type = self._negotiate_media_type(http)
         if http.method == "OPTIONS":
             response: Response | None = Response(
-                status_code=204, headers={**_COMMON_HEADERS, **MethodNotAllowedError.headers}
+                status_code=204, headers={**_COMMON_HEADERS, "Allow": ", ".join(_METHODS)}
             )
         elif media_type == PAGE_TYPE and self._page:
             response = _redirect_to_page(http) or self._page(http)
@@ -146,7 +143,7 @@ class GraphQLEndpoint:
                 f"Not acceptable: the header Accept must allow {RESPONSE_TYPE} or {LEGACY_TYPE}"
             )
         if http.method not in ("GET", "POST"):
-            raise MethodNotAllowedError(f"Method {http.method} not allowed: use GET or POST")
+            raise MethodNotAllowedError(http.method, *_METHODS)
         return await parse_request(http, await self._choose_body_limit(http))
 
     async def _choose_body_limit(self, http: HttpRequest) -> int:

@@ -4,12 +4,13 @@ Follows the GraphQL-over-HTTP specification (https://graphql.github.io/graphql-o
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import orjson
 from starlette.datastructures import Headers, QueryParams
 from starlette.requests import Request as HttpRequest
 
+from api.http_errors import BodyTooLargeError, RefusedRequestError
 from core.errors import BadUserInputError
 from core.exact_json import parse_json
 from core.json_numbers import TooManyExactNumbersError
@@ -20,31 +21,18 @@ _UTF8: Final = ("utf-8", "utf8")
 _PARAMETERS: Final = ("query", "variables", "operationName", "extensions")
 
 
-class RefusedRequestError(BadUserInputError):
-    """The HTTP of the request is invalid; `headers` are for the response."""
-
-    headers: ClassVar[Mapping[str, str]] = {}
-
-
 class UnsupportedMediaTypeError(RefusedRequestError):
     """The body is not JSON in UTF-8."""
 
     status = 415
-    headers: ClassVar[Mapping[str, str]] = {"Accept-Post": "application/json"}
+    headers: Mapping[str, str] = {"Accept-Post": "application/json"}
 
 
 class UnsupportedEncodingError(RefusedRequestError):
     """The body is compressed (RFC 9110, section 12.5.3)."""
 
     status = 415
-    headers: ClassVar[Mapping[str, str]] = {"Accept-Encoding": "identity"}
-
-
-class BodyTooLargeError(RefusedRequestError):
-    """The body exceeds the allowed size. The rest of it is not read."""
-
-    status = 413
-    headers: ClassVar[Mapping[str, str]] = {"Connection": "close"}
+    headers: Mapping[str, str] = {"Accept-Encoding": "identity"}
 
 
 class AddressTooLongError(RefusedRequestError):
@@ -106,14 +94,13 @@ def read_content_length(headers: Headers) -> int:
 
 
 async def _read_body(http: HttpRequest, body_limit: int) -> bytes:
-    too_large = f"The body must have at most {body_limit} bytes"
     if read_content_length(http.headers) > body_limit:
-        raise BodyTooLargeError(too_large)
+        raise BodyTooLargeError(body_limit)
     body = bytearray()
     async for chunk in http.stream():
         body += chunk
         if len(body) > body_limit:
-            raise BodyTooLargeError(too_large)
+            raise BodyTooLargeError(body_limit)
     return bytes(body)
 
 

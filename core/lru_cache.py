@@ -17,7 +17,7 @@ class LruCache(Generic[KeyT, ValueT]):
         weight_max: float = float("inf"),
         *,
         weigh: Callable[[ValueT], int] = lambda _value: 0,
-        on_evict: Callable[[ValueT], object] = lambda _value: None,
+        on_evict: Callable[[KeyT, ValueT], object] = lambda _key, _value: None,
     ) -> None:
         """Limits; `weigh` must return the same weight of a value each time. `on_evict` is called beyond a limit."""
         self._entries: OrderedDict[KeyT, ValueT] = OrderedDict()
@@ -40,9 +40,9 @@ class LruCache(Generic[KeyT, ValueT]):
         self._entries[key] = value
         self._weight += self._weigh(value)
         while len(self._entries) > self._entries_max or self._weight > self._weight_max:
-            _, evicted = self._entries.popitem(last=False)
+            evicted_key, evicted = self._entries.popitem(last=False)
             self._weight -= self._weigh(evicted)
-            self._on_evict(evicted)
+            self._on_evict(evicted_key, evicted)
 
     def pop(self, key: KeyT) -> ValueT | None:
         """Remove an entry and return its value. None if it is not cached."""

@@ -6,10 +6,30 @@ from itertools import islice
 from time import monotonic
 
 
+class TokenBucket:
+    """The bucket of one caller, who may take more tokens than there are and then waits. The caller gives the time.
+
+    One number is kept: the time when the bucket will be full again (the generic cell rate algorithm).
+    """
+
+    __slots__ = ("_burst_s", "_full_at", "_token_s")
+
+    def __init__(self, token_s: float, burst: float) -> None:
+        """One token is added every `token_s`, up to `burst` tokens."""
+        self._token_s = token_s
+        self._burst_s = token_s * burst
+        self._full_at = 0.0
+
+    def charge(self, tokens: float, now: float) -> float:
+        """Take tokens at `now` seconds, and return the seconds until the debt is paid; 0 without debt."""
+        self._full_at = max(self._full_at, now) + tokens * self._token_s
+        return max(0.0, self._full_at - now - self._burst_s)
+
+
 class TokenBuckets:
     """A bucket of tokens for each caller. A full bucket has `burst` tokens, and one token is added every `token_s`.
 
-    For each caller one number is kept: the time when the bucket will be full again (the generic cell rate algorithm).
+    For each caller one number is kept, as in a `TokenBucket`.
     A new caller evicts the two longest unused buckets if they are full. Beyond `callers_max` callers the longest
     unused one is evicted in any case, and its caller starts again with a full bucket.
     """

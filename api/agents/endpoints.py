@@ -11,12 +11,12 @@ from api.agents.http_messages import (
     AgentCall,
     CallRateError,
     ClientDisconnectedError,
-    MethodNotAllowedError,
     UnknownPathError,
     build_error_body,
     send_error,
     send_json,
 )
+from api.http_errors import MethodNotAllowedError
 from api.http_protocol import UNFINISHED
 from api.shutdown import Shutdown
 from core.auth.agent_tokens import AgentIdentity, EnrollmentIdentity
@@ -166,7 +166,7 @@ class AgentApi:
         if route is None:
             raise UnknownPathError("Unknown path.")
         if call.method != "POST":
-            raise MethodNotAllowedError("Method not allowed: use POST.")
+            raise MethodNotAllowedError(call.method, "POST")
         return route
 
     async def _identify_by_ids(self, call: AgentCall, route: _Route) -> LegacyIdentity:

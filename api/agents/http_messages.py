@@ -9,6 +9,7 @@ import orjson
 from starlette.types import Receive, Scope, Send
 
 from api.connection_limits import AGENT_MODULE
+from api.http_errors import BodyTooLargeError, RefusedRequestError
 from core.errors import (
     BadUserInputError,
     InternalError,
@@ -25,26 +26,13 @@ _NAME_CHARS: Final = 50
 _NO_STORE: Final = (b"cache-control", b"no-store")
 _STATUS_LINES: Final = {
     401: [(b"www-authenticate", b"Bearer")],
-    413: [(b"connection", b"close")],
 }
-
-
-class AgentBodyTooLargeError(BadUserInputError):
-    """The body exceeds `AGENT_BODY_MAX_BYTES`. The rest of it is not read."""
-
-    status = 413
 
 
 class UnknownPathError(BadUserInputError):
     """There is no route for this path."""
 
     status = 404
-
-
-class MethodNotAllowedError(BadUserInputError):
-    """The path does not support this method; all paths take POST."""
-
-    status = 405
 
 
 class CallRateError(RateLimitedError):
@@ -137,7 +125,7 @@ class AgentCall:
             received += message.get("body", b"")
             more = message.get("more_body", False)
             if len(received) > AGENT_BODY_MAX_BYTES or (more and self._is_declared_too_large()):
-                raise AgentBodyTooLargeError(f"The body must have at most {AGENT_BODY_MAX_BYTES} bytes.")
+                raise BodyTooLargeError(AGENT_BODY_MAX_BYTES)
         return received
 
     def _is_declared_too_large(self) -> bool:
@@ -166,8 +154,8 @@ async def send_error(send: Send, error: ProductError, context: str) -> None:
         headers.append(_retry_after(error.retry_after_s))
     if isinstance(error, UnavailableError):
         headers.append(_retry_after(OVERLOAD_RETRY_S * random.uniform(0.5, 1.5)))  # noqa: S311 - spreads retries
-    if isinstance(error, MethodNotAllowedError):
-        headers.append((b"allow", b"POST"))
+    if isinstance(error, RefusedRequestError):
+        headers += [(name.lower().encode(), value.encode()) for name, value in error.headers.items()]
     await send_json(send, error.status, build_error_body(error, context), headers)
 
 

@@ -279,7 +279,7 @@ class SocketConnection:
             operation.fail(_build_operations_error(open_now))
         else:
             await operation.start(request, self._services.graphql)
-            self._rate_limit.spend(operation.record.validation_s)
+            self._rate_limit.charge_cpu_time(operation.record.validation_s, asyncio.get_running_loop().time())
 
     def _open_operation(self, id_: str) -> SocketOperation:
         self._record.operations += 1

@@ -1,26 +1,25 @@
-"""The rate limit of a client's messages: a burst after a pause, then a steady rate. The caller passes in the time."""
+"""The rate limit of a client's messages: a burst after a pause, then a steady rate."""
+
+from typing import Final
 
 from core.limits import SOCKET_CPU_SHARE, SOCKET_MESSAGES_A_SECOND, SOCKET_MESSAGES_BURST
+from core.token_bucket import TokenBucket
 
-_INTERVAL_S = 1 / SOCKET_MESSAGES_A_SECOND
-_BURST_S = SOCKET_MESSAGES_BURST * _INTERVAL_S
+_TOKEN_S: Final = 1 / SOCKET_MESSAGES_A_SECOND
 
 
-class MessageRateLimit:
+class MessageRateLimit(TokenBucket):
     """The rate limit of one client. Its messages are delayed, and never refused."""
 
-    __slots__ = ("_paid_until", "_unpaid_s")
+    __slots__ = ()
 
     def __init__(self) -> None:
-        self._paid_until = 0.0
-        self._unpaid_s = 0.0
+        super().__init__(_TOKEN_S, SOCKET_MESSAGES_BURST)
 
-    def spend(self, cpu_s: float) -> None:
+    def charge_cpu_time(self, cpu_s: float, now: float) -> None:
         """Count the CPU time of the last message as if there had been more messages."""
-        self._unpaid_s += cpu_s / SOCKET_CPU_SHARE
+        self.charge(cpu_s / (SOCKET_CPU_SHARE * _TOKEN_S), now)
 
     def acquire(self, now: float) -> float:
         """Seconds to wait before the next message is read. The last one was read at `now` seconds."""
-        self._paid_until = max(self._paid_until, now - _BURST_S) + _INTERVAL_S + self._unpaid_s
-        self._unpaid_s = 0.0
-        return max(0.0, self._paid_until - now)
+        return self.charge(1, now)

@@ -88,7 +88,7 @@ class DocumentCache:
             DOCUMENTS_CACHED_MAX,
             DOCUMENTS_CACHED_TOKENS_MAX,
             weigh=attrgetter("weight"),
-            on_evict=lambda document: document.plans.close(),
+            on_evict=lambda _text, document: document.plans.close(),
         )
         self._plan_cache = PlanCache()
 

@@ -10,7 +10,6 @@ runs again only if it selects the column.
 
 import asyncio
 import random
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
 
@@ -28,6 +27,7 @@ from core.limits import (
     ACTIVITY_WRITE_ROWS,
     CLOCK_SKEW_MAX_MS,
 )
+from core.lru_cache import LruCache
 from services.import_lock import TRY_BACKGROUND
 
 _log = structlog.get_logger(__name__)
@@ -56,20 +56,19 @@ class LastActivity:
         """Nothing is written before `run` or `flush`. `clock` returns ms since the epoch."""
         self._database = database
         self._clock = clock
-        self._noted: OrderedDict[str, int] = OrderedDict()
         self._pending: dict[str, int] = {}
+        self._noted: LruCache[str, int] = LruCache(
+            ACTIVITY_USERS_MAX, on_evict=lambda user_id, _at: self._pending.pop(user_id, None)
+        )
 
     def note(self, user_id: str | None) -> None:
         """Note that a user is active now. It costs a look into a dict, and it writes nothing."""
         if user_id is None:
             return
-        now = self._clock()
-        if now - self._noted.get(user_id, -ACTIVITY_PAUSE_MS) < ACTIVITY_PAUSE_MS:
-            return
-        self._noted[user_id] = self._pending[user_id] = now
-        self._noted.move_to_end(user_id)
-        if len(self._noted) > ACTIVITY_USERS_MAX:
-            self._pending.pop(self._noted.popitem(last=False)[0], None)
+        now, noted_at = self._clock(), self._noted.get(user_id)
+        if noted_at is None or now - noted_at >= ACTIVITY_PAUSE_MS:
+            self._pending[user_id] = now
+            self._noted.put(user_id, now)
 
     async def run(self) -> None:
         """Write what was noted at intervals, and once more when cancelled. Errors are logged, and it goes on."""

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
@@ -21,15 +20,8 @@ from services.users import last_activity
 from services.users.last_activity import LastActivity
 from tests.http_harness import open_http_harness
 from tests.live.live_engine import open_live_engine
+from tests.manual_clock import ManualClock
 from tests.transaction_harness import TransactionHarness, open_transaction_harness
-
-
-@dataclass
-class ManualClock:
-    now: int
-
-    def __call__(self) -> int:
-        return self.now
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -39,7 +31,7 @@ async def harness(shared_database_url: str) -> AsyncIterator[TransactionHarness]
 
 
 @pytest_asyncio.fixture
-async def clock(harness: TransactionHarness) -> ManualClock:
+async def clock(harness: TransactionHarness) -> ManualClock[int]:
     await harness.owner.execute(
         "UPDATE users SET status = 'active', last_activity_at = NULL, deleted_at = NULL"
     )
@@ -47,7 +39,7 @@ async def clock(harness: TransactionHarness) -> ManualClock:
 
 
 @pytest_asyncio.fixture
-async def activity(harness: TransactionHarness, clock: ManualClock) -> LastActivity:
+async def activity(harness: TransactionHarness, clock: ManualClock[int]) -> LastActivity:
     return LastActivity(harness.database, clock)
 
 
@@ -57,7 +49,7 @@ async def read_user(harness: TransactionHarness, user_id: str) -> dict[str, Any]
 
 
 async def test_activity_is_written_without_changing_the_row_otherwise(
-    harness: TransactionHarness, activity: LastActivity, clock: ManualClock
+    harness: TransactionHarness, activity: LastActivity, clock: ManualClock[int]
 ) -> None:
     user = harness.mine["users"]
     before = await read_user(harness, user)
@@ -69,7 +61,7 @@ async def test_activity_is_written_without_changing_the_row_otherwise(
 
 
 async def test_activity_again_within_the_pause_writes_nothing(
-    harness: TransactionHarness, activity: LastActivity, clock: ManualClock
+    harness: TransactionHarness, activity: LastActivity, clock: ManualClock[int]
 ) -> None:
     user, first = harness.mine["users"], clock.now
     activity.note(user)
@@ -85,7 +77,7 @@ async def test_activity_again_within_the_pause_writes_nothing(
 
 
 async def test_activity_that_another_server_has_written_is_not_written_again(
-    harness: TransactionHarness, activity: LastActivity, clock: ManualClock
+    harness: TransactionHarness, activity: LastActivity, clock: ManualClock[int]
 ) -> None:
     user = harness.mine["users"]
     other = LastActivity(harness.database, clock)
@@ -95,7 +87,7 @@ async def test_activity_that_another_server_has_written_is_not_written_again(
 
 
 async def test_activity_in_the_future_is_corrected(
-    harness: TransactionHarness, activity: LastActivity, clock: ManualClock
+    harness: TransactionHarness, activity: LastActivity, clock: ManualClock[int]
 ) -> None:
     user = harness.mine["users"]
     await harness.owner.execute("UPDATE users SET last_activity_at = $1", clock.now + 86_400_000)
@@ -138,7 +130,7 @@ async def test_activity_during_an_import_is_written_afterwards(
 
 
 async def test_activity_is_written_when_the_server_stops(
-    harness: TransactionHarness, activity: LastActivity, clock: ManualClock
+    harness: TransactionHarness, activity: LastActivity, clock: ManualClock[int]
 ) -> None:
     running = asyncio.create_task(activity.run())
     await asyncio.sleep(0)  # it has begun
@@ -174,7 +166,7 @@ async def test_activity_of_many_users_takes_a_statement_for_each_batch(
     assert activity._pending == {}
 
 
-def test_activity_of_too_many_users_is_bounded(clock: ManualClock) -> None:
+def test_activity_of_too_many_users_is_bounded(clock: ManualClock[int]) -> None:
     activity = LastActivity(None, clock)  # type: ignore[arg-type]  # nothing is written
     for number in range(ACTIVITY_USERS_MAX + 10):
         activity.note(f"user_{number}")
@@ -222,9 +214,10 @@ async def test_activity_is_noted_by_requests_of_users(demo_database_url: str) ->
                 {"query": "{ viewer { id } }"},
                 {"query": "mutation { setCurrentSite(siteId: 7) { id } }"},
             ):
-                activity._noted.clear()
+                clock.now += ACTIVITY_PAUSE_MS
                 await client.post("/graphql", json=body, headers=http.build_headers(1))
-                assert list(activity._noted) == [http.user_ids[1]]
-            activity._noted.clear()
+                assert activity._pending == {http.user_ids[1]: clock.now}
+            activity._pending.clear()
+            clock.now += ACTIVITY_PAUSE_MS
             await client.post("/graphql", json={"query": "{ __typename }"})
-            assert not activity._noted
+            assert not activity._pending

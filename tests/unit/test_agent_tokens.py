@@ -13,16 +13,7 @@ from core.clock import now_ms
 from core.errors import StartupError, UnauthenticatedError
 from core.settings import Settings
 from services.device_identity import build_device_identity
-
-
-class ManualClock:
-    """A clock that is set by hand, in ms."""
-
-    def __init__(self) -> None:
-        self.ms = now_ms()
-
-    def __call__(self) -> int:
-        return self.ms
+from tests.manual_clock import ManualClock
 
 
 @pytest.fixture(scope="module")
@@ -73,25 +64,25 @@ def test_verify_agent_token_without_a_claim_is_refused(signing_key: SigningKey, 
 def test_verify_agent_token_while_cached_checks_no_signature(
     signing_key: SigningKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    now = ManualClock()
-    tokens = AgentTokens(signing_key, clock=now)
+    clock = ManualClock(now_ms())
+    tokens = AgentTokens(signing_key, clock=clock)
     checked = record_verified_tokens(tokens, monkeypatch)
     mine, other = tokens.issue_agent_token("a", "s", "t"), tokens.issue_agent_token("b", "s", "t")
     for _ in range(3):
         assert tokens.verify_agent_token(mine).agent_id == "a"
         assert tokens.verify_agent_token(other).agent_id == "b"
     assert checked == [mine, other]
-    now.ms += limits.AGENT_TOKEN_CACHE_S * 1000
+    clock.now += limits.AGENT_TOKEN_CACHE_S * 1000
     tokens.verify_agent_token(mine)
     assert checked == [mine, other, mine]
 
 
 def test_verify_agent_token_cached_but_expired_is_refused(signing_key: SigningKey) -> None:
-    now = ManualClock()
-    tokens = AgentTokens(signing_key, clock=now)
+    clock = ManualClock(now_ms())
+    tokens = AgentTokens(signing_key, clock=clock)
     token = signing_key.sign({"iss": SERVER_ISSUER, "sub": "a", "site": "s", "tenant": "t"}, AGENT_TYPE, 60)
     tokens.verify_agent_token(token)
-    now.ms += (60 + limits.TOKEN_LEEWAY_S + 1) * 1000
+    clock.now += (60 + limits.TOKEN_LEEWAY_S + 1) * 1000
     with pytest.raises(UnauthenticatedError):
         tokens.verify_agent_token(token)
 

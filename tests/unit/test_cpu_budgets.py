@@ -4,22 +4,15 @@ import pytest
 
 from core.cpu_budgets import CpuBudgets
 from core.limits import CPU_BUDGET_CALLERS
-
-
-class ManualClock:
-    def __init__(self) -> None:
-        self.now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.manual_clock import ManualClock
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
+def clock() -> ManualClock[float]:
+    return ManualClock(1_000.0)
 
 
-def test_cpu_budget_after_idle_time_allows_a_burst_then_waits(clock: ManualClock) -> None:
+def test_cpu_budget_after_idle_time_allows_a_burst_then_waits(clock: ManualClock[float]) -> None:
     budgets = CpuBudgets(0.1, 1.0, clock)
     assert budgets.wait_s("a") == 0
     budgets.charge("a", 1.0)
@@ -33,7 +26,7 @@ def test_cpu_budget_after_idle_time_allows_a_burst_then_waits(clock: ManualClock
     assert budgets.wait_s("a") == pytest.approx(0)
 
 
-def test_cpu_budget_over_time_allows_its_share(clock: ManualClock) -> None:
+def test_cpu_budget_over_time_allows_its_share(clock: ManualClock[float]) -> None:
     budgets, spent_s = CpuBudgets(0.1, 1.0, clock), 0.0
     while clock.now < 2_000:
         clock.now += budgets.wait_s("a") + 0.001
@@ -42,7 +35,7 @@ def test_cpu_budget_over_time_allows_its_share(clock: ManualClock) -> None:
     assert spent_s == pytest.approx(0.1 * 1_000 + 1.0, rel=0.05)
 
 
-def test_cpu_budgets_of_many_callers_evict_the_least_recently_used(clock: ManualClock) -> None:
+def test_cpu_budgets_of_many_callers_evict_the_least_recently_used(clock: ManualClock[float]) -> None:
     budgets = CpuBudgets(0.1, 1.0, clock)
     budgets.charge("first", 2.0)
     budgets.charge("second", 2.0)

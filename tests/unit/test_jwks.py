@@ -23,17 +23,10 @@ from tests.issuers import (
     make_signer,
     start_key_server,
 )
+from tests.manual_clock import ManualClock
 from tests.waiting import HANG_S
 
 OLD, NEW = build_public_jwk(make_ec_key("old"), "old"), build_public_jwk(make_ec_key("new"), "new")
-
-
-class ManualClock:
-    def __init__(self) -> None:
-        self.now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
@@ -43,12 +36,12 @@ async def jwks_server() -> AsyncIterator[KeyServer]:
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
+def clock() -> ManualClock[float]:
+    return ManualClock(1_000.0)
 
 
 @pytest.fixture
-async def issuer_keys(jwks_server: KeyServer, clock: ManualClock) -> AsyncIterator[IssuerKeys]:
+async def issuer_keys(jwks_server: KeyServer, clock: ManualClock[float]) -> AsyncIterator[IssuerKeys]:
     issuer_keys = IssuerKeys(jwks_server.url, ALGORITHMS, clock)
     yield issuer_keys
     await issuer_keys.close()
@@ -87,7 +80,7 @@ async def test_issuer_keys_concurrent_finds_cause_one_fetch(
 
 
 async def test_issuer_keys_unknown_names_cause_one_fetch_per_pause(
-    issuer_keys: IssuerKeys, jwks_server: KeyServer, clock: ManualClock
+    issuer_keys: IssuerKeys, jwks_server: KeyServer, clock: ManualClock[float]
 ) -> None:
     await issuer_keys.find_key("old", "ES256")
     await asyncio.gather(*(find_refused(issuer_keys, f"x{number}") for number in range(200)))
@@ -99,7 +92,7 @@ async def test_issuer_keys_unknown_names_cause_one_fetch_per_pause(
 
 
 async def test_issuer_keys_rotated_key_is_found_after_the_pause(
-    issuer_keys: IssuerKeys, jwks_server: KeyServer, clock: ManualClock
+    issuer_keys: IssuerKeys, jwks_server: KeyServer, clock: ManualClock[float]
 ) -> None:
     await issuer_keys.find_key("old", "ES256")
     jwks_server.publish_keys(OLD, NEW)
@@ -110,7 +103,7 @@ async def test_issuer_keys_rotated_key_is_found_after_the_pause(
 
 
 async def test_issuer_keys_withdrawn_key_expires(
-    issuer_keys: IssuerKeys, jwks_server: KeyServer, clock: ManualClock
+    issuer_keys: IssuerKeys, jwks_server: KeyServer, clock: ManualClock[float]
 ) -> None:
     await issuer_keys.find_key("old", "ES256")
     jwks_server.publish_keys(NEW)
@@ -122,7 +115,7 @@ async def test_issuer_keys_withdrawn_key_expires(
 
 
 async def test_issuer_keys_empty_key_set_withdraws_all_keys(
-    issuer_keys: IssuerKeys, jwks_server: KeyServer, clock: ManualClock
+    issuer_keys: IssuerKeys, jwks_server: KeyServer, clock: ManualClock[float]
 ) -> None:
     await issuer_keys.find_key("old", "ES256")
     jwks_server.publish_keys()
@@ -131,7 +124,7 @@ async def test_issuer_keys_empty_key_set_withdraws_all_keys(
 
 
 async def test_issuer_keys_while_issuer_is_down_serve_cached_keys_for_a_time(
-    issuer_keys: IssuerKeys, jwks_server: KeyServer, clock: ManualClock
+    issuer_keys: IssuerKeys, jwks_server: KeyServer, clock: ManualClock[float]
 ) -> None:
     await issuer_keys.find_key("old", "ES256")
     await jwks_server.stop()
@@ -145,7 +138,7 @@ async def test_issuer_keys_while_issuer_is_down_serve_cached_keys_for_a_time(
 
 
 async def test_issuer_keys_of_failing_issuer_block_no_caller_and_are_retried(
-    issuer_keys: IssuerKeys, jwks_server: KeyServer, clock: ManualClock
+    issuer_keys: IssuerKeys, jwks_server: KeyServer, clock: ManualClock[float]
 ) -> None:
     await issuer_keys.find_key("old", "ES256")
     jwks_server.set_response(b"", "503 Service Unavailable")
@@ -164,7 +157,7 @@ async def test_issuer_keys_of_failing_issuer_block_no_caller_and_are_retried(
 
 
 async def test_issuer_keys_of_issuer_down_at_first_are_retried_after_pause(
-    jwks_server: KeyServer, clock: ManualClock
+    jwks_server: KeyServer, clock: ManualClock[float]
 ) -> None:
     await jwks_server.stop()
     keys = IssuerKeys(jwks_server.url, ALGORITHMS, clock)
@@ -189,7 +182,7 @@ async def test_issuer_keys_cancelled_caller_does_not_cancel_the_fetch(
 
 
 async def test_issuer_keys_without_name_give_the_only_key_of_the_algorithm(
-    issuer_keys: IssuerKeys, jwks_server: KeyServer, clock: ManualClock
+    issuer_keys: IssuerKeys, jwks_server: KeyServer, clock: ManualClock[float]
 ) -> None:
     assert await issuer_keys.find_key(None, "ES256")
     jwks_server.publish_keys(OLD, NEW, build_public_jwk(make_rsa_key("a")))
@@ -288,7 +281,7 @@ async def test_issuer_keys_any_response_bytes_are_refused(answer: bytes) -> None
 
 
 async def test_issuer_keys_unknown_key_of_issuer_that_is_away_is_no_refusal(
-    issuer_keys: IssuerKeys, jwks_server: KeyServer, clock: ManualClock
+    issuer_keys: IssuerKeys, jwks_server: KeyServer, clock: ManualClock[float]
 ) -> None:
     await issuer_keys.find_key("old", "ES256")
     await jwks_server.stop()
@@ -331,7 +324,9 @@ async def provider(jwks_server: KeyServer) -> Provider:
     return Provider(jwks_server)
 
 
-async def test_discovery_finds_the_keys_where_the_issuer_says(provider: Provider, clock: ManualClock) -> None:
+async def test_discovery_finds_the_keys_where_the_issuer_says(
+    provider: Provider, clock: ManualClock[float]
+) -> None:
     keys = IssuerKeys(None, ALGORITHMS, clock, provider.issuer)
     assert await keys.find_key("old", "ES256")
     clock.now += limits.JWKS_FRESH_S + 1
@@ -349,7 +344,7 @@ async def test_discovery_without_description_takes_the_usual_address(provider: P
     assert await IssuerKeys(None, ALGORITHMS, issuer=provider.issuer).find_key("old", "ES256")
 
 
-async def test_discovery_follows_keys_that_moved(provider: Provider, clock: ManualClock) -> None:
+async def test_discovery_follows_keys_that_moved(provider: Provider, clock: ManualClock[float]) -> None:
     keys = IssuerKeys(None, ALGORITHMS, clock, provider.issuer)
     assert await keys.find_key("old", "ES256")
     provider.described["jwks_uri"] = f"{provider.issuer}/moved"

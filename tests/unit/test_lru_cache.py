@@ -22,7 +22,9 @@ def test_lru_cache_entry_put_again_is_the_most_recently_used() -> None:
 
 def test_lru_cache_over_its_weight_evicts_until_it_fits() -> None:
     evicted: list[int] = []
-    cache: LruCache[str, int] = LruCache(weight_max=10, weigh=int, on_evict=evicted.append)
+    cache: LruCache[str, int] = LruCache(
+        weight_max=10, weigh=int, on_evict=lambda _, value: evicted.append(value)
+    )
     for key, value in (("a", 4), ("b", 5), ("c", 1)):
         cache.put(key, value)
     assert (cache.weight, evicted) == (10, [])
@@ -40,7 +42,9 @@ def test_lru_cache_too_heavy_entry_is_not_kept() -> None:
 
 def test_lru_cache_removed_entry_weighs_nothing_and_is_not_evicted() -> None:
     evicted: list[int] = []
-    cache: LruCache[str, int] = LruCache(weight_max=10, weigh=int, on_evict=evicted.append)
+    cache: LruCache[str, int] = LruCache(
+        weight_max=10, weigh=int, on_evict=lambda _, value: evicted.append(value)
+    )
     cache.put("a", 4)
     assert cache.pop("a") == 4
     assert cache.pop("a") is None
