@@ -23,7 +23,7 @@ from core.limits import LONG_STATEMENT_S
 from core.settings import Settings
 from core.signals import handle_signals
 from services.catalog.update import refresh_catalog
-from services.migrations import Pending, find_pending, migrate, migrate_to
+from services.migrations import Pending, find_pending, latest_step, migrate, migrate_to
 from services.secrets.rotation import RotationResult, rotate_secrets
 from services.users.erasure import Erasure, erase_person
 
@@ -92,9 +92,12 @@ async def migrate_database_to(dsn: str, settings: Settings, target: int) -> tupl
     past_pooler = direct_dsn(dsn, settings)
     await _require_postgres(past_pooler)
     try:
-        return await migrate_to(past_pooler, settings, target)
+        versions = await migrate_to(past_pooler, settings, target)
     except (*_UNREACHABLE, BaseORMException) as error:
         raise StartupError(f"The migration of the database failed: {format_error(error)}") from error
+    if target == latest_step():
+        await _update_catalog(past_pooler)
+    return versions
 
 
 async def _update_catalog(dsn: str) -> None:

@@ -8,14 +8,14 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import asyncpg
 
 from core.database.byte_meter import ByteMeter
-from core.database.deadlines import DeadlineProtocol
+from core.database.deadlines import DeadlineProtocol, UnansweredError, wait_until_silent
 from core.database.request_role import AnyConnection
 from core.error_text import format_error_line
 from core.limits import (
@@ -140,6 +140,46 @@ async def open_connection(
         await _close(connection)
 
 
+@asynccontextmanager
+async def require_answers(dsn: str) -> AsyncIterator[None]:
+    """Cancel the block when PostgreSQL answers no more. The block waits for other programs that use it.
+
+    Raises:
+        UnansweredError: The block was canceled for that.
+    """
+    task = asyncio.current_task()
+    silence = asyncio.create_task(wait_until_silent(partial(accepts_connection, dsn)))
+    is_running = True
+
+    def cancel_block(_silence: asyncio.Task[None]) -> None:
+        if is_running and task is not None and not silence.cancelled():
+            task.cancel()
+
+    silence.add_done_callback(cancel_block)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if task is None or not silence.done():
+            raise
+        task.uncancel()
+        raise UnansweredError("PostgreSQL answers no more") from None
+    finally:
+        is_running = False
+        silence.cancel()
+
+
+async def accepts_connection(dsn: str) -> bool:
+    """Whether PostgreSQL answers a new connection. A refusal is an answer, too."""
+    try:
+        connection = await connect(dsn, statement_cache_size=0)
+    except asyncpg.PostgresError:
+        return True
+    except OSError:
+        return False
+    connection.terminate()
+    return True
+
+
 async def _close(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
     try:
         await connection.close(timeout=DATABASE_CLOSE_S)
@@ -149,19 +189,8 @@ async def _close(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
 
 def _set_deadline(connection: "asyncpg.Connection[asyncpg.Record]", statement_s: float, address: str) -> None:
     """Limit each statement of a connection to this time."""
-
-    async def accepts_connection() -> bool:
-        try:
-            probe = await _connect_to_host(address, DATABASE_CONNECT_S, 0, None)
-        except asyncpg.PostgresError:  # an answer, such as that there are too many connections
-            return True
-        except OSError:
-            return False
-        probe.terminate()
-        return True
-
     protocol = connection._protocol  # type: ignore[attr-defined]  # noqa: SLF001 - asyncpg's own time limit waits for its cancel request
-    connection._protocol = DeadlineProtocol(protocol, statement_s, accepts_connection)  # type: ignore[attr-defined]  # noqa: SLF001
+    connection._protocol = DeadlineProtocol(protocol, statement_s, partial(accepts_connection, address))  # type: ignore[attr-defined]  # noqa: SLF001
 
 
 def split_hosts(dsn: str) -> list[str]:

@@ -14,6 +14,7 @@ PostgreSQL answers at all:
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, Final
 
 from core.limits import DATABASE_DEADLINE_S
@@ -66,10 +67,17 @@ class DeadlineProtocol:
     async def _watch(self) -> None:
         """Wait for the deadline, and cut the connection."""
         loop = asyncio.get_running_loop()
-        began, failed = loop.time(), 0
-        while failed < _PROBES_FAILED_MAX and (left := began + self._statement_s - loop.time()) > 0:
-            await asyncio.sleep(min(left, DATABASE_DEADLINE_S))
-            if left > DATABASE_DEADLINE_S:
-                failed = 0 if await self._probe() else failed + 1
+        began = loop.time()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._statement_s):
+                await wait_until_silent(self._probe)
         self._waited_s = loop.time() - began
         self._protocol.abort()
+
+
+async def wait_until_silent(probe: Callable[[], Awaitable[bool]]) -> None:
+    """Probe at intervals, and return when PostgreSQL has not answered several times in succession."""
+    failed = 0
+    while failed < _PROBES_FAILED_MAX:
+        await asyncio.sleep(DATABASE_DEADLINE_S)
+        failed = 0 if await probe() else failed + 1

@@ -16,7 +16,7 @@ from typing import IO, Final, NamedTuple
 
 import asyncpg
 
-from core.database.connecting import open_connection
+from core.database.connecting import open_connection, require_answers
 from core.database.request_role import RoleMode, find_role_mode
 from core.error_text import format_error_line
 from core.errors import FileRefusedError, StartupError
@@ -91,9 +91,9 @@ async def _write_backup(
         if not counts.get("public.tenants"):
             raise StartupError("The database has no tenants, so there is nothing to back up.")
         snapshot = await connection.fetchval("SELECT pg_export_snapshot()")
-        await _dump(
-            ClientConnection.from_dsn(dsn, platform=mode is RoleMode.FORCED), tools, mode, snapshot, file
-        )
+        client = ClientConnection.from_dsn(dsn, platform=mode is RoleMode.FORCED)
+        async with require_answers(dsn):
+            await _dump(client, tools, mode, snapshot, file)
     file.flush()
     _compare(counts, await count_archive_rows(tools, Path(file.name)))
     filled = [count for count in counts.values() if count]

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 import asyncpg
 
-from core.database.connecting import open_connection
+from core.database.connecting import open_connection, require_answers
 from core.error_text import format_error_line
 from core.errors import FileRefusedError, StartupError
 from core.limits import LONG_STATEMENT_S
@@ -87,7 +87,8 @@ async def restore_backup(dsn: str, settings: Settings, path: Path) -> RestoreRes
             tools = find_tools(version, settings.postgres_bin)
             await _require_archive(tools, path, version)
             collation = await session.fetchval(_UNICODE_COLLATION)
-            result = await _run_script(ClientConnection.from_dsn(dsn), tools, path, collation)
+            async with require_answers(dsn):
+                result = await _run_script(ClientConnection.from_dsn(dsn), tools, path, collation)
         async with open_connection(dsn, statement_s=LONG_STATEMENT_S) as connection:
             await connection.execute("ANALYZE")
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:

@@ -19,7 +19,7 @@ from core.database.database import Connection
 from core.database.transactions import WriteTransaction
 from models.enums import AuditActor
 from services.catalog.content_hash import hash_sql
-from services.catalog.roles import ROLES, VERSION, ShippedRole
+from services.catalog.roles import ADMINISTRATOR, ROLES, VERSION, ShippedRole
 from services.writes.audit import Actor, write_audit_rows
 from services.writes.record import Row, WriteVerb
 from services.writes.roles import ROLES as ROLE_TABLE
@@ -98,10 +98,11 @@ async def update_roles(connection: Connection, *, create: bool) -> RoleUpdate:
 def _were_shipped(states: Collection[asyncpg.Record]) -> bool:
     """Whether a bootstrap has shipped the roles to this database, also if its version did not record it.
 
-    One role that is the same by chance proves nothing: the demo has such an Administrator.
+    An Administrator that is the same proves nothing: the demo has one.
     """
-    return any(state["is_recorded"] for state in states) or all(
-        state["present"] == state["shipped"] for state in states
+    return any(
+        state["is_recorded"] or (state["name"] != ADMINISTRATOR and state["present"] == state["shipped"])
+        for state in states
     )
 
 

@@ -11,12 +11,13 @@ import pytest
 
 from commands import backup
 from core.database import connecting, deadlines, orm, watchdog
-from core.database.connecting import open_connection
+from core.database.connecting import open_connection, require_answers
 from core.database.database import Database
 from core.database.deadlines import UnansweredError
 from core.errors import StartupError
 from core.settings import Settings
 from services import activation
+from services.backup.postgres_tools import PostgresTools, run_program
 from services.catalog import update
 from services.imports import command
 from services.migrations import downgrade
@@ -82,13 +83,26 @@ async def test_long_statement_goes_on_while_postgresql_answers(
         assert await connection.fetchval("SELECT 1 FROM pg_sleep(1)") == 1
 
 
+async def wait_for_program(dsn: str) -> None:
+    """A program that never ends, as pg_dump with a PostgreSQL that has stopped."""
+    async with (
+        require_answers(dsn),
+        run_program(PostgresTools(Path("/bin"), 18), "sleep", "600", environment={}) as program,
+    ):
+        await program.read()
+
+
 async def test_long_statement_ends_when_postgresql_answers_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deadlines, "DATABASE_DEADLINE_S", 0.2)
     monkeypatch.setattr(connecting, "DATABASE_CONNECT_S", 0.2)
     with start_throwaway_cluster(18) as cluster:
-        async with open_connection(cluster.build_dsn("postgres", "postgres"), statement_s=600) as connection:
-            with stopped_cluster(cluster.socket_dir), pytest.raises(UnansweredError, match=UNANSWERED):
-                await connection.fetchval("SELECT 1")
+        dsn = cluster.build_dsn("postgres", "postgres")
+        async with open_connection(dsn, statement_s=600) as connection:
+            with stopped_cluster(cluster.socket_dir):
+                with pytest.raises(UnansweredError, match=UNANSWERED):
+                    await connection.fetchval("SELECT 1")
+                with pytest.raises(UnansweredError, match="PostgreSQL answers no more"):
+                    await wait_for_program(dsn)
 
 
 async def test_migrate_blocked_at_a_step_fails_with_the_reason(

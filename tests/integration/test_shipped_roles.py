@@ -119,9 +119,10 @@ async def test_roles_from_before_their_record_are_recognized(
 ) -> None:
     await run_bootstrap(database_url)
     await owner.execute("TRUNCATE app.shipped_roles")
-    assert await migrate_and_read_log(database_url) == {}
+    await owner.execute("UPDATE roles SET description = 'Ours' WHERE name = 'Billing'")
+    assert await migrate_and_read_log(database_url) == {"names": ("Billing",)}
     ship_later_version(monkeypatch, BETTER)
-    assert await migrate_and_read_log(database_url) == {"updated": ("Technician",)}
+    assert await migrate_and_read_log(database_url) == {"updated": ("Technician",), "names": ("Billing",)}
 
 
 async def test_bootstrap_gives_the_renamed_administrators_role(
