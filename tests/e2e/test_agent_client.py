@@ -20,9 +20,7 @@ from tests.e2e.servers import ROOT
 from tests.scripted_live import start_scripted_server
 
 pytestmark = pytest.mark.newest
-PAGE: Final = (
-    (ROOT / "docs" / "agents.md").read_text("utf-8").partition("## Install an agent on many devices")[2]
-)
+PAGE: Final = (ROOT / "docs" / "agents.md").read_text("utf-8")
 
 
 class Target(NamedTuple):
@@ -65,7 +63,7 @@ async def target(writable_demo_database_url: str, tmp_path: Path) -> AsyncIterat
 
 
 def find_block(language: str, words: str) -> str:
-    """The only block of the section with these words, without the end of its line."""
+    """The only block of the page with these words, without the end of its line."""
     blocks = re.findall(rf"^```{language}\n(.*?)\n```", PAGE, re.DOTALL | re.MULTILINE)
     (block,) = [block for block in blocks if words in block]
     return str(block)
@@ -92,10 +90,32 @@ async def read_sites(dsn: str, device_ids: list[str]) -> list[str]:
     return [row["site_id"] for row in rows]
 
 
+async def call(block: str, target: Target, **variables: str) -> dict[str, str]:
+    """`data` of the answer to the request of a block, whose last line is an example of an answer."""
+    request = block[: block.index('\n{"data"')].replace('"site_id": "..."', f'"site_id": "{target.site}"')
+    request = re.sub(r"X-Site-ID: \.\.\.", f"X-Site-ID: {target.site}", request)
+    request = re.sub(r"X-Device-ID: \S+\.\.\.", f"X-Device-ID: {variables.get('DEVICE')}", request)
+    process = await asyncio.create_subprocess_exec(
+        "bash", "-euc", request, env={"PATH": "/usr/bin:/bin", "URL": target.url, **variables}, stdout=PIPE
+    )
+    output, _ = await process.communicate()
+    data: dict[str, str] = json.loads(output)["data"]
+    return data
+
+
+async def test_agent_enrolls_and_checks_in_by_the_requests_of_the_page(target: Target) -> None:
+    enrolled = await call(find_block("sh", "/v1.0/register"), target, ENROLLMENT=target.token)
+    assert set(enrolled) == {"device_id", "guid", "token"}
+    device = {"TOKEN": enrolled["token"], "DEVICE": enrolled["device_id"]}
+    checked_in = await call(find_block("sh", "/v1.0/heartbeat"), target, **device)
+    assert checked_in["guid"] == enrolled["guid"]
+    assert await read_sites(target.dsn, [enrolled["device_id"]]) == [target.site]
+
+
 async def test_agent_enrolls_by_one_line_and_by_an_installers_settings(
     target: Target, tmp_path: Path
 ) -> None:
-    line = target.fill(find_block("sh", "curl"))
+    line = target.fill(find_block("sh", "agent-client.py &&"))
     output = await run_once(line, tmp_path)
     state = tmp_path / "agent-state.json"
     device_id = json.loads(state.read_text())["device_id"]
@@ -113,6 +133,6 @@ async def test_agent_enrolls_by_one_line_and_by_an_installers_settings(
 
 
 def test_line_for_windows_sets_the_same_variables() -> None:
-    variables = re.findall(r"(MSP_\w+)=", find_block("sh", "curl"))
+    variables = re.findall(r"(MSP_\w+)=", find_block("sh", "agent-client.py &&"))
     assert re.findall(r"\$env:(MSP_\w+)=", find_block("powershell", "irm")) == variables
     assert {f"`{name}`" for name in variables} <= set(re.findall(r"`MSP_\w+`", PAGE))

@@ -1,4 +1,4 @@
-"""The commands of docs/bootstrap.md, database.md, operations.md and upgrade.md, on one database, by a plain role."""
+"""The commands of the operators' pages, on one database, by a role that may create no roles."""
 
 import os
 import re
@@ -6,18 +6,22 @@ import secrets
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
 import asyncpg
 import pytest_asyncio
+from pydantic import SecretStr
 
 from core.database.connecting import split_hosts
 from core.database.request_role import RoleMode, find_role_mode
+from core.encryption import SecretKeys
+from core.settings import Settings
 from services.migrations import Pending, find_pending, latest_step
 from tests.clusters import ThrowawayCluster
 from tests.e2e.servers import ROOT
 
-PAGES: Final = ("bootstrap", "database", "operations", "upgrade")
+PAGES: Final = ("adoption", "bootstrap", "database", "operations", "secrets", "upgrade")
 BLOCKS: Final = {
     page: re.findall(
         r"^```(?:sh|sql)\n(.*?)^```",
@@ -85,9 +89,11 @@ async def read_mode(database: PlainDatabase) -> RoleMode | None:
 
 def test_operators_pages_have_only_the_blocks_that_are_known() -> None:
     assert {page: len(blocks) for page, blocks in BLOCKS.items()} == {
+        "adoption": 2,  # the trade is run by test_legacy_agents.py
         "bootstrap": 3,  # --invite is run by test_bootstrap_command.py
         "database": 3,
         "operations": 1,
+        "secrets": 1,
         "upgrade": 1,
     }
 
@@ -101,6 +107,8 @@ async def test_commands_of_operators_pages_work(plain_database: PlainDatabase) -
     signing, secret = run_block(plain_database, find_block("bootstrap", "key --signing")).splitlines()
     assert signing.startswith("-----BEGIN PRIVATE KEY-----\\n")
     assert len(secret) == 44
+    random_secret = run_block(plain_database, find_block("secrets", "openssl"))
+    assert SecretKeys.load(Settings(secret_keys=(SecretStr(random_secret.strip()),)))
     output = run_block(plain_database, find_block("bootstrap", "--admin-id"))
     assert "Administrator: a@byte.example (user_2abc, new)" in output
     assert await read_mode(plain_database) is RoleMode.FORCED
@@ -109,6 +117,15 @@ async def test_commands_of_operators_pages_work(plain_database: PlainDatabase) -
     await run_sql(plain_database.admin_dsn, sql.replace(" TO msp;", f" TO {plain_database.owner};"))
     run_block(plain_database, find_block("database", "--change-rls-mode"))
     assert await read_mode(plain_database) is RoleMode.ROLE
+
+    await run_sql(
+        plain_database.dsn,
+        "INSERT INTO sites (id, tenant_id, name, slug) SELECT 'site-1', id, 'Main', 'main' FROM tenants",
+    )
+    soon = (datetime.now(UTC) + timedelta(days=30)).strftime("%Y-%m-%d")
+    adopt = re.sub(r"\d{4}-\d\d-\d\d", soon, find_block("adoption", "adopt-agents"))
+    adopted = run_block(plain_database, f"SITE=site-1\n{adopt}")
+    assert adopted.count("Listed 0 agents, and changed the date of 0.") == 2
 
     await run_sql(plain_database.dsn, "UPDATE users SET deleted_at = app.now_ms()")
     erased = run_block(plain_database, find_block("operations", "erase-person"))
