@@ -24,7 +24,7 @@ class Shutdown:
         grace_s: Seconds for requests in flight after that.
         is_requested: A signal has come.
         is_urgent: SIGINT or a second signal has come.
-        is_cutting: Requests that still run are being canceled.
+        is_cutting: Requests that still run are being cancelled.
     """
 
     def __init__(self, delay_s: float = 0, grace_s: float = 0) -> None:
@@ -38,10 +38,10 @@ class Shutdown:
         self.is_requested = True
 
     def take_cancellation(self, error: asyncio.CancelledError) -> UnavailableError:
-        """The error for the caller of a request that was canceled because the server ends.
+        """The error for the caller of a request that was cancelled because the server ends.
 
         Raises:
-            CancelledError: It was canceled for another reason.
+            CancelledError: It was cancelled for another reason.
         """
         task = asyncio.current_task()
         if not self.is_cutting or task is None:

@@ -74,12 +74,12 @@ class ShutdownSteps:
             connection.cut()
         for socket in self._list_sockets():
             socket.shutdown()
-        canceled: set[asyncio.Task[None]] = set()
+        cancelled: set[asyncio.Task[None]] = set()
         deadline = self._loop.time() + SHUTDOWN_CUT_S
         while self._state.tasks and self._loop.time() < deadline:
-            for task in self._state.tasks - canceled:
+            for task in self._state.tasks - cancelled:
                 task.cancel()
-                canceled.add(task)
+                cancelled.add(task)
             await asyncio.sleep(_TICK_S)
 
     def _iter_http_connections(self) -> Iterator[BoundedHttpProtocol]:

@@ -22,7 +22,7 @@ _PRICES: Final = {
 _STATUSES: Final = ("draft", "finalized", "paid", "paid", "paid", "paid")
 """The status of this month's bill, the last month's, and so on back."""
 _CANCELLED: Final = 2
-"""The index of the month with a first bill that was canceled and then replaced."""
+"""The index of the month with a first bill that was cancelled and then replaced."""
 
 
 @dataclass(slots=True, eq=False)

@@ -195,7 +195,7 @@ async def rotate_all_secrets(dsn: str, keys: SecretKeys) -> RotationResult:
 
 
 async def close_database(database: Database) -> None:
-    """Close the connections: gracefully for a moment, then at once. Requests have been canceled before."""
+    """Close the connections: gracefully for a moment, then at once. Requests have been cancelled before."""
     try:
         async with asyncio.timeout(CLOSE_TIMEOUT_S):
             await database.close()

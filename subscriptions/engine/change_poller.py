@@ -74,7 +74,7 @@ class ChangePoller:
         self._slices = SliceRunner(database, state, clock, timer, stats, self._invalidator)
 
     async def run(self) -> None:
-        """Run cycles until canceled. After a failure, the next cycle continues from the last good snapshot."""
+        """Run cycles until cancelled. After a failure, the next cycle continues from the last good snapshot."""
         try:
             while True:
                 await self._poll_step()

@@ -20,14 +20,14 @@ The states of one shared query, from the first subscriber to the last:
 1. `add`. The query may run in a later cycle only (`list_runnable`): its subscriber may have written something that
    the snapshot of the present cycle does not show.
 2. `mark_running`: a worker runs the query on the snapshot of the present cycle.
-3. `mark_failed`: the batch failed, was canceled after `LIVE_RUN_S`, or lost the database. The query runs again.
+3. `mark_failed`: the batch failed, was cancelled after `LIVE_RUN_S`, or lost the database. The query runs again.
 4. `mark_outdated`: a change after the run's snapshot matches the new read set, or such changes are unknown. The
    answer is stored and sent, and the query runs once more.
 5. `mark_clean`: no later change matches. The answer is current up to the latest matched cycle.
 6. `mark_dirty`: a change matches the read set, or the changes are unknown. The same holds if the answer's text was
    evicted and a new subscriber needs it, and for answers that must not be sent because their cycle was lost.
-7. `close`. A run without any subscriber left may be canceled (`QueryRun`). A query that failed for good stays RUNNING
-   until the cycle has sent the error, which ends its subscribers.
+7. `close`. A run without any subscriber left may be cancelled (`QueryRun`). A query that failed for good stays
+   RUNNING until the cycle has sent the error, which ends its subscribers.
 
 `mark_dirty` ignores a query that is RUNNING. The replay buffer records the changes since the run's snapshot instead,
 and the end of the run decides between (4) and (5). So all changes during a run cause one more run at most.
@@ -173,7 +173,7 @@ class QueryStates:
             self._put_dirty(shared)
 
     def close(self, shared: SharedQuery) -> None:
-        """Remove a query that has no subscriber. Its run may be canceled."""
+        """Remove a query that has no subscriber. Its run may be cancelled."""
         self._clean.pop(shared, None)
         if self._is_dirty(shared):
             self._drop_dirty(shared)

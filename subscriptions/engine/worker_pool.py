@@ -10,7 +10,7 @@ The cycle waits at most `LIVE_RUN_S` for each run. What happens to a longer run:
 
 - If fewer than `LIVE_SLOW_RUNS` workers of the tenant have left, the worker leaves the cycle. It keeps its connection
   and the older snapshot, and sends its answer by itself. The next cycles begin meanwhile.
-- Otherwise the run is canceled, and its queries count as slower than before. So a large batch is split next time. A
+- Otherwise the run is cancelled, and its queries count as slower than before. So a large batch is split next time. A
   slow query alone waits for a slow worker.
 
 An example: cycle 8 has 60 dirty queries, and they form seven batches. `q1` took 3 s in its last run.
@@ -214,7 +214,7 @@ class WorkerPool:
             _log.warning("slow live query cancelled", error=format_error_line(error))
 
     async def _await_imports(self, tasks: Sequence["asyncio.Task[None]"]) -> None:
-        """Wait until slow workers have the snapshot. One that does not get a connection soon is canceled."""
+        """Wait until slow workers have the snapshot. One that does not get a connection soon is cancelled."""
         joining = [self._tasks[task].has_joined.wait() for task in tasks if task in self._tasks]
         try:
             async with asyncio.timeout(LIVE_RUN_S):
@@ -247,7 +247,7 @@ class WorkerPool:
         if task.done():
             return
         # A worker without a batch waits for a connection or for the snapshot. There is no run to keep, so it
-        # is canceled. The queries in the queue are still dirty, and the next cycle runs them.
+        # is cancelled. The queries in the queue are still dirty, and the next cycle runs them.
         self._stats.detached_runs += 1
         batch = worker.batch
         if batch is not None and self._slow_runs[batch.shared_queries[0].share] < LIVE_SLOW_RUNS:
@@ -329,7 +329,7 @@ class WorkerPool:
         """Handle a failed batch: mark its queries as dirty, and run each alone, to find the one that fails.
 
         They run in the next cycle, together with all other queries of this one: the answers of a cycle are sent
-        together. A run that was canceled or that found the database unavailable failed by no query, so nothing runs
+        together. A run that was cancelled or that found the database unavailable failed by no query, so nothing runs
         alone then.
         """
         taken = asyncio.get_running_loop().time() - worker.started_at

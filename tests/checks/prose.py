@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from tests.checks.sources import ROOT, docstrings, tracked_files
 
-PAGES: Final = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "docs/*.md")
+PAGES: Final = ("*.md",)
 WORDS_MAX: Final = 17.0
 COMMAS_MAX: Final = 0.8
 WORN_MAX: Final = 39

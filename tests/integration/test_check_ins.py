@@ -161,7 +161,7 @@ async def test_check_in_with_unbindable_value_fails_without_the_others(agent_api
 
 
 ILL = ("53100", "25006", "57014", "53200")
-"""A full disk, a standby, a canceled statement, no memory."""
+"""A full disk, a standby, a cancelled statement, no memory."""
 
 
 @pytest.mark.parametrize("code", ILL)

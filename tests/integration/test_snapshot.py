@@ -291,7 +291,7 @@ class TestCleanConnection:
 async def test_pool_after_many_failed_requests_is_available(
     writable_demo_database_url: str, neighbor_tenants: NeighborTenants
 ) -> None:
-    """Far more requests fail, and are canceled, than there are connections."""
+    """Far more requests fail, and are cancelled, than there are connections."""
     database = await Database.connect(writable_demo_database_url, Settings(pool_size=2))
 
     async def fail(statement: str) -> None:

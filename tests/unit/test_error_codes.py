@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 import api.agents.http_messages
+import api.http_errors
 import commands.command_line  # noqa: F401 - it imports every module that has errors
 import core.errors
 from api.websocket import transport
@@ -44,7 +45,7 @@ def test_error_page_has_every_reason_of_a_refusal() -> None:
 
 
 def test_error_page_has_every_code_of_the_agent_api() -> None:
-    modules = (core.errors.__name__, api.agents.http_messages.__name__)
+    modules = (core.errors.__name__, api.http_errors.__name__, api.agents.http_messages.__name__)
     errors = [error for error in _iter_errors() if error.__module__ in modules]
     statuses = {error.status for error in errors if error is not CursorExpiredError}
     _require_equal("agents", {str(status) for status in (*statuses, _TIMEOUT)})
