@@ -4,6 +4,7 @@ Both give the same response. The root fields of a query are compiled if possible
 the same snapshot. Then the two parts are merged in the order of the document.
 """
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -42,12 +43,24 @@ async def execute_query(
     if strategy is ExecutionStrategy.LOADERS or context.rows is None or variables is None:
         return await operation.execute_with_loaders(context)
     planner = Planner(operation, context.rows.viewer, variables)
-    plans = planner.plan()
+    plans = await _plan(planner)
     if strategy is ExecutionStrategy.COMPILED and not (plans and all(plans.plans.values())):
         raise BadUserInputError("This operation cannot be compiled as a whole")
     if plans is None or not any(plans.plans.values()):
         return await operation.execute_with_loaders(context)
     return await _merge_results(operation, context, plans, planner.values)
+
+
+async def _plan(planner: Planner) -> OperationPlans | None:
+    """The plans of a query. Other requests run between the compilations of two root fields."""
+    steps = planner.plan_in_steps()
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            plans: OperationPlans | None = end.value
+            return plans
+        await asyncio.sleep(0)
 
 
 def coerce_query_variables(operation: ExecutableOperation) -> VariableValues | None:

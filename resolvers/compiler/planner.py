@@ -8,7 +8,7 @@ depend on more than the shape are cached for the exact values.
                 (shape, values)    this viewer and these values only                 otherwise
 """
 
-from collections.abc import Hashable
+from collections.abc import Generator, Hashable
 from typing import Any, Final
 
 from graphql import (
@@ -77,6 +77,16 @@ class Planner:
 
         None if a value cannot be bound or put into a key. The data loaders refuse it then.
         """
+        steps = self.plan_in_steps()
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                plans: OperationPlans | None = end.value
+                return plans
+
+    def plan_in_steps(self) -> Generator[None, None, OperationPlans | None]:
+        """As `plan`. The caller may do other work between two `yield`s: a document may have fifty root fields."""
         if not are_storable(self.values):
             return None
         try:
@@ -85,8 +95,7 @@ class Planner:
             return None
         plans = document_plans.get(shape) or document_plans.get((shape, self._build_exact_cache_key()))
         if plans is None:
-            with meter_cpu_time():
-                plans = self._compile()
+            plans = yield from self._compile()
             document_plans.put(shape if plans.is_reusable else (shape, self._build_exact_cache_key()), plans)
         return plans
 
@@ -107,7 +116,7 @@ class Planner:
         viewer = self._viewer
         return viewer.user_id, viewer.role_id, viewer.expires_at, tuple(sorted(self.values.items()))
 
-    def _compile(self) -> OperationPlans:
+    def _compile(self) -> Generator[None, None, OperationPlans]:
         params = {source: Param(source, value) for source, value in self.values.items()}
         viewer = _with_tenant(self._viewer, params.pop(TENANT_SOURCE, None))
         coerced = {**self._variables.coerced, **params}
@@ -117,10 +126,18 @@ class Planner:
         plans: dict[str, Plan | None] = {}
         reusable = True
         for key, nodes in roots.items():
+            if plans:
+                yield
             try:
-                plans[key], good = compile_root_field(
-                    self._executable.schema, syntax, variables, viewer, nodes, track_reads=self._track_reads
-                )
+                with meter_cpu_time():
+                    plans[key], good = compile_root_field(
+                        self._executable.schema,
+                        syntax,
+                        variables,
+                        viewer,
+                        nodes,
+                        track_reads=self._track_reads,
+                    )
             except (NotCompilableError, RecursionError):
                 plans[key] = None
             else:

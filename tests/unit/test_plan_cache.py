@@ -1,5 +1,6 @@
 """The cache of compiled plans: its limit, and no plan of an evicted document."""
 
+from collections.abc import Generator
 from typing import Any
 
 import pytest
@@ -112,7 +113,7 @@ def test_plan_cache_plan_for_given_values_is_compiled_once_for_them(
     compiled: list[Planner] = []
     compile_ = Planner._compile
 
-    def record_and_compile(planner: Planner) -> OperationPlans:
+    def record_and_compile(planner: Planner) -> Generator[None, None, OperationPlans]:
         compiled.append(planner)
         return compile_(planner)
 
