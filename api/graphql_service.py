@@ -30,7 +30,8 @@ from core.database.single_reads import SingleRead
 from core.database.transactions import ignore_commit
 from core.encryption import SecretKeys
 from core.errors import BadUserInputError, UnauthenticatedError
-from core.fair_queue import STRANGERS
+from core.fair_queue import IS_LONG, STRANGERS
+from core.limits import LONG_COST_MIN
 from core.metering import METER
 from core.settings import Settings
 from resolvers.compiler.executable_operation import ExecutableOperation
@@ -169,6 +170,7 @@ class GraphQLService:
             ProductError: The caller may not sign in, or the database is away.
         """
         METER.set(partial(self.documents.charge, caller))
+        IS_LONG.set(operation.cost >= LONG_COST_MIN)
         if caller.identity is None:
             return await self._execute_and_record(
                 operation, record, RequestContext(None, None, record.errors)

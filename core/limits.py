@@ -229,7 +229,7 @@ DOCUMENTS_WAITING_MAX: Final = 100
 """Documents that wait for validation, per signed-in caller and for all anonymous callers together: enough for some
 pages."""
 
-DOCUMENT_PAUSE_FROM_S: Final = 0.005
+DOCUMENT_PAUSE_FROM_S: Final = 0.002
 """If a step of reading a document took longer than this, the next step or document waits for as long. Other
 requests need several iterations of the event loop. Without the pause each iteration would wait for a step."""
 
@@ -301,6 +301,19 @@ DOCUMENTS_CACHED_TOKENS_MAX: Final = 100_000
 
 POOL_ACQUIRE_TIMEOUT_S: Final = 5.0
 """How long a request waits for a database connection: half of a statement's time. Longer queues only grow."""
+
+LONG_COST_MIN: Final = 500
+"""The cost from which a request counts as long: 20 ms of work. While other tenants are active, only a few long
+requests of one tenant run at once."""
+
+LONG_STATEMENTS_MIN: Final = 2
+"""How many of them always run at once. One would let a statement of some seconds stop all others of its tenant."""
+
+OTHERS_RECENT_S: Final = 10.0
+"""How long after its last request a tenant counts as active, so that long statements leave cores free for it."""
+
+SHARES_REMEMBERED_MAX: Final = 1_000
+"""Shares whose last request is remembered. Only the latest two matter at a time."""
 
 DATABASE_CONNECT_S: Final = 5.0
 """How long a new connection to the only host may take: as long as a request waits for one."""

@@ -107,6 +107,15 @@ class Settings(BaseSettings):
             "demand for reads with a single statement."
         ),
     )
+    long_statements: int | None = Field(
+        default=None,
+        ge=1,
+        description=(
+            "How many long statements of one tenant run at once while other tenants send requests: at least two in "
+            "each worker. If unset, half as many as this machine has cores. Set it to half of PostgreSQL's cores if "
+            "PostgreSQL runs elsewhere."
+        ),
+    )
     database_connections: int | None = Field(
         default=None,
         ge=DATABASE_CONNECTIONS_MIN,

@@ -10,6 +10,7 @@ import orjson
 from core.database.database import Connection, Database, ReadTransaction, Record
 from core.fair_queue import SERVER
 from core.settings import Settings
+from core.share_load import ShareActivity, ShareLoad
 
 PLAN_CACHE_MODES: Final = ("force_custom_plan", "force_generic_plan")
 """The first five runs of a prepared statement have plans for their values. Later runs may share a generic plan."""
@@ -104,7 +105,7 @@ class ExplainingDatabase(Database):
     """A database with snapshots that explain everything; `plans` collects the results."""
 
     def __init__(self, dsn: str, settings: Settings) -> None:
-        super().__init__(dsn, settings)
+        super().__init__(dsn, settings, ShareLoad(ShareActivity(), 1))
         self.plans: list[QueryPlan] = []
 
     @asynccontextmanager

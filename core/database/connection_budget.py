@@ -1,9 +1,16 @@
 """The number of connections to PostgreSQL that a server opens at most, and their division among workers and pools."""
 
+import os
 from typing import Final, NamedTuple
 
 from core.errors import StartupError
-from core.limits import AGENT_CONNECTIONS, DATABASE_CONNECTIONS_MIN, LIVE_CONNECTIONS, READINESS_CONNECTIONS
+from core.limits import (
+    AGENT_CONNECTIONS,
+    DATABASE_CONNECTIONS_MIN,
+    LIVE_CONNECTIONS,
+    LONG_STATEMENTS_MIN,
+    READINESS_CONNECTIONS,
+)
 from core.settings import Settings
 
 _OTHERS: Final = LIVE_CONNECTIONS + AGENT_CONNECTIONS + READINESS_CONNECTIONS
@@ -42,3 +49,12 @@ def count_connections_max(settings: Settings) -> int:
         StartupError: As `size_request_pools`.
     """
     return settings.workers * (sum(size_request_pools(settings)) + _OTHERS)
+
+
+def count_long_connections(settings: Settings) -> int:
+    """How many long statements of one tenant each worker runs at once while other tenants are active.
+
+    One would let a statement of some seconds stop all others of its tenant.
+    """
+    total = settings.long_statements or (os.cpu_count() or 1) // 2
+    return max(LONG_STATEMENTS_MIN, total // settings.workers)

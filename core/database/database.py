@@ -6,7 +6,7 @@ more.
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, ClassVar, Final, Self
 
@@ -14,7 +14,7 @@ import asyncpg
 
 from core.database.byte_meter import meter_of
 from core.database.connecting import REFUSE_STANDBY, connect, refuse_standby
-from core.database.connection_budget import size_request_pools
+from core.database.connection_budget import count_long_connections, size_request_pools
 from core.database.connection_errors import translate_connection_errors
 from core.database.measured_pool import MeasuredPool
 from core.database.poolers import is_pooled, require_prepared_statements
@@ -25,6 +25,7 @@ from core.errors import AnswerTooLargeError, StartupError, StatementTimeoutError
 from core.fair_queue import SERVER
 from core.limits import ANSWER_BYTES_MAX, LOCK_TIMEOUT_MS, POOL_ACQUIRE_TIMEOUT_S, STATEMENT_TIMEOUT_MS
 from core.settings import Settings
+from core.share_load import ShareActivity, ShareLoad
 
 Connection = AnyConnection
 Record = asyncpg.Record
@@ -184,7 +185,7 @@ class Database:
 
     pool: MeasuredPool
 
-    def __init__(self, dsn: str, settings: Settings) -> None:
+    def __init__(self, dsn: str, settings: Settings, load: ShareLoad) -> None:
         self.single_reads: SingleReads | None = None
         self.role_mode = RoleMode.ROLE
         self.watchdog = ConnectionWatchdog()
@@ -193,6 +194,7 @@ class Database:
         self._dsn = dsn
         self._settings = settings
         self._uses_forced_policies = False
+        self._load = load
         self._standby_check = ""
         self._role = settings.request_role
         begin = f"{_BEGIN}SET LOCAL app.agent_offline_after_ms = {settings.agent_offline_after * 1000};"
@@ -208,22 +210,26 @@ class Database:
                 that needs other settings.
         """
         sizes = size_request_pools(settings)
-        database = await cls._open_pool(dsn, settings, sizes.transactions)
+        load = ShareLoad(ShareActivity(), count_long_connections(settings))
+        database = await cls._open_pool(dsn, settings, sizes.transactions, load)
         # Without the cache, a single read takes two round trips.
         if database.role_mode is RoleMode.ROLE and settings.statement_cache_size:
             database.single_reads = await SingleReads.open(
-                database.open_connection, settings, sizes.single_reads
+                database.open_connection, settings, sizes.single_reads, load
             )
         return database
 
     @classmethod
-    async def _open_pool(cls, dsn: str, settings: Settings, size: int, reserved: int = 0) -> Self:
-        database = cls(dsn, settings)
+    async def _open_pool(
+        cls, dsn: str, settings: Settings, size: int, load: ShareLoad, reserved: int = 0
+    ) -> Self:
+        database = cls(dsn, settings, load)
         try:
             database.pool = pool = MeasuredPool(
                 min_size=1,
                 max_size=size,
                 reserved=reserved,
+                load=load,
                 connect=database.open_connection,
             )
             await pool
@@ -289,6 +295,11 @@ class Database:
         """How many connections were thrown away because they did not answer, those of separate pools included."""
         return self.watchdog.expired + sum(each.deadlines_expired for each in self._separate)
 
+    def note_activity(self, shares: Iterable[str]) -> None:
+        """Note shares whose work runs on the server's own connections, so that long statements leave cores free."""
+        for share in shares:
+            self._load.activity.note(share)
+
     @asynccontextmanager
     async def read_transaction(
         self, *, platform: bool = False, share: str = SERVER
@@ -331,12 +342,14 @@ class Database:
     async def separate_pool(self, connections: int, reserved: int = 0) -> "Database":
         """Open the same database through a separate pool. Its users and requests do not wait for each other.
 
-        `reserved` connections of it are for the server's own work alone.
+        `reserved` connections of it are for the server's own work alone. Long statements are bounded there as in
+        the pools of requests, and counted separately.
 
         Raises:
             StartupError: As for `connect`.
         """
-        separate = await self._open_pool(self._dsn, self._settings, connections, reserved)
+        load = ShareLoad(self._load.activity, count_long_connections(self._settings))
+        separate = await self._open_pool(self._dsn, self._settings, connections, load, reserved)
         self._separate.append(separate)
         return separate
 
@@ -372,7 +385,7 @@ class Database:
         """
         join_sql = f"SET TRANSACTION SNAPSHOT '{exported}';" if exported else ""
         with translate_connection_errors():
-            connection = await self.pool.acquire_for(share)
+            connection = await self.pool.take(share, POOL_ACQUIRE_TIMEOUT_S, is_long=share != SERVER)
             snapshot = SharedReadTransaction(
                 connection, self._choose_identity_sql, lambda: self.pool.release(connection)
             )

@@ -8,8 +8,9 @@ import asyncpg
 from asyncpg.pool import PoolAcquireContext
 from asyncpg.protocol import Record
 
-from core.fair_queue import SERVER, FairQueue
+from core.fair_queue import IS_LONG, SERVER, FairQueue
 from core.limits import POOL_ACQUIRE_TIMEOUT_S
+from core.share_load import ShareLoad
 
 
 class MeasuredPool(asyncpg.Pool):
@@ -22,10 +23,10 @@ class MeasuredPool(asyncpg.Pool):
         timeouts: How many of them did not get a connection in time.
     """
 
-    def __init__(self, *, reserved: int = 0, **options: Any) -> None:
+    def __init__(self, *, reserved: int = 0, load: ShareLoad | None = None, **options: Any) -> None:
         """Takes the options of `asyncpg.create_pool`. Await it to open the pool.
 
-        `reserved` connections are for the server's own work alone.
+        `reserved` connections are for the server's own work alone. `load` bounds long statements.
         """
         defaults: dict[str, Any] = {
             "connection_class": asyncpg.Connection,
@@ -39,11 +40,12 @@ class MeasuredPool(asyncpg.Pool):
             "loop": None,
         }
         super().__init__(**defaults | options)
-        self.slots = FairQueue(options["max_size"], reserved)
+        self.slots = FairQueue(options["max_size"], reserved, load)
         self.waits = 0
         self.wait_s = 0.0
         self.timeouts = 0
-        self._share_of: dict[object, str] = {}
+        self._use_of: dict[object, tuple[str, bool]] = {}
+        """The share of each connection in use, and whether its statements are long."""
 
     def acquire_for(self, share: str, *, timeout: float | None = POOL_ACQUIRE_TIMEOUT_S) -> "SharedAcquire":
         """A connection for work of this share, as by `acquire`. `timeout` is in seconds."""
@@ -52,20 +54,29 @@ class MeasuredPool(asyncpg.Pool):
     async def _acquire(self, timeout: float | None) -> Any:  # noqa: ASYNC109 - asyncpg's signature
         return await self.take(SERVER, timeout)
 
-    async def take(self, share: str, timeout: float | None) -> Any:  # noqa: ASYNC109 - as `acquire`
+    async def take(
+        self,
+        share: str,
+        timeout: float | None,  # noqa: ASYNC109 - as `acquire`
+        *,
+        is_long: bool | None = None,
+    ) -> Any:
         """Take a connection for a share; `release` gives it back.
+
+        `is_long` says whether its statements are long. By default the running request says so (`IS_LONG`).
 
         Raises:
             TimeoutError: There was none in time.
         """
-        if not self.slots.try_acquire(share):
-            await self._wait_for_slot(share, timeout)
+        is_long = IS_LONG.get() if is_long is None else is_long
+        if not self.slots.try_acquire(share, is_long=is_long):
+            await self._wait_for_slot(share, timeout, is_long=is_long)
         try:
             connection = await super()._acquire(timeout)  # type: ignore[misc]  # the stubs lack it
         except BaseException:
-            self.slots.release(share)
+            self.slots.release(share, is_long=is_long)
             raise
-        self._share_of[connection] = share
+        self._use_of[connection] = share, is_long
         return connection
 
     async def release(self, connection: Any, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - asyncpg's signature
@@ -73,21 +84,27 @@ class MeasuredPool(asyncpg.Pool):
         try:
             await super().release(connection, timeout=timeout)
         finally:
-            share = self._share_of.pop(connection, None)
-            if share is not None:
-                self.slots.release(share)
+            use = self._use_of.pop(connection, None)
+            if use is not None:
+                self.slots.release(use[0], is_long=use[1])
 
     def reassign(self, connection: Any, share: str) -> None:
-        """Count a connection that is in use as one of another share."""
-        self.slots.move(self._share_of[connection], share)
-        self._share_of[connection] = share
+        """Count one of the server's connections as one of another share, for long statements."""
+        self.slots.move(SERVER, share)
+        self._use_of[connection] = share, True
 
-    async def _wait_for_slot(self, share: str, timeout: float | None) -> None:  # noqa: ASYNC109 - as `acquire`
+    async def _wait_for_slot(
+        self,
+        share: str,
+        timeout: float | None,  # noqa: ASYNC109 - as `acquire`
+        *,
+        is_long: bool,
+    ) -> None:
         self.waits += 1
         began = perf_counter()
         try:
             async with asyncio.timeout(timeout):
-                await self.slots.acquire(share)
+                await self.slots.acquire(share, is_long=is_long)
         except TimeoutError:
             self.timeouts += 1
             raise

@@ -16,8 +16,10 @@ from core.database.byte_meter import meter_of
 from core.database.connection_errors import translate_connection_errors
 from core.database.measured_pool import MeasuredPool
 from core.errors import AnswerTooLargeError, StatementTimeoutError
+from core.fair_queue import IS_LONG
 from core.limits import ANSWER_BYTES_MAX, POOL_ACQUIRE_TIMEOUT_S, STATEMENT_TIMEOUT_MS
 from core.settings import Settings
+from core.share_load import ShareLoad
 
 _SESSION_SETTINGS: Final = (
     'SET ROLE "{role}";'
@@ -69,8 +71,10 @@ class SingleReads:
         self._is_supported = True
 
     @classmethod
-    async def open(cls, connect: "Connect", settings: Settings, size: int) -> Self:
-        """Create a pool of at most `size` connections, without a connection yet."""
+    async def open(
+        cls, connect: "Connect", settings: Settings, size: int, load: ShareLoad | None = None
+    ) -> Self:
+        """Create a pool of at most `size` connections, without a connection yet. `load` bounds long statements."""
 
         async def prepare(connection: asyncpg.Connection) -> None:
             await _require_dedicated_session(connection)
@@ -82,6 +86,7 @@ class SingleReads:
         pool = MeasuredPool(
             min_size=0,
             max_size=size,
+            load=load,
             connect=connect,
             init=prepare,
         )
@@ -129,7 +134,7 @@ class SingleReads:
 
     def _acquire_timeout_s(self, share: str) -> float | None:
         """How long to wait for a connection. To set a timer takes longer than to acquire an idle connection."""
-        is_idle = self.pool.slots.may_take(share) and self.pool.get_idle_size()
+        is_idle = self.pool.slots.may_take(share, is_long=IS_LONG.get()) and self.pool.get_idle_size()
         return None if is_idle else POOL_ACQUIRE_TIMEOUT_S
 
 

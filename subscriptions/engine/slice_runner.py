@@ -117,7 +117,9 @@ class SliceRunner:
 
     def _begin(self, cycle_slice: CycleSlice) -> RefreshCycle:
         """The slice's cycle, with its recording. It has to begin before the next poll."""
-        if not cycle_slice.is_small:
+        if cycle_slice.is_small:
+            self._database.note_activity(cycle_slice.shares)
+        else:
             self._slices.busy.add(cycle_slice.share)
         times = [
             time for share in cycle_slice.shares if (time := self._changed_at.pop(share, None)) is not None
@@ -152,7 +154,7 @@ class SliceRunner:
         exported = await snapshot.export_snapshot() if started else ""
         for cycle_slice, cycle in started:
             # A slice before may have taken the last connection. Then the queries stay dirty.
-            if self._database.pool.slots.may_take(cycle_slice.share):
+            if self._database.pool.slots.may_take(cycle_slice.share, is_long=True):
                 own = await self._database.shared_read_transaction(exported, cycle_slice.share)
                 self._start(cycle_slice, cycle, own, new_subscribers)
             else:

@@ -104,7 +104,7 @@ class WorkerPool:
 
     def _is_free_for(self, shared: SharedQuery) -> bool:
         is_slow_free = not shared.is_slow or self._slow_runs[shared.share] < LIVE_SLOW_RUNS
-        return is_slow_free and self._slots.may_take(shared.share)
+        return is_slow_free and self._slots.may_take(shared.share, is_long=True)
 
     def choose_slices(self) -> list[CycleSlice]:
         """The slices that can run now: quick queries of tenants that are not busy, and slow ones for free workers.
@@ -118,7 +118,10 @@ class WorkerPool:
             cycle_slice
             for cycle_slice in slices
             if cycle_slice.is_small
-            or ((cycle_slice.quick or cycle_slice.slow) and self._slots.may_take(cycle_slice.share))
+            or (
+                (cycle_slice.quick or cycle_slice.slow)
+                and self._slots.may_take(cycle_slice.share, is_long=True)
+            )
         ]
 
     async def run_cycle(

@@ -69,6 +69,38 @@ async def test_heavy_requests_of_one_tenant_leave_connections_for_another(
         assert all(pool.slots.waiting == 0 for pool in pools)
 
 
+LONG: Final = "{ scheduledJobs(first: 500) { nodes { id } } }"
+LONG_TWO: Final = (
+    "{ scheduledJobs(first: 500) { nodes { id } } jobs: scheduledJobs(first: 500) { nodes { id } } }"
+)
+
+
+async def test_long_requests_of_one_tenant_are_bounded_while_another_is_active(
+    writable_demo_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over both pools: one serves the requests of one root field, and the other those of two."""
+    monkeypatch.setattr("core.share_load.OTHERS_RECENT_S", 10 * HANG_S)
+    async with open_http_harness(writable_demo_database_url, pool_size=10, long_statements=2) as http:
+        pools: Any = http.database.pools
+
+        def count(name: str) -> int:
+            return sum(getattr(pool.slots, name) for pool in pools)
+
+        await _post(http, SMALL, TECHNICIAN)
+        await _post(http, SMALL, OTHER)
+        async with lock_jobs(writable_demo_database_url):
+            long = [
+                asyncio.create_task(_post(http, query, TECHNICIAN))
+                for query in (LONG, LONG_TWO)
+                for _ in range(4)
+            ]
+            await wait_until(lambda: count("waiting") == 6)
+            await _post(http, SMALL, TECHNICIAN)
+            await _post(http, SMALL_TWO, TECHNICIAN)
+        await asyncio.gather(*long)
+        assert count("waiting") == 0
+
+
 async def test_server_takes_the_last_connections_of_the_pool(writable_demo_database_url: str) -> None:
     async with open_http_harness(writable_demo_database_url, pool_size=POOL) as http:
         pool = http.database.pool

@@ -1,0 +1,121 @@
+"""Long statements of one share are bounded while others are active, over all pools together."""
+
+import asyncio
+
+import pytest
+
+from core.fair_queue import SERVER, FairQueue
+from core.limits import OTHERS_RECENT_S, SHARES_REMEMBERED_MAX
+from core.share_load import ShareActivity, ShareLoad
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def load(clock: Clock) -> ShareLoad:
+    return ShareLoad(ShareActivity(clock), long_slots=2)
+
+
+def _take_long(queue: FairQueue, share: str) -> int:
+    taken, available = 0, queue.available(share)
+    while queue.try_acquire(share, is_long=True):
+        taken += 1
+    assert taken == available
+    return taken
+
+
+def test_long_statements_of_single_active_share_are_not_bounded(load: ShareLoad) -> None:
+    queue = FairQueue(10, load=load)
+    assert _take_long(queue, "a") == 8
+
+
+def test_long_statements_are_bounded_while_another_share_is_active(load: ShareLoad, clock: Clock) -> None:
+    queue = FairQueue(10, load=load)
+    assert queue.try_acquire("b")
+    queue.release("b")
+    assert _take_long(queue, "a") == 2
+    assert queue.try_acquire("a"), "a small statement does not wait for the long ones"
+    clock.now += OTHERS_RECENT_S
+    assert _take_long(queue, "a") == 5
+
+
+def test_long_statements_are_counted_over_all_pools(load: ShareLoad) -> None:
+    one, other = FairQueue(10, load=load), FairQueue(10, load=load)
+    load.activity.note("b")
+    assert one.try_acquire("a", is_long=True)
+    assert _take_long(other, "a") == 1
+    assert not one.try_acquire("a", is_long=True)
+    assert _take_long(one, "b") == 2, "each share has a bound of its own"
+
+
+def test_activity_is_shared_by_loads_that_count_separately(load: ShareLoad) -> None:
+    requests, live = FairQueue(10, load=load), FairQueue(8, load=ShareLoad(load.activity, 2))
+    assert requests.try_acquire("b")
+    assert requests.try_acquire("a", is_long=True)
+    assert _take_long(live, "a") == 2
+
+
+def test_server_is_neither_bounded_nor_another_share(load: ShareLoad) -> None:
+    queue = FairQueue(10, load=load)
+    assert queue.try_acquire(SERVER)
+    assert queue.available("a") == 7
+    load.activity.note("b")
+    while queue.try_acquire(SERVER, is_long=True):
+        pass
+    assert queue.in_use(SERVER) == 10
+
+
+def test_moved_slot_counts_as_long(load: ShareLoad) -> None:
+    queue = FairQueue(10, load=load)
+    load.activity.note("b")
+    assert queue.try_acquire(SERVER)
+    queue.move(SERVER, "a")
+    assert _take_long(queue, "a") == 1
+    queue.release("a", is_long=True)
+    assert queue.available("a") == 1
+
+
+async def test_long_statement_that_ends_in_one_pool_starts_a_waiting_one_in_another(load: ShareLoad) -> None:
+    one, other = FairQueue(10, load=load), FairQueue(10, load=load)
+    load.activity.note("b")
+    assert _take_long(one, "a") == 2
+    waiting = asyncio.create_task(other.acquire("a", is_long=True))
+    small = asyncio.create_task(other.acquire("a"))
+    await small
+    assert not waiting.done()
+    one.release("a", is_long=True)
+    await waiting
+    assert (one.in_use("a"), other.in_use("a"), other.waiting) == (1, 2, 0)
+
+
+async def test_long_waiter_cancelled_with_its_slot_gives_it_back(load: ShareLoad) -> None:
+    queue = FairQueue(10, load=load)
+    load.activity.note("b")
+    assert _take_long(queue, "a") == 2
+    leaves = asyncio.create_task(queue.acquire("a", is_long=True))
+    await asyncio.sleep(0)
+    queue.release("a", is_long=True)
+    leaves.cancel()
+    await asyncio.gather(leaves, return_exceptions=True)
+    assert queue.available("a") == 1
+
+
+def test_activity_forgets_the_oldest_shares(clock: Clock) -> None:
+    activity = ShareActivity(clock)
+    for number in range(SHARES_REMEMBERED_MAX + 5):
+        activity.note(str(number))
+    assert len(activity._seen) == SHARES_REMEMBERED_MAX
+    assert activity.has_others("0")
