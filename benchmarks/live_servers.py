@@ -52,11 +52,11 @@ class LiveServers:
     tenant: str
 
     @contextmanager
-    def start_ours(self) -> Iterator[ServerProcess]:
+    def start_ours(self, **settings: str) -> Iterator[ServerProcess]:
         """A fresh server of ours, so that no case affects the memory of the next."""
         port = servers.find_free_port()
         command, environment, cwd = servers.our_command(self.dsn, self.data_dir, port)
-        with servers.run_process(command, port, environment, cwd) as pid:
+        with servers.run_process(command, port, {**environment, **settings}, cwd) as pid:
             yield ServerProcess(port, psutil.Process(pid))
 
     @contextmanager

@@ -3,12 +3,15 @@
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any, Final
+from unittest.mock import ANY
 
 import asyncpg
 import pytest
 import pytest_asyncio
 
+from core.limits import WRITTEN_BYTES_MAX
 from tests.http_harness import HttpHarness, open_http_harness
 
 pytestmark = pytest.mark.newest
@@ -139,3 +142,27 @@ async def test_audit_row_of_a_large_json_value_has_only_the_changed_members(
     assert await byte_harness.read_last_changes(site[0]) == {
         "metadata": [{"os": {"major": 12}, "tags": {"[1]": "b"}}, {"os": {"major": 13}, "tags": {"[1]": "c"}}]
     }
+
+
+_ADD_SITES: Final = """
+INSERT INTO sites (id, tenant_id, name, slug, metadata)
+SELECT 'many-' || number, s.tenant_id, 'Site ' || number, 'many-' || number, '{}'
+FROM sites s, generate_series(1, 500) AS number WHERE s.id = $1 RETURNING id
+"""
+_SIZE: Final = "SELECT pg_total_relation_size('sites') + pg_total_relation_size('audit_log')"
+
+
+async def test_large_value_in_500_rows_is_refused_and_writes_nothing(byte_harness: ByteHarness) -> None:
+    """A request of 213 KB once wrote 231 MB. The text does not compress, so that the tables have all of it."""
+    sites = [row[0] for row in await byte_harness.owner.fetch(_ADD_SITES, byte_harness.sites[0])]
+    metadata = {"v": "".join(sha256(str(number).encode()).hexdigest() for number in range(3_015))}
+    before = await byte_harness.owner.fetchval(_SIZE)
+    assert _refusal(await byte_harness.execute(UPDATE, ids=sites, metadata=metadata)) == {
+        "code": "QUERY_TOO_COMPLEX",
+        "limit": "writtenBytes",
+        "allowed": WRITTEN_BYTES_MAX,
+        "actual": ANY,
+    }
+    assert await byte_harness.owner.fetchval(_SIZE) - before < 1 << 20
+    assert "errors" not in await byte_harness.execute(UPDATE, ids=sites[:20], metadata=metadata)
+    assert await byte_harness.owner.fetchval(_SIZE) - before < WRITTEN_BYTES_MAX / 3
