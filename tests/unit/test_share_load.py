@@ -7,25 +7,16 @@ import pytest
 from core.fair_queue import SERVER, FairQueue
 from core.limits import OTHERS_RECENT_S, SHARES_REMEMBERED_MAX
 from core.share_load import ShareActivity, ShareLoad
-
-
-class Clock:
-    """A clock that a test sets."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.manual_clock import ManualClock
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> ManualClock[float]:
+    return ManualClock(100.0)
 
 
 @pytest.fixture
-def load(clock: Clock) -> ShareLoad:
+def load(clock: ManualClock[float]) -> ShareLoad:
     return ShareLoad(ShareActivity(clock), long_slots=2)
 
 
@@ -42,7 +33,9 @@ def test_long_statements_of_single_active_share_are_not_bounded(load: ShareLoad)
     assert _take_long(queue, "a") == 8
 
 
-def test_long_statements_are_bounded_while_another_share_is_active(load: ShareLoad, clock: Clock) -> None:
+def test_long_statements_are_bounded_while_another_share_is_active(
+    load: ShareLoad, clock: ManualClock[float]
+) -> None:
     queue = FairQueue(10, load=load)
     assert queue.try_acquire("b")
     queue.release("b")
@@ -113,7 +106,7 @@ async def test_long_waiter_cancelled_with_its_slot_gives_it_back(load: ShareLoad
     assert queue.available("a") == 1
 
 
-def test_activity_forgets_the_oldest_shares(clock: Clock) -> None:
+def test_activity_forgets_the_oldest_shares(clock: ManualClock[float]) -> None:
     activity = ShareActivity(clock)
     for number in range(SHARES_REMEMBERED_MAX + 5):
         activity.note(str(number))
