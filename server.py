@@ -36,6 +36,7 @@ _COMMANDS: Final[Mapping[str | None, tuple[str, str]]] = {
     "rotate-secrets": ("data", "rotate_secrets"),
     "simulate": ("simulate", "simulate"),
     "token": ("tokens", "run"),
+    "work": ("job_workers", "run_worker"),
 }
 """The module in `commands` and the function of each command; without a command the server serves.
 

@@ -33,7 +33,7 @@ def parse_command_line(words: Sequence[str] | None = None) -> argparse.Namespace
     commands = parser.add_subparsers(
         dest="command",
         metavar="{activate,adopt-agents,backup,bootstrap,erase-person,export,import,key,migrate,pause,restore,"
-        "rotate-secrets,simulate,token}",
+        "rotate-secrets,simulate,token,work}",
     )
     _add_adoption_command(
         commands.add_parser(
@@ -83,6 +83,9 @@ def parse_command_line(words: Sequence[str] | None = None) -> argparse.Namespace
     )
     _add_token_command(
         commands.add_parser("token", parents=[_build_shared_options()], help="print a bearer token")
+    )
+    commands.add_parser(
+        "work", parents=[_build_shared_options()], help="run background jobs, and serve nothing"
     )
     return parser.parse_args(words)
 

@@ -17,6 +17,7 @@ from api.demo_issuer import DemoIssuer
 from api.demo_page import build_demo_routes
 from api.http_connections import Connections
 from api.observability.access_log import Observer
+from api.observability.job_metrics import JobMetrics
 from api.observability.metrics import Metrics
 from api.observability.metrics_access import MetricsAccess
 from api.observability.process_metrics import LoopLag, ProcessMetrics
@@ -25,6 +26,7 @@ from api.server import HttpServer, bind_socket, build_url
 from api.shutdown import Shutdown
 from commands.async_runner import print_lines, run_to_end
 from commands.demo_data import ensure_demo_data, require_demo_database, require_no_issuer
+from commands.job_workers import run_jobs_in_server
 from commands.supervisor import Supervisor
 from commands.tokens import load_signing_key
 from commands.worker import Worker
@@ -42,6 +44,7 @@ from demo import DemoViewer
 from resolvers.loaders.bindings import build_executable_schema
 from services.agents.agent_service import AgentService
 from services.database_status import DatabaseStatus
+from services.jobs.status import QueueStatus, watch_queue
 from services.retention.daily_purge import purge_daily
 from services.retention.log_retention import LogRetention
 from services.retention.status import RetentionStatus, watch_status
@@ -142,7 +145,9 @@ def _serve_by_workers(
                 _serve(settings, listeners, dsn, demo, observers, connections, worker, viewers, sealer)
             )
 
-    stop_s = settings.shutdown_delay + settings.shutdown_grace
+    stop_s = (
+        settings.shutdown_delay + settings.shutdown_grace + settings.job_grace * bool(settings.job_workers)
+    )
     lines = _start_lines(settings, listeners.api, demo, viewers)
     supervisor = Supervisor(settings.workers, run, lambda: print_lines(*lines), stop_s)
     return supervisor.supervise(listeners.close)
@@ -190,20 +195,24 @@ async def _serve(
         else:  # the demo's issuer has no keys to fetch before this server listens
             verifier.prefetch_keys()
         metrics = _open_metrics(settings, database, listeners, worker)
-        lag, status = LoopLag(), RetentionStatus()
+        lag, status, queue = LoopLag(), RetentionStatus(), QueueStatus()
         activity, statistics = LastActivity(database), TableStatistics()
         async with (
             open_live_layer(database, settings, sealer) as live,
             AgentService.open(database, tokens, settings, live.wake) as fleet,
+            run_jobs_in_server(database, settings, live, connections.shutdown) as jobs,
             _run_in_background(purge_daily(database, LogRetention.from_settings(settings))),
             _run_in_background(lag.watch()),
             _run_in_background(watch_status(database, status)),
+            _run_in_background(watch_queue(database, queue)),
             _run_in_background(watch_statistics(database, statistics)),
             _share_metrics(metrics, worker),
             _run_in_background(activity.run()),
         ):
             if metrics:
                 metrics.registry.register(ProcessMetrics(database.pools, verifier, lag, status))
+            if metrics and jobs:
+                metrics.registry.register(JobMetrics(jobs, queue))
             services = AppServices(
                 database=database,
                 verifier=verifier,

@@ -913,3 +913,39 @@ CLERK_IDS_KEPT_MS: Final = 7 * 86_400_000
 
 CLERK_BODY_MAX_BYTES: Final = 256 * 1024
 """Bytes of a webhook's body. A user with all that Clerk allows in its metadata has some 40 KiB."""
+
+JOB_LEASE_MS: Final = 15_000
+"""How long a job's lease lasts without a renewal. A worker that is dead is replaced after it, and the next claim."""
+
+JOB_RENEW_S: Final = 3.0
+"""How often a worker renews the leases of its jobs: it may fail four times in a row."""
+
+JOB_POLL_S: Final = 5.0
+"""How often an idle worker claims without being woken: the safety net, which also finds the jobs of dead workers."""
+
+JOB_CLAIM_RETRY_S: Final = 0.02
+"""The pause after another server was claiming. A claim takes some milliseconds."""
+
+JOB_PAUSE_S: Final = 1.0
+"""The pause of a job's write while an import runs or the database is away."""
+
+JOB_LOST_MAX: Final = 3
+"""Lost leases after which a job fails. It may be the job that kills its workers."""
+
+JOB_FAULT_ATTEMPTS_MAX: Final = 3
+"""Attempts of a job that fails by a fault of ours. A fault is rarely gone by itself."""
+
+JOB_BACKOFF_S: Final = 10.0
+"""The longest pause before the second attempt, doubled before each further one. The pause is random below it."""
+
+JOB_BACKOFF_MAX_S: Final = 3_600.0
+"""The longest pause between two attempts. A vendor that was down for a day is back within an hour."""
+
+JOB_PROGRESS_S: Final = 0.25
+"""How often the progress of running jobs is written, in one statement for all jobs of a server."""
+
+JOB_RESULTS_BATCH: Final = 200
+"""Results of jobs that one statement writes."""
+
+JOB_CLOSE_S: Final = 0.5
+"""How long canceled jobs have to roll back when the server stops."""

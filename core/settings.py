@@ -94,6 +94,20 @@ class Settings(BaseSettings):
         "layer. Rates of agents and the number of sockets are divided among them.",
     )
 
+    job_workers: int = Field(
+        default=4,
+        ge=0,
+        le=1000,
+        description="Background jobs that each process runs at once; 0 for none. `server.py work` runs jobs alone.",
+    )
+    job_grace: float = Field(
+        default=20,
+        ge=0,
+        le=3600,
+        description="Seconds after SIGTERM in which running jobs may reach a checkpoint. Then they are canceled, and "
+        "run again elsewhere.",
+    )
+
     request_role: str = Field(
         default="msp_request",
         pattern=r"^[a-z_][a-z0-9_]{0,62}$",

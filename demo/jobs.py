@@ -25,7 +25,13 @@ _ERRORS: Final = (
     "the answer was not JSON: unexpected end at byte 16384",
     "timed out after 60 s",
 )
+_ATTEMPTS_MAX: Final = 3
 _EVENTS_PER_ENTITY: Final = 0.17
+_OUTCOMES: Final = {error[:3]: outcome for error, outcome in zip(
+    _ERRORS, ("rate_limited", "credentials", "vendor_down", "fault", "vendor_down"), strict=True
+)}  # fmt: skip
+"""The outcome of an attempt that failed by each error, by how the error begins."""
+_RARE_OUTCOMES: Final = ("lost", "released", "outcome_unknown", "canceled")
 
 
 @dataclass(slots=True, eq=False)
@@ -33,7 +39,7 @@ class DemoJob:
     """One job. `due` is the age of its due time, below 0 if that is in the future."""
 
     id: str
-    integration: str
+    integration: str | None
     source: DemoDataSource | None
     action: str
     status: str
@@ -54,11 +60,11 @@ def iter_jobs(demo: DemoWorld, tenant: Tenant) -> Iterator[DemoJob]:
                 yield _make_job(dice, source.integration, source, action, round_)
     for action in ("agents.sweep", "usage.report"):
         for round_ in range(_ROUNDS):
-            yield _make_job(dice, "msp-agent", None, action, round_)
+            yield _make_job(dice, "msp-agent" if action == "agents.sweep" else None, None, action, round_)
 
 
 def _make_job(
-    dice: SeededRandom, integration: str, source: DemoDataSource | None, action: str, round_: int
+    dice: SeededRandom, integration: str | None, source: DemoDataSource | None, action: str, round_: int
 ) -> DemoJob:
     """The job of that round. Round 0 is the newest, and older jobs are completed."""
     odds = (16, 4, 72, 8) if round_ == 0 else (0, 0, 93, 7)
@@ -68,7 +74,7 @@ def _make_job(
         dice.new_id(due), integration, source, action, status, 1, due, due - SECOND, None, None, due + MINUTE
     )
     if status == "failed":
-        job.attempts, job.error = 3, dice.choice(_ERRORS)
+        job.attempts, job.error = _ATTEMPTS_MAX, dice.choice(_ERRORS)
     elif status == "running":
         job.started = dice.random_age(SECOND, 2 * MINUTE)
     elif status == "pending":
@@ -106,9 +112,50 @@ def scheduled_jobs(demo: DemoWorld) -> Iterator[Row]:
             changed = job.age if job.started is None else job.started
             yield (
                 job.id, tenant.id, job.integration, job.source and job.source.id, job.action,
-                dump_json(payload), dice.choice((None, 0, 5, 10)), job.status, job.attempts, 3,
+                dump_json(payload), dice.choice((None, 0, 5, 10)), job.status, job.attempts, _ATTEMPTS_MAX,
                 demo.ms_at(job.retry), demo.ms_at(job.due), demo.ms_at(job.started), job.error, maker,
                 demo.ms_at(job.age), demo.ms_at(changed),
+            )  # fmt: skip
+
+
+@demo_table("job_attempts", "id tenant_id job_id number started_at ended_at outcome error worker created_at")
+def job_attempts(demo: DemoWorld) -> Iterator[Row]:
+    """The ended attempts of the jobs. Each tenant has one of each rare outcome."""
+    for tenant in demo.tenants:
+        dice = demo.random_stream("job-attempts", tenant.index)
+        rare = list(_RARE_OUTCOMES)
+        for job in iter_jobs(demo, tenant):
+            if job.started is None or job.status == "running":
+                continue
+            error = _OUTCOMES[job.error[:3]] if job.error else None
+            for number in range(1, job.attempts + 1):
+                is_last = number == job.attempts
+                outcome = (
+                    (error or "completed") if is_last else (rare.pop() if rare else error or "vendor_down")
+                )
+                began = job.started + (job.attempts - number) * 10 * MINUTE
+                ended = began - dice.random_age(SECOND, MINUTE)
+                yield (
+                    dice.new_id(ended), tenant.id, job.id, number, demo.ms_at(began), demo.ms_at(ended), outcome,
+                    None if outcome == "completed" else job.error or "The worker was lost", "demo-worker",
+                    demo.ms_at(ended),
+                )  # fmt: skip
+
+
+@demo_table("job_progress", "id tenant_id job_id done total unit created_at updated_at")
+def job_progress(demo: DemoWorld) -> Iterator[Row]:
+    """How far some jobs of each tenant are: those that run, and a few that have ended."""
+    for tenant in demo.tenants:
+        dice = demo.random_stream("job-progress", tenant.index)
+        for number, job in enumerate(iter_jobs(demo, tenant)):
+            if job.started is None or (job.status != "running" and number % 10):
+                continue
+            total = dice.choice((None, 40, 250))
+            done = total if total is not None and job.status != "running" else dice.choice((0, 12, 30))
+            age = max(0, job.started - SECOND)
+            yield (
+                dice.new_id(age), tenant.id, job.id, done, total, dice.choice((None, "devices", "pages")),
+                demo.ms_at(age), demo.ms_at(age),
             )  # fmt: skip
 
 

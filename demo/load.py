@@ -19,7 +19,7 @@ from demo.credentials import issued_credentials, legacy_agents, site_enrollment_
 from demo.entities import entities, entity_relationships, global_entities
 from demo.health import health_checks
 from demo.identities import roles, users
-from demo.jobs import events_log, scheduled_jobs
+from demo.jobs import events_log, job_attempts, job_progress, scheduled_jobs
 from demo.logs import agent_api_logs, api_logs, audit_log
 from demo.marker import mark_demo, require_demo_or_empty
 from demo.seeded_random import SECOND
@@ -56,6 +56,8 @@ TABLES: Final = (
     issued_credentials,
     site_enrollment_rules,
     legacy_agents,
+    job_attempts,
+    job_progress,
 )
 """All tables, each after the tables that it refers to."""
 

@@ -6,7 +6,7 @@ from models.core import Role, Site, Tenant, User
 from models.credentials import IssuedCredential, SiteEnrollmentRule
 from models.entities import Entity, EntityRelationship, GlobalEntity
 from models.integrations import DataSource, DataSourceToSite, Integration
-from models.jobs import EventLogEntry, ScheduledJob
+from models.jobs import EventLogEntry, JobAttempt, JobProgress, ScheduledJob
 from models.legacy_agents import LegacyAgent
 from models.monitoring import ApiLog, AuditLogEntry, HealthCheck
 
@@ -25,6 +25,8 @@ __all__ = [
     "Integration",
     "IntegrationPricingTier",
     "IssuedCredential",
+    "JobAttempt",
+    "JobProgress",
     "LegacyAgent",
     "Role",
     "ScheduledJob",

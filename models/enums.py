@@ -44,6 +44,32 @@ class JobStatus(StrEnum):
     FAILED = "failed"
 
 
+class JobOutcome(StrEnum):
+    """How an attempt of a background job ended."""
+
+    COMPLETED = "completed"
+    CREDENTIALS = "credentials"
+    RATE_LIMITED = "rate_limited"
+    VENDOR_DOWN = "vendor_down"
+    FAULT = "fault"
+    OUTCOME_UNKNOWN = "outcome_unknown"
+    LOST = "lost"
+    RELEASED = "released"
+    CANCELED = "canceled"
+
+
+class JobBlock(StrEnum):
+    """Why a pending background job does not run now."""
+
+    IMPORTED = "imported"
+    PAUSED = "paused"
+    TENANT_INACTIVE = "tenant_inactive"
+    DUE_LATER = "due_later"
+    DATA_SOURCE_BUSY = "data_source_busy"
+    VENDOR_BUDGET = "vendor_budget"
+    TENANT_CAP = "tenant_cap"
+
+
 class EventStatus(StrEnum):
     """The processing state of an event."""
 

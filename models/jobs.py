@@ -3,7 +3,7 @@
 from tortoise.models import Model
 
 from models import columns
-from models.enums import EventStatus, JobStatus
+from models.enums import EventStatus, JobOutcome, JobStatus
 
 
 class ScheduledJob(Model):
@@ -12,8 +12,8 @@ class ScheduledJob(Model):
     id = columns.primary_key()
     tenant_id: str
     tenant = columns.tenant()
-    integration_id: str
-    integration = columns.reference("Integration", "The integration that does the work.")
+    integration_id: str | None
+    integration = columns.reference("Integration", "The integration that does the work.", null=True)
     data_source_id: str | None
     data_source = columns.reference("DataSource", "The data source for which it is done.", null=True)
     action = columns.Text(description="What is to be done: sync.sites, sync.devices, ...")
@@ -21,7 +21,7 @@ class ScheduledJob(Model):
     priority = columns.Integer(null=True, description="Among the jobs due, the higher goes first.")
     status = columns.Enumerated(JobStatus, default=JobStatus.PENDING, description="Where the job stands.")
     attempts = columns.Integer(default=0, description="How often it was tried.")
-    attempts_max = columns.Integer(default=3, description="How often it is tried at most.")
+    attempts_max = columns.Integer(default=5, description="How often it is tried at most.")
     next_retry_at = columns.Milliseconds(null=True, description="When it is tried again.")
     scheduled_at = columns.Milliseconds(description="When it is due.")
     started_at = columns.Milliseconds(null=True, description="When the last attempt began.")
@@ -32,6 +32,44 @@ class ScheduledJob(Model):
 
     class Meta:
         table = "scheduled_jobs"
+
+
+class JobAttempt(Model):
+    """One attempt of a background job that has ended."""
+
+    id = columns.primary_key()
+    tenant_id: str
+    tenant = columns.tenant()
+    job_id: str
+    job = columns.reference("ScheduledJob", "The job.")
+    number = columns.Integer(description="The job's number of attempts when it ran.")
+    started_at = columns.Milliseconds(description="When it began.")
+    ended_at = columns.Milliseconds(description="When it ended, or when its end was noticed.")
+    outcome = columns.Enumerated(JobOutcome, description="How it ended.")
+    error = columns.Text(null=True, description="Why it failed.")
+    worker = columns.Text(description="The worker that ran it.")
+    created_at = columns.created_at()
+
+    class Meta:
+        table = "job_attempts"
+
+
+class JobProgress(Model):
+    """How far a background job is."""
+
+    id = columns.primary_key()
+    tenant_id: str
+    tenant = columns.tenant()
+    job_id: str
+    job = columns.reference("ScheduledJob", "The job; it has one row at most.")
+    done = columns.Integer(description="How much is done.")
+    total = columns.Integer(null=True, description="How much there is, if it is known.")
+    unit = columns.Text(null=True, description="What is counted.")
+    created_at = columns.created_at()
+    updated_at = columns.updated_at()
+
+    class Meta:
+        table = "job_progress"
 
 
 class EventLogEntry(Model):

@@ -16,7 +16,7 @@ from schema.core import ROLES, SITES, TENANTS, USERS
 from schema.credentials import ISSUED_CREDENTIALS, SITE_ENROLLMENT_RULES
 from schema.entities import ENTITIES, ENTITY_RELATIONSHIPS, GLOBAL_ENTITIES
 from schema.integrations import DATA_SOURCE_TO_SITE, DATA_SOURCES, INTEGRATIONS
-from schema.jobs import EVENTS_LOG, SCHEDULED_JOBS
+from schema.jobs import EVENTS_LOG, JOB_ATTEMPTS, JOB_PROGRESS, SCHEDULED_JOBS
 from schema.legacy_agents import LEGACY_AGENTS
 from schema.monitoring import API_LOGS, AUDIT_LOG, HEALTH_CHECKS
 from schema.table import Reference, Table
@@ -51,6 +51,8 @@ SIDE_TABLES: Final[tuple[Table, ...]] = (
     ISSUED_CREDENTIALS,
     SITE_ENROLLMENT_RULES,
     LEGACY_AGENTS,
+    JOB_ATTEMPTS,
+    JOB_PROGRESS,
 )
 """Our tables in addition to the 21, as listed in ARCHITECTURE.md. A Convex snapshot has none of them."""
 

@@ -122,6 +122,16 @@ SAMPLE_ROWS: Final[Mapping[str, Mapping[str, Any]]] = {
     },
     "site_enrollment_rules": {"tenant_id": "{tenants}", "site_id": "{sites}"},
     "legacy_agents": {"tenant_id": "{tenants}", "agent_id": "{agents}", "until": 4_102_444_800_000},
+    "job_attempts": {
+        "tenant_id": "{tenants}",
+        "job_id": "{scheduled_jobs}",
+        "number": 1,
+        "started_at": 0,
+        "ended_at": 1,
+        "outcome": "completed",
+        "worker": "worker-1",
+    },
+    "job_progress": {"tenant_id": "{tenants}", "job_id": "{scheduled_jobs}", "done": 1},
 }
 """Table to column to value, parents before children; `{table}` stands for the id of that table's row."""
 

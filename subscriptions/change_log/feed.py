@@ -25,10 +25,12 @@ class ChangeFeed:
 
     Attributes:
         snapshot: The snapshot up to which the cycles have read the log. The next delta begins there.
+        has_followers: Whether the log is read for the server's own work, also while no client is connected.
     """
 
     def __init__(self, log: ChangeLog, database: Database, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
+        self.has_followers = False
         self._log = log
         self._database = database
         self._unpublished: list[Delta] = []
@@ -43,6 +45,11 @@ class ChangeFeed:
         token = object()
         self._listeners[token] = callback
         return lambda: self._listeners.pop(token, None) and None
+
+    def follow(self, callback: Listener) -> Callable[[], None]:
+        """Subscribe for the server's own work, for as long as it runs. Returns a function that ends this."""
+        self.has_followers = True
+        return self.subscribe(callback)
 
     async def read_since(self, snapshot: Snapshot) -> Delta:
         """Read the changes from an older snapshot until now from the log.

@@ -32,5 +32,5 @@ class LiveState:
 
     @property
     def is_idle(self) -> bool:
-        """Whether there is no viewer, no live query and no running sign-in."""
-        return not (self.viewers or self.registry or self.replay_buffer)
+        """Whether there is no viewer, no live query, no running sign-in and no follower of the log."""
+        return not (self.viewers or self.registry or self.replay_buffer or self.feed.has_followers)

@@ -28,7 +28,7 @@ class PollTimer:
 
         Args:
             busy: Whether the last cycle found anything.
-            empty: Whether there is no viewer, no live query and no running sign-in.
+            empty: Whether there is no viewer, no live query, no running sign-in and no follower of the log.
             until: Seconds until time alone changes an answer.
         """
         self._failures = 0

@@ -42,6 +42,8 @@ REFERENCES: Final = (
     ("issued_credentials", "replacement_approved_by", "users"),
     ("site_enrollment_rules", "site_id", "sites"),
     ("legacy_agents", "agent_id", "agents"),
+    ("job_attempts", "job_id", "scheduled_jobs"),
+    ("job_progress", "job_id", "scheduled_jobs"),
 )
 """Every reference from a tenant's row to a tenant's row, compared with the database's catalog."""
 
@@ -189,6 +191,7 @@ class TestReferences:
             "shipped_roles",
             "clerk_users",
         }
+        marks |= {"job_attempts", "job_progress", "job_queue", "job_tenants", "job_calls"}
         keys = [key for key in found if key["child"].removeprefix("app.") not in marks]
         cascading = {key["columns"][-1] for key in keys if key["on_delete"] == "c"}
         assert cascading == {"agent_id", "data_source_id", "site_id", "scheduled_job_id", "integration_id"}

@@ -49,6 +49,7 @@ ENUMS = {
     ("audit_log", "action"): enums.AuditAction,
     ("tenant_bills", "status"): enums.BillStatus,
     ("tenant_billing_adjustments", "type"): enums.AdjustmentType,
+    ("job_attempts", "outcome"): enums.JobOutcome,
     ("issued_credentials", "kind"): enums.CredentialKind,
     ("issued_credentials", "issuer_type"): enums.AuditActor,
 }

@@ -160,7 +160,8 @@ class TestEveryTable:
             "data_source_to_site": {"created_at": 3},
         }
         given = build_row(table, "other", parents) | others.get(table, {}) | {"id": f"other-{table}"}
-        if table in ("data_source_to_site", "entity_relationships", "site_enrollment_rules", "legacy_agents"):
+        unique_pairs = ("data_source_to_site", "entity_relationships")
+        if table in (*unique_pairs, "site_enrollment_rules", "legacy_agents", "job_progress"):
             await writer.execute(f"DELETE FROM {table}")
         (came,) = await capture_harness.record_changes(insert_row(writer, table, given))
         stored = await capture_harness.fetch_stored(table, f"other-{table}")

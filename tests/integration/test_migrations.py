@@ -53,7 +53,13 @@ SCHEMA: Final = """
     FROM pg_proc WHERE pronamespace IN (to_regnamespace('app'), to_regnamespace('live'))
 """
 
-MADE_BY: Final = {"issued_credentials": 14, "site_enrollment_rules": 14, "legacy_agents": 22}
+MADE_BY: Final = {
+    "issued_credentials": 14,
+    "site_enrollment_rules": 14,
+    "legacy_agents": 22,
+    "job_attempts": 25,
+    "job_progress": 25,
+}
 """Tables in addition to the 21, and the steps that create them. Reverting those steps loses the rows."""
 
 

@@ -424,11 +424,20 @@ class TestCatalog:
             )
         path = ["search_path=pg_catalog, pg_temp"]
         assert [tuple(row) for row in rows] == [
+            ("begin_job_call", path),
+            ("cancel_jobs", path),
             ("check_users_role", path),
+            ("end_job_call", path),
+            ("finish_jobs", path),
             ("is_active", path),
             ("is_still", path),
             ("is_unclaimed", path),
+            ("job_blocked_by", path),
+            ("lock_lease", path),
+            ("lock_queued_jobs", path),
             ("mark_unclaimed_user", path),
+            ("pull_job_forward", path),
+            ("queue_jobs", path),
             ("sign_in", path),
         ]
 

@@ -99,6 +99,10 @@ async def relation_client(writable_demo_database_url: str) -> AsyncIterator[Rela
         "INSERT INTO legacy_agents (tenant_id, agent_id, until) SELECT tenant_id, id, 4102444800000 FROM agents "
         "ON CONFLICT DO NOTHING"
     )
+    await connection.execute(  # and only a few jobs have reported progress
+        "INSERT INTO job_progress (tenant_id, job_id, done) SELECT tenant_id, id, 1 FROM scheduled_jobs "
+        "ON CONFLICT DO NOTHING"
+    )
     await connection.close()
     async with open_graphql_harness(writable_demo_database_url) as made:
         yield RelationClient(made, user)

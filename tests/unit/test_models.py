@@ -36,7 +36,7 @@ TABLES = {
     "normalized_data:json created_at:ms updated_at:ms deleted_at:ms?",
     "EntityRelationship": "entity_relationships: id tenant_id parent_entity_id child_entity_id "
     "relationship_type metadata:json? created_at:ms updated_at:ms deleted_at:ms?",
-    "ScheduledJob": "scheduled_jobs: id tenant_id integration_id data_source_id? action payload:json "
+    "ScheduledJob": "scheduled_jobs: id tenant_id integration_id? data_source_id? action payload:json "
     "priority:int? status attempts:int attempts_max:int next_retry_at:ms? scheduled_at:ms started_at:ms? "
     "error? created_by created_at:ms updated_at:ms",
     "EventLogEntry": "events_log: id tenant_id entity_id event_type status payload:json processed_at:ms? "
@@ -65,6 +65,9 @@ SIDE_TABLES = {
     "replacement_requested_at:ms? replacement_approved_at:ms? replacement_approved_by? created_at:ms updated_at:ms",
     "SiteEnrollmentRule": "site_enrollment_rules: id tenant_id site_id approval_required:bool "
     "created_at:ms updated_at:ms",
+    "JobAttempt": "job_attempts: id tenant_id job_id number:int started_at:ms ended_at:ms outcome error? worker "
+    "created_at:ms",
+    "JobProgress": "job_progress: id tenant_id job_id done:int total:int? unit? created_at:ms updated_at:ms",
     "LegacyAgent": "legacy_agents: id tenant_id agent_id until:ms traded_at:ms? created_at:ms updated_at:ms",
 }
 """The same for the tables of ours beside the 21."""
@@ -92,6 +95,10 @@ ENUMS = {
     ("audit_log", "action"): "create update delete restore",
     ("tenant_bills", "status"): "draft finalized paid cancelled",
     ("tenant_billing_adjustments", "type"): "credit debit discount",
+    (
+        "job_attempts",
+        "outcome",
+    ): "completed credentials rate_limited vendor_down fault outcome_unknown lost released canceled",
     ("issued_credentials", "kind"): "enrollment agent invitation platform",
     ("issued_credentials", "issuer_type"): "user agent platform system",
 }

@@ -1,0 +1,25 @@
+DROP FUNCTION app.write_job_progress(bigint[], integer[], integer[], text[]);
+DROP FUNCTION app.renew_leases(bigint[], bigint);
+DROP FUNCTION app.claim_jobs(text, integer, bigint, text[], integer);
+DROP FUNCTION app.reap_lost_jobs(bigint, integer);
+DROP FUNCTION app.finish_jobs(jsonb);
+DROP FUNCTION app.finish_job_batch(jsonb);
+DROP FUNCTION app.end_job_call(text, text, jsonb);
+DROP FUNCTION app.begin_job_call(text, text);
+DROP FUNCTION app.lock_lease(text, bigint, text);
+DROP FUNCTION app.job_blocked_by(text, text, text);
+DROP FUNCTION app.pull_job_forward(text, bigint);
+DROP FUNCTION app.cancel_jobs(text[]);
+DROP FUNCTION app.lock_queued_jobs(text[]);
+DROP FUNCTION app.queue_jobs(text[], boolean[], text[]);
+DROP FUNCTION app.job_tenant_max();
+ALTER TABLE app.installation DROP COLUMN jobs_per_tenant;
+DROP TABLE app.job_calls;
+DROP TABLE app.job_tenants;
+DROP TABLE app.job_queue;
+DROP SEQUENCE app.job_token;
+SELECT live.unwatch('job_attempts');
+SELECT live.unwatch('job_progress');
+-- An older server cannot show jobs without an integration.
+SELECT set_config('app.platform', 'on', true);
+DELETE FROM scheduled_jobs WHERE integration_id IS NULL;

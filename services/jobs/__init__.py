@@ -1,0 +1,1 @@
+"""Background jobs: the queue, the runner and the actions that it runs."""

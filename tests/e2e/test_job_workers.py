@@ -1,0 +1,74 @@
+"""Background jobs in server processes: inside a server, and by `server.py work` without one."""
+
+import signal
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from tests.e2e.servers import start_server
+from tests.job_harness import JobHarness, open_job_harness
+
+pytestmark = pytest.mark.newest
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def jobs(database_url: str) -> AsyncIterator[JobHarness]:
+    """Jobs in a database of the test's own, with two tenants."""
+    async with open_job_harness(database_url) as opened:
+        yield opened
+
+
+ACTION = "usage.report"
+SLOW = {"pauseMs": 10_000}
+
+
+async def test_server_runs_jobs_and_counts_them(jobs: JobHarness, database_url: str) -> None:
+    with start_server(
+        DATABASE_URL=database_url, OIDC_ISSUER="https://issuer.example", OIDC_ANY_CLIENT="1"
+    ) as server:
+        (job,) = await jobs.add_jobs(ACTION)
+        await jobs.wait_for_status(job, "completed")
+        async with httpx.AsyncClient() as client:
+            metrics = (await client.get(f"{server.url}/metrics")).text
+        server.stop(signal.SIGTERM)
+    assert f'msp_job_attempts_total{{action="{ACTION}",outcome="completed"}} 1.0' in metrics
+    assert "msp_jobs_running_here" in metrics
+
+
+async def test_server_without_workers_runs_none(jobs: JobHarness, database_url: str) -> None:
+    settings = {"OIDC_ISSUER": "https://issuer.example", "OIDC_ANY_CLIENT": "1", "JOB_WORKERS": "0"}
+    (job,) = await jobs.add_jobs(ACTION)
+    with start_server(DATABASE_URL=database_url, **settings) as server:
+        async with httpx.AsyncClient() as client:
+            metrics = (await client.get(f"{server.url}/metrics")).text
+        server.stop()
+    assert "msp_job_attempts" not in metrics
+    assert (await jobs.read_job(job))["status"] == "pending"
+
+
+async def test_worker_process_runs_jobs_and_gives_the_running_one_back(
+    jobs: JobHarness, database_url: str
+) -> None:
+    with start_server("work", DATABASE_URL=database_url) as worker:
+        (quick,) = await jobs.add_jobs(ACTION)
+        await jobs.wait_for_status(quick, "completed")
+        (slow,) = await jobs.add_jobs(ACTION, payload=SLOW)
+        await jobs.wait_for_status(slow, "running")
+        worker.stop(signal.SIGINT)  # without a grace
+    assert (await jobs.read_job(slow))["status"] == "pending"
+    assert await jobs.list_outcomes(slow) == ["released"]
+
+
+async def test_job_of_a_killed_worker_runs_in_another_process(jobs: JobHarness, database_url: str) -> None:
+    with start_server("work", DATABASE_URL=database_url) as doomed:
+        (job,) = await jobs.add_jobs(ACTION, payload=SLOW)
+        await jobs.wait_for_status(job, "running")
+        doomed.process.kill()
+        doomed.process.wait()
+    await jobs.owner.execute("UPDATE scheduled_jobs SET payload = '{}' WHERE id = $1", job)
+    with start_server("work", DATABASE_URL=database_url) as worker:
+        await jobs.wait_for_status(job, "completed")
+        worker.stop()
+    assert await jobs.list_outcomes(job) == ["lost", "completed"]
