@@ -289,7 +289,7 @@ most once a minute."""
 TABLE_STATISTICS_TENANTS_MAX: Final = 1_000
 """Tenants whose row counts are kept until the next read, at two KiB each. The platform names tenants as it likes."""
 
-COST_INTROSPECTION: Final = 2
+COST_INTROSPECTION: Final = 1.5
 """Cost of a type, field, argument or value of the schema, in rows. To describe one takes longer than to read a row.
 The whole schema, which tools request, must fit several times."""
 

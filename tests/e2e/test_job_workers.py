@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import pytest
@@ -38,7 +39,11 @@ async def test_server_runs_jobs_and_counts_them(jobs: JobHarness, database_url: 
 
 
 async def test_server_without_workers_runs_none(jobs: JobHarness, database_url: str) -> None:
-    settings = {"OIDC_ISSUER": "https://issuer.example", "OIDC_ANY_CLIENT": "1", "JOB_WORKERS": "0"}
+    settings: dict[str, Any] = {
+        "OIDC_ISSUER": "https://issuer.example",
+        "OIDC_ANY_CLIENT": "1",
+        "JOB_WORKERS": "0",
+    }
     (job,) = await jobs.add_jobs(ACTION)
     with start_server(DATABASE_URL=database_url, **settings) as server:
         async with httpx.AsyncClient() as client:
@@ -68,6 +73,7 @@ async def test_job_of_a_killed_worker_runs_in_another_process(jobs: JobHarness, 
         doomed.process.kill()
         doomed.process.wait()
     await jobs.owner.execute("UPDATE scheduled_jobs SET payload = '{}' WHERE id = $1", job)
+    await jobs.expire_leases()
     with start_server("work", DATABASE_URL=database_url) as worker:
         await jobs.wait_for_status(job, "completed")
         worker.stop()

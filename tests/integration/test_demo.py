@@ -33,7 +33,7 @@ NOW = 1_790_000_000_000
 NAMES = [table.name for table in TABLES]
 SIDE = (
     "app.unclaimed_users, app.imported_deletions, app.shipped_integrations, app.demo_marker, app.clerk_users, "
-    "app.shipped_roles"
+    "app.shipped_roles, app.job_queue, app.job_tenants, app.job_calls"
 )
 
 ENUMS = {

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import asyncpg
@@ -10,11 +11,13 @@ import pytest
 import pytest_asyncio
 
 from core.clock import now_ms
+from core.database.transactions import begin_write
 from core.limits import JOB_LOST_MAX
 from models.enums import JobOutcome
 from services.activation import set_active
 from services.import_lock import BACKGROUND_LOCK
 from services.jobs.context import JobContext
+from services.jobs.enqueue import JobRequest, enqueue_job
 from services.jobs.job_errors import (
     JobCredentialsError,
     JobError,
@@ -120,7 +123,7 @@ async def test_final_transaction_commits_work_and_completion_together(jobs: JobH
     assert await jobs.list_outcomes(job) == ["completed"]
 
 
-async def test_transaction_of_a_job_sees_its_tenant_alone(jobs: JobHarness) -> None:
+async def test_transaction_of_a_job_sees_only_its_tenant(jobs: JobHarness) -> None:
     seen: list[Any] = []
 
     async def read(context: JobContext) -> None:
@@ -496,6 +499,27 @@ async def test_imported_job_is_listed_as_imported_and_never_claimed(jobs: JobHar
     job = jobs.tenants[0]["scheduled_jobs"]  # a row that no code of the runner has made
     assert await jobs.find_block(job) == "imported"
     assert (await jobs.open_queue("w", "sync.sites").claim(1)).jobs == []
+
+
+async def test_enqueuing_with_the_key_of_a_waiting_job_pulls_it_forward(jobs: JobHarness) -> None:
+    tenant = jobs.tenants[0]["tenants"]
+    later = JobRequest("usage.report", "schedule", scheduled_at=now_ms() + HOUR, dedupe_key="report")
+
+    async def enqueue(request: JobRequest) -> str:
+        async with begin_write(jobs.database) as transaction:
+            await transaction.fetch("SELECT set_config('app.tenant_id', $1, true)", (tenant,))
+            return await enqueue_job(transaction, tenant, request)
+
+    first = await enqueue(later)
+    assert await enqueue(later) == first
+    assert (await jobs.open_queue("w", "usage.report").claim(1)).jobs == []
+    assert (
+        await asyncio.gather(*(enqueue(replace(later, scheduled_at=None)) for _ in range(4))) == [first] * 4
+    )
+    assert (await jobs.read_job(first))["scheduled_at"] <= now_ms()
+    claim = await jobs.open_queue("w", "usage.report").claim(5)
+    assert [job.id for job in claim.jobs] == [first]
+    assert await enqueue(later) != first  # the claim has freed the key
 
 
 async def test_deleted_job_is_gone_from_the_queue(jobs: JobHarness) -> None:

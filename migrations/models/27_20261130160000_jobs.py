@@ -51,12 +51,12 @@ COMMENT ON COLUMN "job_progress"."tenant_id" IS 'The tenant to which the row bel
 COMMENT ON TABLE "job_progress" IS 'How far a background job is.';
         ALTER TABLE "scheduled_jobs" ALTER COLUMN "integration_id" DROP NOT NULL;
         ALTER TABLE "scheduled_jobs" ALTER COLUMN "attempts_max" SET DEFAULT 5;
-""" + script("25_jobs.up")
+""" + script("27_jobs.up")
 
 
 async def downgrade(db: BaseDBAsyncClient) -> str:
     return f"""
-        {script("25_jobs.down")}
+        {script("27_jobs.down")}
         ALTER TABLE "scheduled_jobs" ALTER COLUMN "integration_id" SET NOT NULL;
         ALTER TABLE "scheduled_jobs" ALTER COLUMN "attempts_max" SET DEFAULT 3;
         DROP TABLE "job_attempts";
