@@ -57,8 +57,8 @@ MADE_BY: Final = {
     "issued_credentials": 14,
     "site_enrollment_rules": 14,
     "legacy_agents": 22,
-    "job_attempts": 25,
-    "job_progress": 25,
+    "job_attempts": 27,
+    "job_progress": 27,
 }
 """Tables in addition to the 21, and the steps that create them. Reverting those steps loses the rows."""
 
