@@ -36,7 +36,6 @@ class ScheduledJob:
                 ("id", "tenant_id", "status", "data_source_id", "scheduled_at", "next_retry_at"),
             ),
         ),
-        filter=False,
         order=False,
         stored=False,
     )
