@@ -205,6 +205,7 @@ PRODUCT_ENUMS: Final[tuple[type[StrEnum], ...]] = (
     DataSourceStatus,
     JobStatus,
     JobOutcome,
+    JobBlock,
     EventStatus,
     HealthStatus,
     HealthResourceType,
