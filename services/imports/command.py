@@ -173,8 +173,12 @@ async def _analyze_tables(connection: asyncpg.Connection, report: ImportReport) 
     changed = [
         f"public.{table.table}" for table in report.tables if table.merged.inserted or table.merged.updated
     ]
-    if changed and report.is_committed:
+    if not changed or not report.is_committed:
+        return
+    try:
         await connection.execute(f"ANALYZE {', '.join(changed)}")
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise StartupError(f"The rows are imported, but not analyzed: {format_error_line(error)}") from error
 
 
 @asynccontextmanager
@@ -185,14 +189,21 @@ async def _open_session(dsn: str, *, dry_run: bool) -> AsyncIterator[asyncpg.Con
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise StartupError(f"The database is unreachable: {format_error_line(error)}") from error
     try:
+        await _prepare_session(connection, dry_run=dry_run)
+        yield connection
+    finally:
+        await connection.close(timeout=5)
+
+
+async def _prepare_session(connection: asyncpg.Connection, *, dry_run: bool) -> None:
+    try:
         if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", IMPORT_LOCK):
             raise StartupError("Another import into this database is running.")
         await connection.execute(_SESSION_SETTINGS)
         if not dry_run:
             await exclude_background_writers(connection)
-        yield connection
-    finally:
-        await connection.close(timeout=5)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise StartupError(f"The import did not begin: {format_error_line(error)}") from error
 
 
 class _ProgressBar(NamedTuple):

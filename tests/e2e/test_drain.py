@@ -27,7 +27,10 @@ async def _read_last_activity(dsn: str) -> int:
 
 
 def test_sigterm_ends_a_server_that_ignores_sigint(writable_demo_database_url: str) -> None:
-    script = f"{_IGNORING}; import sys, runpy; sys.argv[0] = 'server.py'; "
+    script = (
+        f"{_IGNORING}; from core import limits; limits.ACTIVITY_STOP_S = {HANG_S}; "  # a busy machine is slow
+    )
+    script += "import sys, runpy; sys.argv[0] = 'server.py'; "
     script += "runpy.run_path('server.py', run_name='__main__')"
     with (
         temporary_data_dir() as path,

@@ -36,10 +36,13 @@ async def _blocked_sites(database_url: str, table: str = "sites") -> AsyncIterat
         await connection.close()
 
 
-async def _wait_until_blocked(blocker: asyncpg.Connection) -> None:
+async def _wait_until_blocked(blocker: asyncpg.Connection, words: str = "") -> None:
+    """Wait until a statement with these words waits for the blocker."""
     async with asyncio.timeout(HANG_S):
         while not await blocker.fetchval(  # noqa: ASYNC110 - PostgreSQL has no event
-            "SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))"
+            "SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid)"
+            " WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid)) AND strpos(query, $1) > 0",
+            words,
         ):
             await asyncio.sleep(0.02)
 
@@ -149,7 +152,7 @@ async def test_agents_call_beyond_the_grace_gets_503_and_a_time_to_retry(
         ):
             beat = {"hostname": "desk", "version": "2"}
             call = asyncio.create_task(client.post(f"{server.url}/v1.0/heartbeat", json=beat))
-            await _wait_until_blocked(blocker)
+            await _wait_until_blocked(blocker, "check_in")
             _send(server, signal.SIGTERM)
             answer = await call
         await asyncio.wait_for(server.serving, HANG_S)
