@@ -22,6 +22,7 @@ from tests.http_harness import open_http_harness
 from tests.live.live_engine import open_live_engine
 from tests.manual_clock import ManualClock
 from tests.transaction_harness import TransactionHarness, open_transaction_harness
+from tests.waiting import HANG_S
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -130,8 +131,12 @@ async def test_activity_during_an_import_is_written_afterwards(
 
 
 async def test_activity_is_written_when_the_server_stops(
-    harness: TransactionHarness, activity: LastActivity, clock: ManualClock[int]
+    harness: TransactionHarness,
+    activity: LastActivity,
+    clock: ManualClock[int],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(last_activity, "ACTIVITY_STOP_S", HANG_S)
     running = asyncio.create_task(activity.run())
     await asyncio.sleep(0)  # it has begun
     activity.note(harness.mine["users"])
