@@ -10,7 +10,7 @@ import orjson
 from core.database.database import Connection, Database, ReadTransaction, Record
 from core.fair_queue import SERVER
 from core.settings import Settings
-from core.share_load import ShareActivity, ShareLoad
+from core.share_load import ShareLoad
 
 PLAN_CACHE_MODES: Final = ("force_custom_plan", "force_generic_plan")
 """The first five runs of a prepared statement have plans for their values. Later runs may share a generic plan."""
@@ -104,8 +104,8 @@ class ExplainingSnapshot(ReadTransaction):
 class ExplainingDatabase(Database):
     """A database with snapshots that explain everything; `plans` collects the results."""
 
-    def __init__(self, dsn: str, settings: Settings) -> None:
-        super().__init__(dsn, settings, ShareLoad(ShareActivity(), 1))
+    def __init__(self, dsn: str, settings: Settings, load: ShareLoad) -> None:
+        super().__init__(dsn, settings, load)
         self.plans: list[QueryPlan] = []
 
     @asynccontextmanager
