@@ -17,7 +17,7 @@ class Caller(NamedTuple):
     Attributes:
         identity: The identity that the token proves.
         tenant: The tenant that a platform selects.
-        address: The client's address, as `address_of` returns it.
+        address: The client's address, as `read_client_address` returns it.
     """
 
     identity: Identity | None = None
@@ -38,7 +38,7 @@ class Caller(NamedTuple):
         return f"{self.kind}:{self.tenant if of_platform else self.identity.subject}"
 
 
-def address_of(scope: Scope) -> str:
+def read_client_address(scope: Scope) -> str:
     """The address of a client. For IPv6 it is the network (64 bits), because one machine has all addresses of it.
 
     For a trusted proxy, uvicorn replaces the address by that of `X-Forwarded-For`.

@@ -90,7 +90,7 @@ class Refusal(Enum):
         """Its name in metrics and in the log."""
         return self.name.lower()
 
-    def response(self, path: str, retry_after_s: int) -> bytes:
+    def render_response(self, path: str, retry_after_s: int) -> bytes:
         """The whole HTTP response, in the form of the API that `path` belongs to."""
         status, code, message = self.value
         body = orjson.dumps(_build_agent_error(path, status, message) if path.startswith(AGENT_PREFIX) else

@@ -34,21 +34,21 @@ class ConnectionPhases:
         allowed_s = limits.keep_alive_s if self.requests else limits.head_s
         if self._connections.is_crowded:
             allowed_s = limits.sweep_s / 2  # at the second sweep that sees it
-        return self._progress.lasted(("idle", self.requests), now) >= allowed_s
+        return self._progress.measure_phase(("idle", self.requests), now) >= allowed_s
 
     def find_late_head(self, now: float) -> Refusal | None:
         """The reason to refuse a head that is not complete in time."""
-        lasted_s = self._progress.lasted(("head", self.requests), now)
+        lasted_s = self._progress.measure_phase(("head", self.requests), now)
         return Refusal.HEAD_TIMEOUT if lasted_s >= self._connections.limits.head_s else None
 
     def find_late_body(self, now: float, received: int) -> Refusal | None:
         """The reason to refuse a body that does not arrive, or too slowly."""
-        self._progress.lasted(("body", self.requests), now, received)
+        self._progress.measure_phase(("body", self.requests), now, received)
         is_slow = self._progress.is_slow(now, received, self._connections.limits)
         return Refusal.BODY_TIMEOUT if is_slow else None
 
     def measure_reader(self, now: float, unread: int) -> tuple[float, bool]:
         """For how many seconds the client has left `unread` bytes, and whether it reads too slowly."""
         phase = ("response", self.requests, self._drained)
-        waits_s = self._progress.lasted(phase, now, -unread)
+        waits_s = self._progress.measure_phase(phase, now, -unread)
         return waits_s, self._progress.is_slow(now, -unread, self._connections.limits)

@@ -77,7 +77,9 @@ class DocumentReader:
             RateLimitedError: The caller's budget is used up, or too many of its documents wait.
         """
         documents = self._known_documents if caller.identity else self._anonymous_documents
-        return documents.kept(text) or await self._validate_in_turn(documents, text, caller, record, share)
+        return documents.get_cached(text) or await self._validate_in_turn(
+            documents, text, caller, record, share
+        )
 
     async def _validate_in_turn(
         self, documents: DocumentCache, text: str, caller: Caller, record: ValidationRecord, share: str
@@ -90,7 +92,7 @@ class DocumentReader:
         await self.turns.acquire(share, turn)
         took_s = 0.0
         try:
-            kept = documents.kept(text)  # another request may have added it meanwhile
+            kept = documents.get_cached(text)  # another request may have added it meanwhile
             if kept is not None:
                 return kept
             self.require_budget(caller)

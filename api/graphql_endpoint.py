@@ -14,7 +14,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from api.caller import address_of
+from api.caller import read_client_address
 from api.client_disconnect import run_until_disconnect
 from api.content_negotiation import choose_media_type
 from api.credentials import AUTHORIZATION, read_credentials
@@ -164,7 +164,9 @@ class GraphQLEndpoint:
         self, request: GraphQLRequest, http: HttpRequest, record: RequestRecord
     ) -> dict[str, Any]:
         """Authenticate, validate and execute a request. Returns the response as a mapping."""
-        caller = await self._service.authenticate(read_credentials(http.headers), address_of(http.scope))
+        caller = await self._service.authenticate(
+            read_credentials(http.headers), read_client_address(http.scope)
+        )
         check_type = _check_get_type if http.method == "GET" else _check_post_type
         try:
             operation = await self._service.validate(request, caller, record, check_type)

@@ -50,7 +50,7 @@ from services.table_statistics import TableStatistics
 from services.users.invitation_acceptance import pending_invitations
 from services.users.invitations import redeem_invitation
 from services.users.last_activity import LastActivity
-from services.users.sign_in import inactive_user_error, sign_in
+from services.users.sign_in import build_inactive_user_error, sign_in
 from services.users.viewer_cache import ViewerCache
 
 
@@ -153,7 +153,7 @@ class GraphQLService:
         """The sizes of the tables for the caller's tenant; the largest tenant's if it is not known yet."""
         if caller.identity is None:
             return NO_SIZES
-        tenant = caller.tenant or self._viewer_cache.tenant_of(caller.identity)
+        tenant = caller.tenant or self._viewer_cache.get_tenant_of(caller.identity)
         statistics = self._statistics
         return TableSizes(statistics.rows(tenant), statistics.indexed, statistics.shares)
 
@@ -192,7 +192,7 @@ class GraphQLService:
                 access.
         """
         if identity.kind is not ViewerKind.USER or not is_for_invited(operation):
-            raise inactive_user_error()
+            raise build_inactive_user_error()
         if operation.type is OperationType.MUTATION:
             writer = MutationTransactions(
                 self._database,

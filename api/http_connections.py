@@ -81,7 +81,7 @@ class Progress:
         self._since = self._window = 0.0
         self._bytes = 0
 
-    def lasted(self, phase: object, now: float, count: int = 0) -> float:
+    def measure_phase(self, phase: object, now: float, count: int = 0) -> float:
         """Seconds since a sweep first saw this phase. `count` is the number of bytes transferred so far."""
         if phase != self._phase:
             self._phase, self._since, self._window, self._bytes = phase, now, now, count
@@ -90,7 +90,7 @@ class Progress:
     def is_slow(self, now: float, count: int, limits: ConnectionLimits) -> bool:
         """Whether the phase lasts too long, or transferred too few bytes in a whole window.
 
-        Call it after `lasted`.
+        Call it after `measure_phase`.
         """
         if now - self._since >= limits.request_s:
             return True

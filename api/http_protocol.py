@@ -326,7 +326,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self.cycle.keep_alive = False
 
     def _end_with(self, refusal: Refusal, path: str) -> None:
-        self.transport.write(refusal.response(path, _RETRY_S + random.randrange(_RETRY_S)))  # noqa: S311 - spreads retries
+        self.transport.write(refusal.render_response(path, _RETRY_S + random.randrange(_RETRY_S)))  # noqa: S311 - spreads retries
         if refusal in _LINGERING:
             self._start_lingering_close()
         else:

@@ -52,8 +52,8 @@ class HeartbeatLoad:
         after, count = usage.sample(), sum(counts)
         return LoadResult(
             count / (after.at - before.at),
-            latencies.percentile(0.5) * 1000,
-            latencies.percentile(0.99) * 1000,
+            latencies.compute_percentile(0.5) * 1000,
+            latencies.compute_percentile(0.99) * 1000,
             (after.server_s - before.server_s) / count * 1e6,
             (after.postgres_s - before.postgres_s) / count * 1e6,
             (after.client_s - before.client_s) / count * 1e6,

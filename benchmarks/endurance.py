@@ -59,7 +59,7 @@ async def run_endurance(
         answers = told.pop("answers")
         run.cancel()
         await asyncio.wait([run])
-    at = tally.latencies.percentile
+    at = tally.latencies.compute_percentile
     return {
         "seconds": seconds,
         "agents": tally.agents,
@@ -86,7 +86,7 @@ async def _measure_intervals(
             parts.append(
                 {
                     **_usage_between(before, usage.sample()),
-                    "p99_ms": round(tally.latencies.percentile(0.99) * 1000, 1),
+                    "p99_ms": round(tally.latencies.compute_percentile(0.99) * 1000, 1),
                 }
             )
             whole.add_all(tally.latencies)

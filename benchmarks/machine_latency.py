@@ -34,7 +34,9 @@ class LatencyProbe:
         """Milliseconds: how late sleeps ended, and how long a page took to reach the disk."""
         told = (("late", self._sleeps), ("disk", self._writes))
         return {
-            f"{name}_p{p}": round(of.percentile(p / 100) * 1000, 1) for name, of in told for p in (50, 99)
+            f"{name}_p{p}": round(of.compute_percentile(p / 100) * 1000, 1)
+            for name, of in told
+            for p in (50, 99)
         }
 
     def _run(self) -> None:

@@ -24,7 +24,7 @@ import asyncpg
 from core.database.database import Database
 from core.database.embedded.embedded_postgres import EmbeddedPostgres
 from core.database.transactions import WriteTransaction, run_in_transaction
-from core.ids import new_id
+from core.ids import generate_id
 from core.limits import UPSERT_ITEMS_MAX
 from core.settings import Settings
 from services.data_hash import compute_data_hash
@@ -153,7 +153,7 @@ class UpsertBenchmark:
             texts = json.dumps(item.raw_data), json.dumps(item.normalized_data)
             hashed = compute_data_hash(self._source, item.raw_data)
             yield (
-                new_id(),
+                generate_id(),
                 _TENANT,
                 self._source,
                 self._source,

@@ -12,7 +12,13 @@ from services.activation import set_active
 from services.backup.backup import back_up
 from services.backup.restore import restore_backup
 from services.migrations import open_session
-from services.startup import direct_dsn, find_unready_reason, format_error, locate_database, migrate_database
+from services.startup import (
+    choose_direct_dsn,
+    find_unready_reason,
+    format_error,
+    locate_database,
+    migrate_database,
+)
 
 _KEYS: Final = (
     "The keys are not in a backup: keep SIGNING_KEY, FORMER_SIGNING_KEYS and SECRET_KEYS elsewhere, or the data "
@@ -23,7 +29,7 @@ _KEYS: Final = (
 def back_up_database(settings: Settings, arguments: Namespace) -> None:
     """Write a verified backup, and print what it has."""
     with locate_database(settings) as dsn:
-        done = run_to_end(back_up(direct_dsn(dsn, settings), settings, arguments.path))
+        done = run_to_end(back_up(choose_direct_dsn(dsn, settings), settings, arguments.path))
     print_lines(
         f"Backed up {done.rows:,} rows of {done.tables} tables to {arguments.path} ({done.size:,} bytes).",
         _KEYS,
@@ -33,7 +39,7 @@ def back_up_database(settings: Settings, arguments: Namespace) -> None:
 def restore_database(settings: Settings, arguments: Namespace) -> None:
     """Restore a backup into an empty database, migrate it, and print what to do next."""
     with locate_database(settings) as dsn:
-        done = run_to_end(restore_backup(direct_dsn(dsn, settings), settings, arguments.path))
+        done = run_to_end(restore_backup(choose_direct_dsn(dsn, settings), settings, arguments.path))
         print_lines(
             f"Restored {done.rows:,} rows of {done.tables} tables. Jobs, schedules and webhooks are paused until "
             "`python server.py activate`.",
@@ -45,14 +51,14 @@ def restore_database(settings: Settings, arguments: Namespace) -> None:
 def activate(settings: Settings, _arguments: Namespace) -> None:
     """Let servers act on the outside for this database."""
     with locate_database(settings) as dsn:
-        run_to_end(_set_active(direct_dsn(dsn, settings), active=True))
+        run_to_end(_set_active(choose_direct_dsn(dsn, settings), active=True))
     print_lines("Active: jobs, schedules and webhooks run.")
 
 
 def pause(settings: Settings, _arguments: Namespace) -> None:
     """Let no server act on the outside for this database."""
     with locate_database(settings) as dsn:
-        run_to_end(_set_active(direct_dsn(dsn, settings), active=False))
+        run_to_end(_set_active(choose_direct_dsn(dsn, settings), active=False))
     print_lines("Paused: jobs, schedules and webhooks do not run until `python server.py activate`.")
 
 

@@ -4,7 +4,7 @@ from argparse import Namespace
 from datetime import UTC, datetime
 
 from commands.async_runner import print_lines, run_to_end
-from commands.tokens import with_demo_settings
+from commands.tokens import add_demo_settings
 from core.encryption import SecretKeys
 from core.errors import ProductError, StartupError
 from core.settings import Settings
@@ -27,7 +27,7 @@ def bootstrap_database(settings: Settings, arguments: Namespace) -> None:
         subject=arguments.admin_id,
         timezone=arguments.timezone,
     )
-    keys = SecretKeys.load(with_demo_settings(settings))
+    keys = SecretKeys.load(add_demo_settings(settings))
     with locate_database(settings) as dsn:
         done = run_to_end(_bootstrap(dsn, settings, keys, plan))
     print_lines(*_describe(plan, done))

@@ -6,14 +6,14 @@ from contextlib import closing
 from typing import Final
 
 from commands.async_runner import print_lines, run_to_end
-from commands.tokens import with_demo_settings
+from commands.tokens import add_demo_settings
 from core.encryption import SecretKeys
 from core.errors import StartupError
 from core.settings import Settings
 from services.convex_export import export_convex
 from services.imports.command import ExportOrigin, build_options, import_data, open_source
 from services.startup import (
-    direct_dsn,
+    choose_direct_dsn,
     erase_deleted_person,
     find_unready_reason,
     locate_database,
@@ -44,7 +44,7 @@ def migrate(settings: Settings, arguments: Namespace) -> None:
 
 def rotate_secrets(settings: Settings, _arguments: Namespace) -> None:
     """Encrypt every secret with the first key, and print how many were changed."""
-    keys = SecretKeys.load(with_demo_settings(settings))
+    keys = SecretKeys.load(add_demo_settings(settings))
     if not keys:
         raise StartupError("SECRET_KEYS is not set: set it, with the new key first.")
     with locate_database(settings) as dsn:
@@ -61,7 +61,7 @@ def rotate_secrets(settings: Settings, _arguments: Namespace) -> None:
 def erase_person(settings: Settings, arguments: Namespace) -> None:
     """Erase the personal values of a deleted user, and print in how many audit rows there were some."""
     with locate_database(settings) as dsn:
-        done = run_to_end(erase_deleted_person(direct_dsn(dsn, settings), arguments.user_id))
+        done = run_to_end(erase_deleted_person(choose_direct_dsn(dsn, settings), arguments.user_id))
     print_lines(f"Erased the user's row and values in {done.audit_rows} audit rows.")
 
 
@@ -74,14 +74,14 @@ def import_export(settings: Settings, arguments: Namespace) -> int:
         strict=arguments.strict,
         user_id_field=user_id_field,
     )
-    keys = SecretKeys.load(with_demo_settings(settings))
+    keys = SecretKeys.load(add_demo_settings(settings))
     with (
         closing(open_source(ExportOrigin(arguments.origin), arguments.path, user_id_field)) as source,
         locate_database(settings) as dsn,
     ):
         run_to_end(_prepare_database(dsn, settings, dry_run=arguments.dry_run))
         report = run_to_end(
-            import_data(direct_dsn(dsn, settings), settings, source, wanted, sys.stdout, keys)
+            import_data(choose_direct_dsn(dsn, settings), settings, source, wanted, sys.stdout, keys)
         )
     return _ROWS_REJECTED if report.rejected else 0
 
@@ -103,5 +103,5 @@ async def _prepare_database(dsn: str, settings: Settings, *, dry_run: bool) -> N
 def export_snapshot(settings: Settings, arguments: Namespace) -> None:
     """Write all data as a Convex snapshot, and print the counts."""
     with locate_database(settings) as dsn:
-        counts = run_to_end(export_convex(direct_dsn(dsn, settings), arguments.path))
+        counts = run_to_end(export_convex(choose_direct_dsn(dsn, settings), arguments.path))
     print_lines(*(f"{table:<27}{count:>11,}" for table, count in counts.items()))

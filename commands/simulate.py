@@ -4,7 +4,7 @@ from argparse import Namespace
 from typing import Final
 
 from commands.async_runner import run_to_end
-from commands.tokens import load_signing_key, with_demo_settings
+from commands.tokens import add_demo_settings, load_signing_key
 from core.auth.signing import issue_platform_token
 from core.settings import Settings
 from core.signals import handle_signals
@@ -19,7 +19,7 @@ def simulate(settings: Settings, arguments: Namespace) -> None:
     """Run a simulated fleet of agents that check in at a server."""
     from simulator.fleet.command import simulate as simulated  # rich is slow to load, and no server needs it
 
-    settings = with_demo_settings(settings)
+    settings = add_demo_settings(settings)
     platform = None if arguments.enrollment_tokens else issue_platform_token(load_signing_key(settings))
     plan = FleetPlan(
         agents=arguments.agents,

@@ -7,7 +7,7 @@ from api.demo_issuer import DemoIssuer
 from commands.async_runner import print_lines
 from core.auth.signing import SigningKey, issue_platform_token
 from core.errors import StartupError
-from core.ids import new_id
+from core.ids import generate_id
 from core.settings import Settings
 
 
@@ -18,7 +18,7 @@ def run(settings: Settings, arguments: Namespace) -> None:
 
 def print_token(settings: Settings, user_id: str | None, lifetime_s: int) -> None:
     """Print a token for a demo user, or for the platform if no user is given."""
-    settings = with_demo_settings(settings)
+    settings = add_demo_settings(settings)
     if user_id is None:
         _print_platform_token(load_signing_key(settings), lifetime_s)
     elif settings.demo:
@@ -29,12 +29,12 @@ def print_token(settings: Settings, user_id: str | None, lifetime_s: int) -> Non
 
 def _print_platform_token(key: SigningKey, lifetime_s: int) -> None:
     """Print a platform token, and on stderr its id, by which it is revoked: the token may be lost before its use."""
-    token_id = new_id()
+    token_id = generate_id()
     sys.stderr.write(f"The id of the token, for revokeCredential: {token_id}\n")
     print_lines(issue_platform_token(key, lifetime_s, token_id))
 
 
-def with_demo_settings(settings: Settings) -> Settings:
+def add_demo_settings(settings: Settings) -> Settings:
     """The settings; those of a demo if their data directory contains one."""
     return settings.model_copy(update={"demo": settings.demo or DemoIssuer.exists_in(settings.data_dir)})
 

@@ -61,7 +61,7 @@ class UnauthenticatedError(ProductError):
         return {**super().extensions(), "reason": self.reason.value}
 
 
-def missing_token_error() -> UnauthenticatedError:
+def build_missing_token_error() -> UnauthenticatedError:
     """The error for an operation that needs a viewer, if the request has no token."""
     return UnauthenticatedError("Authentication required: send a bearer token", AccessRefusal.MISSING)
 

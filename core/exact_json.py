@@ -90,7 +90,7 @@ def dump_json(value: Any, *, sort_keys: bool = False) -> bytes:
             raise ValueError(_NOT_JSON) from error
 
 
-def json_key(value: Any) -> bytes:
+def build_json_key(value: Any) -> bytes:
     """A cache key, equal for equal JSON values with numbers in the same notation; `1`, `1.0` and `true` differ."""
     try:
         return dump_json(value, sort_keys=True)

@@ -60,7 +60,7 @@ class FairQueue:
         self._queues: OrderedDict[tuple[str, bool], deque[asyncio.Future[None]]] = OrderedDict()
         """Waiting callers, by share and by whether their work is long."""
 
-    def in_use(self, share: str) -> int:
+    def count_in_use(self, share: str) -> int:
         """How many slots a share holds."""
         return self._in_use.get(share, 0)
 
@@ -72,12 +72,12 @@ class FairQueue:
             return False
         return not is_long or self._load is None or self._load.may_start(share)
 
-    def available(self, share: str) -> int:
+    def count_available(self, share: str) -> int:
         """How many slots a share could take at once for long work."""
         if share == SERVER:
             return self._free
-        count, in_use = 0, self.in_use(share)
-        bound = self._load.available(share) if self._load else inf
+        count, in_use = 0, self.count_in_use(share)
+        bound = self._load.count_available(share) if self._load else inf
         while count < bound and self._free - self._reserved - count > _must_leave(in_use + count):
             count += 1
         return count
@@ -156,7 +156,7 @@ class FairQueue:
         return True
 
     def _rank(self, key: tuple[str, bool]) -> int:
-        return -1 if key[0] == SERVER else self.in_use(key[0])
+        return -1 if key[0] == SERVER else self.count_in_use(key[0])
 
     def _forget(self, key: tuple[str, bool], turn: "asyncio.Future[None]") -> None:
         turns = self._queues.get(key)

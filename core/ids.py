@@ -6,7 +6,7 @@ import uuid
 from core.clock import now_ms
 
 
-def new_id() -> str:
+def generate_id() -> str:
     """A UUIDv7: 48 bits of milliseconds, the version and variant, 74 random bits."""
     value = now_ms() << 80 | int.from_bytes(os.urandom(10))
     value = value & ~(0xF << 76) | 0x7 << 76

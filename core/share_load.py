@@ -62,7 +62,7 @@ class ShareLoad:
         """Whether a share may run another long statement."""
         return self._long[share] < self._long_slots or not self.activity.has_others(share)
 
-    def available(self, share: str) -> float:
+    def count_available(self, share: str) -> float:
         """How many more long statements a share may run; infinitely many if no other share is active."""
         if not self.activity.has_others(share):
             return float("inf")

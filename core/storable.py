@@ -42,7 +42,7 @@ def require_storable_json(text: str) -> None:
         raise ValueError(_HAS_NUL)
 
 
-def json_to_text(value: Any, chars_max: int | None = None) -> str:
+def dump_storable_json(value: Any, chars_max: int | None = None) -> str:
     """A value as JSON that PostgreSQL can store.
 
     Args:

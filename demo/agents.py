@@ -64,7 +64,7 @@ def _make_agent(dice: SeededRandom, site: Site, number: int, network: int, *, go
     mac = None if dice.happens(0.04) else "02:" + dice.randbytes(5).hex(":")
     guid = dice.random_guid() if dice.happens(0.3) else build_guid(site.id, hostname, mac)
     return DemoAgent(
-        id=dice.new_id(age),
+        id=dice.generate_id(age),
         site=site,
         guid=guid,
         hostname=hostname,

@@ -78,10 +78,10 @@ def list_tiers(demo: DemoWorld, tenant: Tenant) -> list[DemoTier]:
     for integration in dict.fromkeys(source.integration for source in tenant.sources):
         price = _PRICES[integration] * (100 - dice.choice((0, 0, 5, 10))) / 100
         start, change = tenant.age, dice.random_age(200 * DAY, 400 * DAY)
-        tiers.append(DemoTier(dice.new_id(start), integration, "Launch", price * 2, start, change))
-        tiers.append(DemoTier(dice.new_id(change), integration, "Standard", price, change, None))
+        tiers.append(DemoTier(dice.generate_id(start), integration, "Launch", price * 2, start, change))
+        tiers.append(DemoTier(dice.generate_id(change), integration, "Standard", price, change, None))
     withdrawn = DemoTier(
-        dice.new_id(90 * DAY), tiers[0].integration, "Promotion", Decimal("0.01"), 90 * DAY, 60 * DAY
+        dice.generate_id(90 * DAY), tiers[0].integration, "Promotion", Decimal("0.01"), 90 * DAY, 60 * DAY
     )
     withdrawn.deleted = 80 * DAY
     return [*tiers, withdrawn]
@@ -109,8 +109,8 @@ def _make_bill(
     dice: SeededRandom, tiers: list[DemoTier], period: tuple[int, int], back: int, status: str
 ) -> DemoBill:
     age = back * 30 * DAY
-    lines = [BillLine(dice.new_id(age), tier, _choose_units(dice)) for tier in tiers]
-    return DemoBill(dice.new_id(age), *period, status, lines)
+    lines = [BillLine(dice.generate_id(age), tier, _choose_units(dice)) for tier in tiers]
+    return DemoBill(dice.generate_id(age), *period, status, lines)
 
 
 def _choose_units(dice: SeededRandom) -> Decimal:
@@ -187,7 +187,7 @@ def tenant_billing_adjustments(demo: DemoWorld) -> Iterator[Row]:
         for i, (kind, reason) in enumerate(_REASONS):
             age = dice.random_age(20 * DAY, 120 * DAY)
             yield (
-                dice.new_id(age), tenant.id, None if i % 2 else dice.choice(tenant.sources).integration,
+                dice.generate_id(age), tenant.id, None if i % 2 else dice.choice(tenant.sources).integration,
                 kind, Decimal(dice.randrange(100, 50_000)) / 100, reason, demo.ms_at(age),
                 demo.ms_at(age - 90 * DAY), None if i == 0 else dice.choice(tenant.users).id,
                 *demo.row_times(age, age // 2 if i == 3 else None),

@@ -115,7 +115,7 @@ def _make_row(dice: SeededRandom, demo: DemoWorld, tenant: Tenant | None, issued
     approved, approver = issued.approved or (None, None)
     changed = min(age for age in (issued.age, revoked, approved) if age is not None)
     return (
-        dice.new_id(issued.age), tenant and tenant.id, issued.kind, issued.site, issued.agent, issued.user,
+        dice.generate_id(issued.age), tenant and tenant.id, issued.kind, issued.site, issued.agent, issued.user,
         *issued.issuer, dump_json({}), demo.now - issued.age + issued.lifetime, demo.ms_at(issued.used),
         demo.ms_at(revoked), by, reason, demo.ms_at(issued.requested), demo.ms_at(approved), approver,
         demo.ms_at(issued.age), demo.ms_at(changed),
@@ -130,7 +130,7 @@ def site_enrollment_rules(demo: DemoWorld) -> Iterator[Row]:
         for site, required in zip(_list_enrollable_sites(tenant)[-2:], (True, False), strict=False):
             age = min(site.age, 5 * DAY)
             changed = age if required else age // 2
-            yield dice.new_id(age), tenant.id, site.id, required, demo.ms_at(age), demo.ms_at(changed)
+            yield dice.generate_id(age), tenant.id, site.id, required, demo.ms_at(age), demo.ms_at(changed)
 
 
 @demo_table("legacy_agents", "id tenant_id agent_id until traded_at created_at updated_at")
@@ -144,6 +144,6 @@ def legacy_agents(demo: DemoWorld) -> Iterator[Row]:
             traded = age // 2 if is_traded else None
             changed = age if traded is None else traded
             yield (
-                dice.new_id(age), tenant.id, agent.id, demo.now + 60 * DAY, demo.ms_at(traded), demo.ms_at(age),
+                dice.generate_id(age), tenant.id, agent.id, demo.now + 60 * DAY, demo.ms_at(traded), demo.ms_at(age),
                 demo.ms_at(changed),
             )  # fmt: skip

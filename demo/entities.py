@@ -45,7 +45,7 @@ def entity_relationships(demo: DemoWorld) -> Iterator[Row]:
             metadata = dump_json({"source": child.source.integration}) if dice.happens(0.3) else None
             deleted = dice.random_age_or_none(0.03, age)
             yield (
-                dice.new_id(age),
+                dice.generate_id(age),
                 tenant.id,
                 parent.id,
                 child.id,
@@ -112,6 +112,6 @@ def global_entities(demo: DemoWorld) -> Iterator[Row]:
         }
         age, deleted = (900 - 30 * ordinal % 700) * DAY, 20 * DAY if ordinal % 9 == 8 else None
         yield (
-            dice.new_id(age), "microsoft-365", "licenses", f"{sku}-{edition}", compute_data_hash("microsoft-365", raw),  # noqa: E501
+            dice.generate_id(age), "microsoft-365", "licenses", f"{sku}-{edition}", compute_data_hash("microsoft-365", raw),  # noqa: E501
             dump_json(raw), dump_json({"name": name, "type": "license"}), *demo.row_times(age, deleted),
         )  # fmt: skip

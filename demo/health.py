@@ -53,7 +53,7 @@ def _make_row(
     failed = checked if failing else None if down_for is None else checked + down_for
     metadata = dump_json({"latencyMs": dice.randrange(5, 900)}) if dice.happens(0.3) else None
     return (
-        dice.new_id(age), tenant.id, *resource, status, failures, demo.ms_at(checked), demo.ms_at(success),
+        dice.generate_id(age), tenant.id, *resource, status, failures, demo.ms_at(checked), demo.ms_at(success),
         demo.ms_at(failed), error, metadata, demo.ms_at(age), demo.ms_at(min(age, down_for or age)),
     )  # fmt: skip
 

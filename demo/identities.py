@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Final
 
-from demo.names import FAMILY_NAMES, GIVEN_NAMES, ascii_words
+from demo.names import FAMILY_NAMES, GIVEN_NAMES, split_ascii_words
 from demo.seeded_random import DAY, HOUR, MINUTE, SeededRandom
 from demo.world import DemoWorld, Role, Row, Tenant, User, demo_table, dump_json
 
@@ -67,7 +67,7 @@ def _make_role(
     deleted: int | None = None,
 ) -> Role:
     name, description, rights = entry
-    return Role(dice.new_id(age), tenant.id if tenant else None, name, description, rights, age, deleted)
+    return Role(dice.generate_id(age), tenant.id if tenant else None, name, description, rights, age, deleted)
 
 
 def known_user_id(tenant_slug: str, suffix: str) -> str:
@@ -101,8 +101,10 @@ def _make_user(dice: SeededRandom, tenant: Tenant, role: Role, status: str, know
     age = dice.random_age(10 * DAY, tenant.age)
     given, family = dice.choice(GIVEN_NAMES), dice.choice(FAMILY_NAMES)
     invited = status == "pending"
-    generated = dice.new_id(age) if invited else "user_2" + dice.random_base62(26)
-    local = f"{'-'.join(ascii_words(given))}.{'-'.join(ascii_words(family))}.{dice.randrange(1000)}"
+    generated = dice.generate_id(age) if invited else "user_2" + dice.random_base62(26)
+    local = (
+        f"{'-'.join(split_ascii_words(given))}.{'-'.join(split_ascii_words(family))}.{dice.randrange(1000)}"
+    )
     email = f"{local}@{tenant.slug}.example"
     deleted = None if known else dice.random_age_or_none(0.05, min(age, 90 * DAY))
     return User(known or generated, role, f"{given} {family}", email, status, age, deleted)

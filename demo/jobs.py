@@ -71,7 +71,17 @@ def _make_job(
     status = dice.choices(("pending", "running", "completed", "failed"), odds)[0]
     due = dice.random_age(2 * MINUTE, HOUR) + round_ * 6 * HOUR
     job = DemoJob(
-        dice.new_id(due), integration, source, action, status, 1, due, due - SECOND, None, None, due + MINUTE
+        dice.generate_id(due),
+        integration,
+        source,
+        action,
+        status,
+        1,
+        due,
+        due - SECOND,
+        None,
+        None,
+        due + MINUTE,
     )
     if status == "failed":
         job.attempts, job.error = _ATTEMPTS_MAX, dice.choice(_ERRORS)
@@ -136,7 +146,7 @@ def job_attempts(demo: DemoWorld) -> Iterator[Row]:
                 began = job.started + (job.attempts - number) * 10 * MINUTE
                 ended = began - dice.random_age(SECOND, MINUTE)
                 yield (
-                    dice.new_id(ended), tenant.id, job.id, number, demo.ms_at(began), demo.ms_at(ended), outcome,
+                    dice.generate_id(ended), tenant.id, job.id, number, demo.ms_at(began), demo.ms_at(ended), outcome,
                     None if outcome == "completed" else job.error or "The worker was lost", "demo-worker",
                     demo.ms_at(ended),
                 )  # fmt: skip
@@ -154,7 +164,7 @@ def job_progress(demo: DemoWorld) -> Iterator[Row]:
             done = total if total is not None and job.status != "running" else dice.choice((0, 12, 30))
             age = max(0, job.started - SECOND)
             yield (
-                dice.new_id(age), tenant.id, job.id, done, total, dice.choice((None, "devices", "pages")),
+                dice.generate_id(age), tenant.id, job.id, done, total, dice.choice((None, "devices", "pages")),
                 demo.ms_at(age), demo.ms_at(age),
             )  # fmt: skip
 
@@ -183,6 +193,6 @@ def _make_event(dice: SeededRandom, demo: DemoWorld, tenant: Tenant, thing: Vend
     done = max(0, age - dice.random_age(SECOND, MINUTE)) if status == "completed" else None
     payload = {"entityType": thing.kind, "externalId": thing.external_id, "type": kind}
     return (
-        dice.new_id(age), tenant.id, thing.id, kind, status, dump_json(payload),
+        dice.generate_id(age), tenant.id, thing.id, kind, status, dump_json(payload),
         demo.ms_at(done), retries, demo.ms_at(age), demo.ms_at(age if done is None else done),
     )  # fmt: skip

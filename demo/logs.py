@@ -33,7 +33,7 @@ def agent_api_logs(demo: DemoWorld) -> Iterator[Row]:
 def _make_registration(dice: SeededRandom, demo: DemoWorld, tenant: Tenant, agent: DemoAgent) -> Row:
     request = {"hostname": agent.hostname, "platform": agent.platform}
     return (
-        dice.new_id(agent.age), tenant.id, agent.site.id, agent.id, "/v1.0/register", "POST", 200,
+        dice.generate_id(agent.age), tenant.id, agent.site.id, agent.id, "/v1.0/register", "POST", 200,
         None, None, None, dump_json(request), dump_json({"guid": agent.guid}), dice.randrange(3, 80), None,
         demo.ms_at(agent.age), None,
     )  # fmt: skip
@@ -44,7 +44,7 @@ def _make_ticket(dice: SeededRandom, demo: DemoWorld, tenant: Tenant, agent: Dem
     number = None if refused else str(dice.randrange(100_000, 999_999))
     device = dice.random_guid() if dice.happens(0.5) else None
     return (
-        dice.new_id(age), tenant.id, agent.site.id, agent.id, "/v1.0/ticket/create", "POST",
+        dice.generate_id(age), tenant.id, agent.site.id, agent.id, "/v1.0/ticket/create", "POST",
         502 if refused else 200, number, agent.site.psa_company_id, device,
         dump_json({"summary": dice.choice(TICKETS)}), dump_json({"ticketId": number}),
         dice.randrange(180, 4_000), "HaloPSA answered 503" if refused else None,
@@ -62,7 +62,7 @@ def _make_failure(dice: SeededRandom, demo: DemoWorld, tenant: Tenant, agent: De
         else ("/v1.0/register", 409, "the guid is enrolled at another site")
     )
     return (
-        dice.new_id(age), tenant.id, agent.site.id if dice.happens(0.8) else None,
+        dice.generate_id(age), tenant.id, agent.site.id if dice.happens(0.8) else None,
         agent.id if known else None, endpoint, "POST", status, None, None, None,
         dump_json({"hostname": agent.hostname}), dump_json({"code": str(status)}),
         None if dice.happens(0.3) else dice.randrange(1, 9), error, demo.ms_at(age), None,
@@ -87,7 +87,7 @@ def api_logs(demo: DemoWorld) -> Iterator[Row]:
         )
         status = dice.choices((200, 401, 429, 503), (90, 3, 4, 3))[0] if answered else None
         yield (
-            dice.new_id(age), url, "POST" if token else "GET", status,
+            dice.generate_id(age), url, "POST" if token else "GET", status,
             dice.randrange(40, 3_000) if answered else None,
             "grant_type=client_credentials&client_secret=[redacted]" if token else None,
             '{"page_no":1,"tickets":[]}' if status == 200 and not token else None,
@@ -142,7 +142,7 @@ def _make_entry(
     kind, actor_id, user_id = actor
     action = dice.choices(("update", "create", "delete", "restore"), (75, 15, 7, 3))[0]
     return (
-        dice.new_id(age), tenant and tenant.id, user_id, kind, actor_id, *record, action,
+        dice.generate_id(age), tenant and tenant.id, user_id, kind, actor_id, *record, action,
         dump_json(_make_changes(action, demo.now - age)), demo.ms_at(age),
     )  # fmt: skip
 

@@ -101,7 +101,7 @@ TICKETS: Final = (
 )  # fmt: skip
 
 
-def ascii_words(text: str) -> list[str]:
+def split_ascii_words(text: str) -> list[str]:
     """The ASCII words of a text, marks removed: `Ünïcode GmbH` gives Unicode, GmbH; 日本 gives nothing."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     return re.findall(r"[A-Za-z0-9]+", plain)
@@ -109,4 +109,4 @@ def ascii_words(text: str) -> list[str]:
 
 def to_slug(text: str, fallback: str) -> str:
     """The text as a part of a URL, or `fallback` if it has no ASCII letters."""
-    return "-".join(ascii_words(text)).lower() or fallback
+    return "-".join(split_ascii_words(text)).lower() or fallback

@@ -37,7 +37,7 @@ class SeededRandom(random.Random):
         """The age of a deletion: at most `high` ms, in that share of the calls. None in all other calls."""
         return self.random_age(0, high) if self.happens(probability) else None
 
-    def new_id(self, age: int) -> str:
+    def generate_id(self, age: int) -> str:
         """A UUIDv7 as text. Its time is `age` ms before `ID_EPOCH`."""
         time = f"{ID_EPOCH - age:012x}"
         low = self.getrandbits(62) | 1 << 63

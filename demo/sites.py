@@ -10,7 +10,7 @@ from demo.names import (
     COMPANY_FIRST,
     COMPANY_TRADE,
     COMPANY_UNICODE,
-    ascii_words,
+    split_ascii_words,
     to_slug,
 )
 from demo.seeded_random import DAY, SeededRandom, split_in_shares
@@ -79,11 +79,11 @@ def _choose_company(dice: SeededRandom, taken: set[str]) -> str:
 
 def _make_site(dice: SeededRandom, tenant: Tenant, name: str, address: str) -> Site:
     age = dice.random_age(20 * DAY, tenant.age)
-    words = "".join(ascii_words(name.partition(",")[0])) or address.replace("-", "")
+    words = "".join(split_ascii_words(name.partition(",")[0])) or address.replace("-", "")
     status = dice.choices(("active", "inactive", "archived"), (93, 4, 3))[0]
     weight = dice.lognormvariate(0, _SKEW)
     return Site(
-        dice.new_id(age),
+        dice.generate_id(age),
         name,
         address,
         words[:6].upper(),
@@ -98,7 +98,7 @@ def _make_deleted_site(dice: SeededRandom, tenant: Tenant, twin: Site) -> Site:
     """A deleted site with the name and slug of a live one. A slug is unique only among undeleted sites."""
     age = (twin.age + tenant.age) // 2
     return Site(
-        dice.new_id(age),
+        dice.generate_id(age),
         twin.name,
         twin.slug,
         twin.prefix,

@@ -28,7 +28,7 @@ def make_sources(dice: SeededRandom, tenant: Tenant) -> list[DemoDataSource]:
 
 def _make_source(dice: SeededRandom, integration: str, parent_age: int, **more: Any) -> DemoDataSource:
     age = dice.random_age(parent_age // 3, parent_age * 3 // 4)
-    return DemoDataSource(dice.new_id(age), integration, "active", age, None, **more)
+    return DemoDataSource(dice.generate_id(age), integration, "active", age, None, **more)
 
 
 def _make_replaced(dice: SeededRandom, tenant: Tenant) -> list[DemoDataSource]:
@@ -154,9 +154,16 @@ def data_source_to_site(demo: DemoWorld) -> Iterator[Row]:
         for source, site in _iter_mappings(tenant):
             age = min(source.age, site.age)
             deleted = None if source.deleted is None else min(age, source.deleted)
-            yield (dice.new_id(age), tenant.id, source.id, site.id, demo.now - age, demo.ms_at(deleted))
+            yield (dice.generate_id(age), tenant.id, source.id, site.id, demo.now - age, demo.ms_at(deleted))
             if dice.happens(0.08):
-                yield (dice.new_id(age), tenant.id, source.id, site.id, demo.now - age, demo.now - age // 2)
+                yield (
+                    dice.generate_id(age),
+                    tenant.id,
+                    source.id,
+                    site.id,
+                    demo.now - age,
+                    demo.now - age // 2,
+                )
 
 
 def _iter_mappings(tenant: Tenant) -> Iterator[tuple[DemoDataSource, Site]]:

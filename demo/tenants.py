@@ -35,7 +35,7 @@ def tenant_slug(index: int) -> str:
 
 def tenant_id(index: int) -> str:
     """The id of the tenant with that index, the same in every demo."""
-    return random_stream(_EPOCH, index).new_id(_compute_tenant_age(index))
+    return random_stream(_EPOCH, index).generate_id(_compute_tenant_age(index))
 
 
 def _compute_tenant_age(index: int) -> int:

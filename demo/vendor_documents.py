@@ -12,7 +12,7 @@ from demo.names import (
     LICENSES,
     OPERATING_SYSTEMS,
     TICKETS,
-    ascii_words,
+    split_ascii_words,
 )
 from demo.seeded_random import DAY, HOUR, MINUTE, SeededRandom
 from demo.vendor_entities import VendorEntity
@@ -20,7 +20,7 @@ from demo.vendor_entities import VendorEntity
 Document: TypeAlias = dict[str, Any]
 Pair: TypeAlias = tuple[Document, Document]
 
-_ASCII: Final = {name: "-".join(ascii_words(name)).lower() for name in (*GIVEN_NAMES, *FAMILY_NAMES)}
+_ASCII: Final = {name: "-".join(split_ascii_words(name)).lower() for name in (*GIVEN_NAMES, *FAMILY_NAMES)}
 _OS_OF: Final = {"MB": "macos", "KIOSK": "linux", "SRV": "server", "DC": "server"}
 _SOPHOS_PRODUCTS: Final = ("coreAgent", "interceptX", "endpointProtection")
 

@@ -55,7 +55,7 @@ def _make_entity(
     parent: str | None = None,
 ) -> VendorEntity:
     age = dice.random_age(HOUR, min(source.age, site.age) if site else source.age)
-    return VendorEntity(dice.new_id(age), kind, external_id, source, site, name, parent, age)
+    return VendorEntity(dice.generate_id(age), kind, external_id, source, site, name, parent, age)
 
 
 def _iter_companies(dice: SeededRandom, tenant: Tenant, numbers: Iterator[int]) -> Iterator[VendorEntity]:

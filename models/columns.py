@@ -13,7 +13,7 @@ from tortoise.fields import RESTRICT, Field, JSONField
 from tortoise.fields.relational import ForeignKeyFieldInstance
 
 from core.clock import now_ms
-from core.ids import new_id
+from core.ids import generate_id
 
 TEXT: Final = 'TEXT COLLATE "C"'
 
@@ -108,7 +108,7 @@ class TextArray(Field[list[str]]):
 
 def primary_key(description: str = "Opaque key; a new one is a UUIDv7.") -> Id:
     """The `id` of a table."""
-    return Id(primary_key=True, default=new_id, description=description)
+    return Id(primary_key=True, default=generate_id, description=description)
 
 
 def created_at() -> Milliseconds:

@@ -46,7 +46,7 @@ class ErrorCollector:
             self.paths.append(".".join(map(str, path)))
         return self.reported
 
-    def traceback(self) -> BaseException | None:
+    def build_traceback(self) -> BaseException | None:
         """The exceptions as one, for a traceback of all of them."""
         if len(self.causes) < 2:
             return self.causes[0] if self.causes else None

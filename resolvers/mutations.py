@@ -17,7 +17,7 @@ from graphql.execution.values import VariableValues, get_argument_values, get_va
 
 from core.case_conversion import to_snake_case
 from core.database.transactions import FailedTransactionError
-from core.errors import InternalError, ProductError, missing_token_error
+from core.errors import InternalError, ProductError, build_missing_token_error
 from resolvers.compiler.executable_operation import ExecutableOperation
 from resolvers.context import RequestContext
 from resolvers.graphql_errors import find_too_large
@@ -46,7 +46,7 @@ async def execute_mutation(executable: ExecutableOperation, operation: RequestCo
     if not isinstance(values, VariableValues):
         return await executable.execute_with_loaders(operation)  # which reports the errors of the variables
     syntax = SelectionReader(executable.fragments, values.coerced)
-    roots = syntax.selection_by_response_key(executable.definition.selection_set, "Mutation")
+    roots = syntax.collect_by_response_key(executable.definition.selection_set, "Mutation")
     data: dict[str, Any] = {}
     errors: list[GraphQLError] = []
     for key, nodes in roots.items():
@@ -144,7 +144,7 @@ class _RootField:
 
 def _require_writer(operation: RequestContext) -> MutationTransactions:
     if operation.writer is None:
-        raise missing_token_error()
+        raise build_missing_token_error()
     return operation.writer
 
 

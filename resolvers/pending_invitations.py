@@ -25,6 +25,6 @@ def is_for_invited(operation: ExecutableOperation) -> bool:
     if not isinstance(values, VariableValues):
         return False
     syntax = SelectionReader(operation.fragments, values.coerced)
-    roots = syntax.selection_by_response_key(operation.definition.selection_set, type_name)
+    roots = syntax.collect_by_response_key(operation.definition.selection_set, type_name)
     names = {nodes[0].name.value for nodes in roots.values()}
     return field in names and names <= {field, "__typename"}

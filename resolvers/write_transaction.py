@@ -11,7 +11,7 @@ from core.auth.viewer import Viewer, ViewerKind
 from core.database.database import Database
 from core.database.transactions import WriteTransaction, run_in_transaction
 from core.encryption import SecretKeys
-from services.users.invitation_acceptance import invited_viewer
+from services.users.invitation_acceptance import build_invited_viewer
 from services.users.sign_in import sign_in
 from services.users.viewer_cache import ViewerCache
 from services.writes.write_context import WriteContext
@@ -78,5 +78,5 @@ class MutationTransactions:
 
     async def _viewer(self, transaction: WriteTransaction) -> Viewer:
         if self.invited:
-            return await invited_viewer(transaction, self.identity)
+            return await build_invited_viewer(transaction, self.identity)
         return await sign_in(transaction.connection, self.identity, self.tenant, self.viewer_cache)

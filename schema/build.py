@@ -16,7 +16,7 @@ def build_schema() -> Schema:
     )
 
 
-def graphql_schema(schema: Schema) -> GraphQLSchema:
+def build_graphql_schema(schema: Schema) -> GraphQLSchema:
     """The graphql-core schema inside, which validation and execution use."""
     inner = schema._schema  # noqa: SLF001 - Strawberry has no public access to it
     assert isinstance(inner, GraphQLSchema)  # noqa: S101 - narrows the Any of Strawberry for mypy

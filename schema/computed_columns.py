@@ -42,7 +42,7 @@ def _build_dependency(table: str, columns: str) -> ColumnDependency:
     return ColumnDependency(table, tuple(columns.split()))
 
 
-def own_column(table: str, name: str) -> ComputedColumn:
+def build_own_column(table: str, name: str) -> ComputedColumn:
     """A view's column that is one of the table's own under another name."""
     return ComputedColumn(f"{{t}}.{name}", f"{table}.{name}")
 
@@ -58,7 +58,7 @@ _PARENT: Final = """(
     ORDER BY parent.id LIMIT 1)"""
 
 
-def parent_site_column(name: str) -> ComputedColumn:
+def build_parent_site_column(name: str) -> ComputedColumn:
     """A column of the site that is a site's parent in the PSA."""
     wanted = "id tenant_id deleted_at psa_integration_id psa_company_id psa_parent_company_id"
     return ComputedColumn(
@@ -81,7 +81,7 @@ TENANT_NAME: Final = ComputedColumn(
 )
 
 
-def role_column(name: str) -> ComputedColumn:
+def build_role_column(name: str) -> ComputedColumn:
     """A column of a user's role."""
     sql = f"""(
         SELECT held.{name} FROM roles held
@@ -165,13 +165,13 @@ IS_COMPANY_LINKED: Final = ComputedColumn(
 )
 
 
-def linked_site_column(name: str) -> ComputedColumn:
+def build_linked_site_column(name: str) -> ComputedColumn:
     """A column of the site that is linked to a company of the PSA."""
     sql = f"(SELECT linked.{name} {_LINKED} ORDER BY linked.id LIMIT 1)"
     return ComputedColumn(sql, _OF_COMPANY, (_build_dependency("sites", f"{_BY_COMPANY} {name}"),))
 
 
-def normalized_text(name: str) -> ComputedColumn:
+def build_normalized_text(name: str) -> ComputedColumn:
     """A text of an entity's normalized data."""
     return ComputedColumn(f"({{t}}.normalized_data ->> '{name}')", "entities.normalized_data")
 
@@ -187,7 +187,7 @@ IS_AT_SOPHOS: Final = ComputedColumn(
 )
 
 
-def sophos_source_column(expression: str) -> ComputedColumn:
+def build_sophos_source_column(expression: str) -> ComputedColumn:
     """A value of the data source that links a site to Sophos Central; of the newest, if there are several."""
     name = expression.partition(" ")[0]
     sql = f"(SELECT linked.{expression} {_AT_SOPHOS} ORDER BY linked.created_at DESC, linked.id DESC LIMIT 1)"

@@ -16,7 +16,7 @@ from core.case_conversion import to_camel_case
 from core.limits import PAGE_DEFAULT, PAGE_MAX
 from schema.filters import FILTERS, ORDERS
 from schema.table import Choice, Reference, Table, list_of, nullable
-from schema.tables import BY_NAME, LISTED, REFERENCES, references_to
+from schema.tables import BY_NAME, LISTED, REFERENCES, list_references_to
 
 
 @strawberry.type(description="The position of a page in its list.")
@@ -38,7 +38,7 @@ class PageInfo:
     )
 
 
-def output_field(
+def build_output_field(
     name: str, annotation: Any, about: str, arguments: list[StrawberryArgument] | None = None
 ) -> StrawberryField:
     """A field of an output type, by its GraphQL name; `resolvers` binds its resolver."""
@@ -61,12 +61,12 @@ def argument(
     )
 
 
-def id_argument(table: Table) -> list[StrawberryArgument]:
+def build_id_argument(table: Table) -> list[StrawberryArgument]:
     """The arguments of a by-id field."""
-    return [argument("id", ID, "The id of the row."), *deleted_argument(table)]
+    return [argument("id", ID, "The id of the row."), *build_deleted_argument(table)]
 
 
-def deleted_argument(table: Table) -> list[StrawberryArgument]:
+def build_deleted_argument(table: Table) -> list[StrawberryArgument]:
     """`includeDeleted`, for tables with soft deletes."""
     if not table.soft_deletes:
         return []
@@ -103,7 +103,7 @@ def list_arguments(table: Table) -> list[StrawberryArgument]:
             int | None,
             "The number of rows to skip, for page numbers. It cannot be combined with a cursor or `last`.",
         ),
-        *deleted_argument(table),
+        *build_deleted_argument(table),
     ]
 
 
@@ -117,8 +117,8 @@ def _build_connection_type(table: Table) -> type:
     edge = create_type(
         f"{table.type_name}Edge",
         [
-            output_field("node", table.type, "The row."),
-            output_field(
+            build_output_field("node", table.type, "The row."),
+            build_output_field(
                 "cursor",
                 str,
                 (
@@ -130,10 +130,10 @@ def _build_connection_type(table: Table) -> type:
         description=f"A row of `{table.many}` with its cursor.",
     )
     fields = [
-        output_field("edges", list_of(edge), "The rows of the page with their cursors."),
-        output_field("nodes", list_of(table.type), "The rows of the page."),
-        output_field("pageInfo", PageInfo, "The position of the page in the list."),
-        output_field(
+        build_output_field("edges", list_of(edge), "The rows of the page with their cursors."),
+        build_output_field("nodes", list_of(table.type), "The rows of the page."),
+        build_output_field("pageInfo", PageInfo, "The position of the page in the list."),
+        build_output_field(
             "totalCount", int, "The number of rows on all pages. It is counted only if the query selects it."
         ),
     ]
@@ -146,7 +146,7 @@ CONNECTIONS: Final[Mapping[str, type]] = {table.name: _build_connection_type(tab
 
 def _to_one_field(reference: Reference) -> StrawberryField:
     target = BY_NAME[reference.table]
-    return output_field(str(reference.one), nullable(target.type), reference.about_one)
+    return build_output_field(str(reference.one), nullable(target.type), reference.about_one)
 
 
 def _to_many_field(child: Table, reference: Reference) -> StrawberryField:
@@ -157,28 +157,28 @@ def _to_many_field(child: Table, reference: Reference) -> StrawberryField:
         for name in reference.by
     ]
     connection: Any = CONNECTIONS[child.name]
-    return output_field(
+    return build_output_field(
         str(reference.many), nullable(connection), reference.about_many, [*by, *list_arguments(child)]
     )
 
 
 def _to_only_field(child: Table, reference: Reference) -> StrawberryField:
-    return output_field(str(reference.only), nullable(child.type), reference.about_many)
+    return build_output_field(str(reference.only), nullable(child.type), reference.about_many)
 
 
 def _build_union_field(choice: Choice) -> StrawberryField:
     members: Any = reduce(or_, (BY_NAME[name].type for name in choice.members.values()))
     union: Any = Annotated[members, strawberry.union(choice.union, description=choice.about_union)]
-    return output_field(choice.field, nullable(union), choice.about)
+    return build_output_field(choice.field, nullable(union), choice.about)
 
 
-def relation_fields(table: Table) -> list[StrawberryField]:
+def build_relation_fields(table: Table) -> list[StrawberryField]:
     """The fields that lead from a row of `table` to rows of others, on both sides of each reference."""
     return [
         *(_to_one_field(r) for r in table.references if r.one),
         *(_build_union_field(c) for c in table.choices),
-        *(_to_only_field(child, r) for child, r in references_to(table) if r.only),
-        *(_to_many_field(child, r) for child, r in references_to(table) if r.many),
+        *(_to_only_field(child, r) for child, r in list_references_to(table) if r.only),
+        *(_to_many_field(child, r) for child, r in list_references_to(table) if r.many),
     ]
 
 
@@ -186,7 +186,7 @@ def add_relations() -> None:
     """Add the relation fields to the type of every table and view; call it once, when all types exist."""
     for table in LISTED:
         definition = table.type.__strawberry_definition__
-        definition.fields.extend(relation_fields(table))
+        definition.fields.extend(build_relation_fields(table))
 
 
 add_relations()
@@ -195,7 +195,7 @@ __all__ = [
     "REFERENCES",
     "PageInfo",
     "argument",
-    "deleted_argument",
-    "id_argument",
+    "build_deleted_argument",
+    "build_id_argument",
     "list_arguments",
 ]

@@ -13,9 +13,9 @@ from schema.computed_columns import (
     MAPPED_NAMES,
     PSA_NAME,
     TENANT_NAME,
-    parent_site_column,
-    role_column,
-    sophos_source_column,
+    build_parent_site_column,
+    build_role_column,
+    build_sophos_source_column,
 )
 from schema.enums import DataSourceStatus, SiteStatus, TenantStatus, UserStatus
 from schema.scalars import Timestamp
@@ -55,9 +55,9 @@ class User:
     email: str = column("The e-mail address, unique within the tenant regardless of case.", search=True)
     name: str = column("The name of the person.", search=True)
     status: UserStatus = column("The status of the user: whether the user may sign in.")
-    role_name: str | None = role_column("name").column("The name of the role.")
-    role_description: str | None = role_column("description").column("The description of the role.")
-    role_rights: JSON | None = role_column("rights").column(
+    role_name: str | None = build_role_column("name").column("The name of the role.")
+    role_description: str | None = build_role_column("description").column("The description of the role.")
+    role_rights: JSON | None = build_role_column("rights").column(
         'The rights that the role grants: an object of `"Module.Access": true`.'
     )
     metadata: JSON = column(
@@ -133,12 +133,12 @@ class Site:
         "The id of the company's parent in that PSA; null if there is none."
     )
     psa_integration_name: str | None = PSA_NAME.column("The name of that PSA.")
-    parent_id: ID | None = parent_site_column("id").column(
+    parent_id: ID | None = build_parent_site_column("id").column(
         "The parent site: its company is the parent of this site's company in the PSA. HaloPSA numbers "
         "clients and sites separately. There the parent is a site that is linked to the client itself."
     )
-    parent_name: str | None = parent_site_column("name").column("The name of the parent site.")
-    parent_slug: str | None = parent_site_column("slug").column("The slug of the parent site.")
+    parent_name: str | None = build_parent_site_column("name").column("The name of the parent site.")
+    parent_slug: str | None = build_parent_site_column("slug").column("The slug of the parent site.")
     tenant_name: str | None = TENANT_NAME.column("The name of the tenant that manages the site.")
     mapped_integration_ids: list[str] | None = MAPPED_IDS.column(
         "The ids of the integrations that serve the site, sorted. They serve it by a data source of the site "
@@ -152,19 +152,19 @@ class Site:
         "Whether the site is linked to a tenant of Sophos Central: it has a `sophos-partner` data source of "
         "its own."
     )
-    linked_tenant_id: str | None = sophos_source_column("external_id").column(
+    linked_tenant_id: str | None = build_sophos_source_column("external_id").column(
         "The id of the linked tenant of Sophos Central."
     )
-    linked_tenant_name: str | None = sophos_source_column("metadata ->> 'name'").column(
+    linked_tenant_name: str | None = build_sophos_source_column("metadata ->> 'name'").column(
         "The name of the linked tenant of Sophos Central."
     )
-    linked_tenant_api_host: str | None = sophos_source_column("metadata ->> 'apiHost'").column(
+    linked_tenant_api_host: str | None = build_sophos_source_column("metadata ->> 'apiHost'").column(
         "The API host of the linked tenant of Sophos Central."
     )
-    data_source_status: DataSourceStatus | None = sophos_source_column("status").column(
+    data_source_status: DataSourceStatus | None = build_sophos_source_column("status").column(
         "The status of the site's `sophos-partner` data source."
     )
-    mapped_at: Timestamp | None = sophos_source_column("created_at").column(
+    mapped_at: Timestamp | None = build_sophos_source_column("created_at").column(
         "The time when the site was linked to the tenant of Sophos Central."
     )
     metadata: JSON | None = column("Data of the dashboards about this site, in any form.")

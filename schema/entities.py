@@ -3,7 +3,7 @@
 import strawberry
 from strawberry.scalars import ID, JSON
 
-from schema.computed_columns import IS_COMPANY_LINKED, linked_site_column, normalized_text
+from schema.computed_columns import IS_COMPANY_LINKED, build_linked_site_column, build_normalized_text
 from schema.enums import SiteStatus
 from schema.scalars import Timestamp
 from schema.table import Reference, Scope, Table, column
@@ -27,10 +27,10 @@ class Entity:
     normalized_data: JSON = column(
         "The data in our format, which is the same for all vendors of an entity type."
     )
-    name: str | None = normalized_text("name").column(
+    name: str | None = build_normalized_text("name").column(
         "The `name` in the normalized data; null if there is none."
     )
-    external_parent_id: str | None = normalized_text("externalParentId").column(
+    external_parent_id: str | None = build_normalized_text("externalParentId").column(
         "The `externalParentId` in the normalized data: the vendor's id of the parent company; null if there "
         "is none."
     )
@@ -38,12 +38,12 @@ class Entity:
         "Whether it is a company of a PSA to which a site is linked, by `psaIntegrationId` and "
         "`psaCompanyId`."
     )
-    linked_site_id: ID | None = linked_site_column("id").column(
+    linked_site_id: ID | None = build_linked_site_column("id").column(
         "The id of the linked site; null if there is none."
     )
-    linked_site_name: str | None = linked_site_column("name").column("The name of the linked site.")
-    linked_site_slug: str | None = linked_site_column("slug").column("The slug of the linked site.")
-    linked_site_status: SiteStatus | None = linked_site_column("status").column(
+    linked_site_name: str | None = build_linked_site_column("name").column("The name of the linked site.")
+    linked_site_slug: str | None = build_linked_site_column("slug").column("The slug of the linked site.")
+    linked_site_status: SiteStatus | None = build_linked_site_column("status").column(
         "The status of the linked site."
     )
     created_at: Timestamp = column("The time when it was first delivered.")

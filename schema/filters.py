@@ -48,7 +48,7 @@ _NEVER: Final = (
 )
 
 
-def input_field(name: str, annotation: object, about: str) -> StrawberryField:
+def build_input_field(name: str, annotation: object, about: str) -> StrawberryField:
     """An optional field of an input type; `name` is the Python name."""
     return StrawberryField(
         python_name=f"{name}_" if name in ("in", "and", "or", "not") else name,
@@ -61,12 +61,12 @@ def input_field(name: str, annotation: object, about: str) -> StrawberryField:
 
 def _build_operators(name: str, value: Any, about: str, *groups: Mapping[str, str]) -> type:
     fields = [
-        input_field(operator, nullable(list_of(value) if group is _MEMBERSHIP else value), words)
+        build_input_field(operator, nullable(list_of(value) if group is _MEMBERSHIP else value), words)
         for group in groups
         for operator, words in group.items()
     ]
     return create_type(
-        name, [*fields, input_field("is_null", bool | None, _IS_NULL)], is_input=True, description=about
+        name, [*fields, build_input_field("is_null", bool | None, _IS_NULL)], is_input=True, description=about
     )
 
 
@@ -107,8 +107,8 @@ OPERATORS: Final[Mapping[Kind, type]] = {
     Kind.TEXTS: create_type(
         "StringListFilter",
         [
-            input_field("has", str | None, "Contains this text as an element."),
-            input_field("is_null", bool | None, _IS_NULL),
+            build_input_field("has", str | None, "Contains this text as an element."),
+            build_input_field("is_null", bool | None, _IS_NULL),
         ],
         is_input=True,
         description=f"Operators for a list of texts. {_ALL_MATCH}",
@@ -116,11 +116,11 @@ OPERATORS: Final[Mapping[Kind, type]] = {
     Kind.JSON: create_type(
         "JSONFilter",
         [
-            input_field(
+            build_input_field(
                 "contains", JSON | None, "Contains this value, in the sense of PostgreSQL's operator `@>`."
             ),
-            input_field("at", list[JSONPathFilter] | None, "Has all these values at these paths."),
-            input_field("is_null", bool | None, _IS_NULL),
+            build_input_field("at", list[JSONPathFilter] | None, "Has all these values at these paths."),
+            build_input_field("is_null", bool | None, _IS_NULL),
         ],
         is_input=True,
         description=f"Operators for a JSON value. {_ALL_MATCH}",
@@ -146,7 +146,7 @@ def _annotate_lazily(name: str) -> Any:
 
 def _build_column_filters(table: Table) -> list[StrawberryField]:
     return [
-        input_field(
+        build_input_field(
             c.name,
             nullable(_ENUM_OPERATORS[c.enum] if c.enum else OPERATORS[c.kind]),
             c.description,
@@ -178,13 +178,13 @@ def _build_filter(table: Table) -> type:
     fields = [
         *_build_column_filters(table),
         *_build_relation_filters(table),
-        input_field("and", nullable(list_of(itself)), "All these filters match."),
-        input_field(
+        build_input_field("and", nullable(list_of(itself)), "All these filters match."),
+        build_input_field(
             "or",
             nullable(list_of(itself)),
             "At least one of these filters matches. An empty list matches no row.",
         ),
-        input_field(
+        build_input_field(
             "not",
             nullable(itself),
             "This filter does not match. An empty filter matches every row, so its negation matches none.",

@@ -10,7 +10,7 @@ from strawberry.scalars import ID, JSON
 from strawberry.tools import create_type
 from strawberry.types.field import StrawberryField
 
-from schema.filters import input_field
+from schema.filters import build_input_field
 from schema.scalars import Timestamp
 from schema.table import Column, Kind, Table, nullable
 from services.writes.record import WritableField, WritableTable, WriteVerb
@@ -34,7 +34,7 @@ def create_input(table: Table, record: WritableTable) -> type:
         f"Create{table.type_name}Input",
         [
             _build_created_field(table.columns[field.name], field)
-            for field in record.settable_fields(WriteVerb.CREATE)
+            for field in record.list_settable_fields(WriteVerb.CREATE)
         ],
         is_input=True,
         description=(
@@ -51,7 +51,7 @@ def update_input(table: Table, record: WritableTable) -> type:
         f"Update{table.type_name}Input",
         [
             _build_updated_field(table.columns[field.name], field)
-            for field in record.settable_fields(WriteVerb.UPDATE)
+            for field in record.list_settable_fields(WriteVerb.UPDATE)
         ],
         is_input=True,
         description=(
@@ -63,22 +63,22 @@ def update_input(table: Table, record: WritableTable) -> type:
 
 def _build_created_field(column: Column, field: WritableField) -> StrawberryField:
     if field.null or field.default or field.stores_never:
-        return input_field(
-            field.name, nullable(annotation_of(column)), _describe_field(column, field, field.about)
+        return build_input_field(
+            field.name, nullable(find_annotation(column)), _describe_field(column, field, field.about)
         )
     return StrawberryField(
         python_name=field.name,
         graphql_name=column.graphql_name,
-        type_annotation=StrawberryAnnotation(annotation_of(column)),
+        type_annotation=StrawberryAnnotation(find_annotation(column)),
         description=_describe_field(column, field, field.about),
     )
 
 
 def _build_updated_field(column: Column, field: WritableField) -> StrawberryField:
-    return input_field(field.name, nullable(annotation_of(column)), _describe_field(column, field))
+    return build_input_field(field.name, nullable(find_annotation(column)), _describe_field(column, field))
 
 
-def annotation_of(column: Column) -> Any:
+def find_annotation(column: Column) -> Any:
     """The GraphQL input type of a column's value."""
     return column.enum or _ANNOTATIONS[column.kind]
 

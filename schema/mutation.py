@@ -26,7 +26,7 @@ from strawberry.tools import create_type
 from strawberry.types.field import StrawberryField
 
 from schema.agent_mutations import AGENT_MUTATIONS
-from schema.connections import output_field
+from schema.connections import build_output_field
 from schema.credential_verbs import CREDENTIAL_VERBS
 from schema.custom_mutations import CUSTOM_MUTATIONS
 from schema.entity_upserts import ENTITY_UPSERTS
@@ -56,7 +56,7 @@ MUTATIONS: Final[Mapping[str, MutationField]] = {
 
 def _build_output(field: MutationField) -> StrawberryField:
     answer: Any = field.payload if field.table is None else field.table.type
-    return output_field(
+    return build_output_field(
         field.name, list_of(answer) if field.many else answer, field.about, [*field.arguments]
     )
 

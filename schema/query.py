@@ -10,15 +10,15 @@ from core.auth.viewer import ViewerKind
 from schema.connections import (
     CONNECTIONS,
     argument,
-    deleted_argument,
-    id_argument,
+    build_deleted_argument,
+    build_id_argument,
+    build_output_field,
     list_arguments,
-    output_field,
 )
 from schema.core import Role, Tenant, User
 from schema.pending_invitations import PendingInvitation
 from schema.scalars import Timestamp
-from schema.streams import stream_fields
+from schema.streams import build_stream_fields
 from schema.table import Table, nullable
 from schema.tables import TABLES
 from schema.views import VIEWS
@@ -48,9 +48,9 @@ def _root_fields(table: Table) -> list[StrawberryField]:
     row: Any = nullable(table.type)
     label = table.type_name
     return [
-        output_field(
+        build_output_field(
             table.one, row, f"The {label} with this id; null if there is none or the viewer may not read it.",
-            id_argument(table),
+            build_id_argument(table),
         ),
         *(_also_by(table, name, key) for name, key in table.also_by.items()),
         _list(table, table.many, f"A page of the `{table.many}` that the viewer may read."),
@@ -60,7 +60,7 @@ def _root_fields(table: Table) -> list[StrawberryField]:
 
 def _list(table: Table, name: str, about: str) -> StrawberryField:
     connection: Any = nullable(CONNECTIONS[table.name])
-    return output_field(
+    return build_output_field(
         name, connection, f"{about} Null if the viewer may not read it.", list_arguments(table)
     )
 
@@ -71,8 +71,8 @@ def _view(view: Table) -> StrawberryField:
 
 def _also_by(table: Table, name: str, key: str) -> StrawberryField:
     row: Any = nullable(table.type)
-    arguments = [argument(key, str, table.columns[key].description), *deleted_argument(table)]
-    return output_field(
+    arguments = [argument(key, str, table.columns[key].description), *build_deleted_argument(table)]
+    return build_output_field(
         name,
         row,
         f"The {table.type_name} with this {key}; null if there is none or the viewer may not read it.",
@@ -83,8 +83,8 @@ def _also_by(table: Table, name: str, key: str) -> StrawberryField:
 def _fields() -> list[StrawberryField]:
     """All readable root fields. Both root types are built from this list."""
     return [
-        output_field("viewer", Viewer | None, "The caller of the request; null without a token."),
-        output_field(
+        build_output_field("viewer", Viewer | None, "The caller of the request; null without a token."),
+        build_output_field(
             "pendingInvitations",
             list[PendingInvitation] | None,
             "The invitations to the verified e-mail address of the caller's token, oldest first. The list is "
@@ -104,6 +104,6 @@ Query = create_type("Query", _fields(), description="All reads.")
 
 Subscription = create_type(
     "Subscription",
-    [*map(_live, _fields()), *stream_fields()],
+    [*map(_live, _fields()), *build_stream_fields()],
     description="All live reads: each field of `Query`, and event streams.",
 )

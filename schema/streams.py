@@ -15,7 +15,7 @@ from strawberry.types.arguments import StrawberryArgument
 from strawberry.types.field import StrawberryField
 
 from schema.agents import AGENTS, Agent
-from schema.connections import argument, output_field
+from schema.connections import argument, build_output_field
 from schema.core import Site
 from schema.enums import HealthResourceType, HealthStatus
 from schema.monitoring import HEALTH_CHECKS, HealthCheck
@@ -126,8 +126,8 @@ _SINCE: Final = (
 
 def _build_message(stream: StreamType) -> type:
     fields = [
-        output_field("cursor", str, _CURSOR),
-        output_field(
+        build_output_field("cursor", str, _CURSOR),
+        build_output_field(
             "events", list_of(stream.event),
             "The events. The list is empty in the first message, and in messages that only renew the cursor.",
         ),
@@ -140,9 +140,9 @@ def _build_arguments(stream: StreamType) -> list[StrawberryArgument]:
     return [*narrowing, argument("since", str | None, _SINCE)]
 
 
-def stream_fields() -> list[StrawberryField]:
+def build_stream_fields() -> list[StrawberryField]:
     """The root fields of the streams."""
     return [
-        output_field(stream.field, _build_message(stream), stream.about, _build_arguments(stream))
+        build_output_field(stream.field, _build_message(stream), stream.about, _build_arguments(stream))
         for stream in STREAMS.values()
     ]

@@ -69,7 +69,7 @@ REFERENCES: Final[tuple[tuple[Table, Reference], ...]] = tuple((t, r) for t in T
 """Every reference with the table that declares it."""
 
 
-def references_to(table: Table) -> tuple[tuple[Table, Reference], ...]:
+def list_references_to(table: Table) -> tuple[tuple[Table, Reference], ...]:
     """The references of all tables to rows of `table`."""
     return tuple((child, r) for child, r in REFERENCES if r.table == table.name)
 
@@ -104,7 +104,7 @@ class Relation:
 
 def build_relations(table: Table) -> tuple[Relation, ...]:
     """The fields that lead from a row of `table` to rows of others, on both sides of each reference."""
-    pointing = references_to(table)
+    pointing = list_references_to(table)
     return (
         *(Relation(r.one, Side.ONE, BY_NAME[r.table], r) for r in table.references if r.one),
         *(Relation(r.only, Side.ONLY, child, r) for child, r in pointing if r.only),

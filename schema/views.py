@@ -19,10 +19,10 @@ from schema.computed_columns import (
     MAPPED_IDS,
     MAPPED_NAMES,
     TENANT_NAME,
-    linked_site_column,
-    normalized_text,
-    own_column,
-    sophos_source_column,
+    build_linked_site_column,
+    build_normalized_text,
+    build_own_column,
+    build_sophos_source_column,
 )
 from schema.enums import DataSourceStatus, SiteStatus, TenantStatus
 from schema.scalars import Timestamp
@@ -32,7 +32,7 @@ from schema.table import Reference, Scope, Table, column
 @strawberry.type(description="A tenant with its enabled integrations.")
 class TenantIntegrations:
     id: ID = column("The id of the tenant.")
-    tenant_name: str = own_column("tenants", "name").column("The name of the tenant.", search=True)
+    tenant_name: str = build_own_column("tenants", "name").column("The name of the tenant.", search=True)
     status: TenantStatus = column("The status of the tenant.")
     enabled_integration_ids: list[str] | None = ENABLED_IDS.column(
         "The ids of the integrations of which the tenant has a data source that is not deleted, sorted."
@@ -50,8 +50,8 @@ class TenantIntegrations:
 class SiteIntegrations:
     id: ID = column("The id of the site.")
     tenant_id: ID = column("The tenant that manages the site.")
-    site_name: str = own_column("sites", "name").column("The name of the site.", search=True)
-    site_slug: str = own_column("sites", "slug").column("The name of the site in URLs.", search=True)
+    site_name: str = build_own_column("sites", "name").column("The name of the site.", search=True)
+    site_slug: str = build_own_column("sites", "slug").column("The name of the site in URLs.", search=True)
     tenant_name: str | None = TENANT_NAME.column("The name of the tenant that manages the site.")
     status: SiteStatus = column("The status of the site.")
     mapped_integration_ids: list[str] | None = MAPPED_IDS.column(
@@ -74,19 +74,21 @@ class PsaCompany:
     integration_id: ID = column("The id of the PSA integration.")
     data_source_id: ID = column("The data source that delivered it.")
     external_id: str = column("The id of the company in the PSA.", search=True)
-    name: str | None = normalized_text("name").column("The name of the company.", search=True)
-    external_parent_id: str | None = normalized_text("externalParentId").column(
+    name: str | None = build_normalized_text("name").column("The name of the company.", search=True)
+    external_parent_id: str | None = build_normalized_text("externalParentId").column(
         "The id of the company's parent in the PSA. In HaloPSA it is the id of the client."
     )
     is_linked: bool | None = IS_COMPANY_LINKED.column(
         "Whether a site is linked to the company, by `psaIntegrationId` and `psaCompanyId`."
     )
-    linked_site_id: ID | None = linked_site_column("id").column(
+    linked_site_id: ID | None = build_linked_site_column("id").column(
         "The id of the linked site; null if there is none."
     )
-    linked_site_name: str | None = linked_site_column("name").column("The name of the linked site.")
-    linked_site_slug: str | None = linked_site_column("slug").column("The name of the linked site in URLs.")
-    linked_site_status: SiteStatus | None = linked_site_column("status").column(
+    linked_site_name: str | None = build_linked_site_column("name").column("The name of the linked site.")
+    linked_site_slug: str | None = build_linked_site_column("slug").column(
+        "The name of the linked site in URLs."
+    )
+    linked_site_status: SiteStatus | None = build_linked_site_column("status").column(
         "The status of the linked site."
     )
     created_at: Timestamp = column("The time when it was first delivered.")
@@ -107,19 +109,19 @@ class SophosPartnerSite:
         "Whether the site is linked: it has a `sophos-partner` data source of its own. If it has several, "
         "the view shows the newest."
     )
-    linked_tenant_id: str | None = sophos_source_column("external_id").column(
+    linked_tenant_id: str | None = build_sophos_source_column("external_id").column(
         "The id of the linked tenant of Sophos Central."
     )
-    linked_tenant_name: str | None = sophos_source_column("metadata ->> 'name'").column(
+    linked_tenant_name: str | None = build_sophos_source_column("metadata ->> 'name'").column(
         "The name of the linked tenant of Sophos Central."
     )
-    linked_tenant_api_host: str | None = sophos_source_column("metadata ->> 'apiHost'").column(
+    linked_tenant_api_host: str | None = build_sophos_source_column("metadata ->> 'apiHost'").column(
         "The API host of the linked tenant of Sophos Central."
     )
-    data_source_status: DataSourceStatus | None = sophos_source_column("status").column(
+    data_source_status: DataSourceStatus | None = build_sophos_source_column("status").column(
         "The status of the data source."
     )
-    mapped_at: Timestamp | None = sophos_source_column("created_at").column(
+    mapped_at: Timestamp | None = build_sophos_source_column("created_at").column(
         "The time when the site was linked."
     )
     created_at: Timestamp = column("The time when the site was created.")

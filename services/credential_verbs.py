@@ -11,7 +11,7 @@ from core.limits import WRITE_ROWS_MAX
 from models.enums import CredentialKind
 from services.agents.replacement import find_current_credential
 from services.writes.agents import AGENTS
-from services.writes.audit import actor_of, write_audit_rows
+from services.writes.audit import get_actor, write_audit_rows
 from services.writes.issued_credentials import CREDENTIALS, Credential, record_credential, revoke_recorded
 from services.writes.record import WritableTable, WriteVerb
 from services.writes.validation_errors import require_storable_texts
@@ -93,7 +93,7 @@ async def revoke_credentials(writing: WriteContext, credential_ids: Sequence[str
     for kind in {CredentialKind(kind) for kind in kinds.values()}:
         if kind in _RIGHTS:
             writing.require_right(_RIGHTS[kind], f"Revoking a credential of the kind {kind.name}")
-    await revoke_recorded(writing.transaction, actor_of(writing), ids)
+    await revoke_recorded(writing.transaction, get_actor(writing), ids)
     now = {row["id"]: row for row in await writing.fetch_rows(_STATE, ids)}
     return [
         RevokedCredential(each, CredentialKind(now[each]["kind"]), now[each]["revoked_at"]) for each in ids
@@ -122,7 +122,7 @@ async def _record_unused(writing: WriteContext, ids: list[str]) -> None:
         await record_credential(
             writing.transaction,
             None,
-            actor_of(writing),
+            get_actor(writing),
             Credential(token_id, CredentialKind.PLATFORM, NEVER),
         )
 
@@ -143,7 +143,7 @@ async def approve_reenrollment(writing: WriteContext, agent_id: str) -> str:
         (after,) = await writing.fetch_rows(_APPROVE, credential_id, writing.viewer.user_id)
         await write_audit_rows(
             writing.transaction,
-            actor_of(writing),
+            get_actor(writing),
             CREDENTIALS,
             WriteVerb.UPDATE,
             [(dict(before), dict(after))],
@@ -169,5 +169,5 @@ async def set_enrollment_rule(writing: WriteContext, site_id: str, *, approval_r
     (after,) = await writing.fetch_rows(_SET_RULE, writing.require_tenant(), site_id, approval_required)
     verb = WriteVerb.UPDATE if before else WriteVerb.CREATE
     pair = (dict(before) if before else None, dict(after))
-    await write_audit_rows(writing.transaction, actor_of(writing), _RULES, verb, [pair])
+    await write_audit_rows(writing.transaction, get_actor(writing), _RULES, verb, [pair])
     return str(after["id"])

@@ -32,7 +32,7 @@ class DatabaseStatus:
     async def open(cls, database: Database, dsn: str, settings: Settings) -> Self:
         """The state of a database that was just opened. A paused copy is logged."""
         status = cls(dsn, settings, database.role_mode)
-        async with database.statement_connection() as connection:
+        async with database.open_statement_connection() as connection:
             status.is_active = await is_active(connection)
         if not status.is_active:
             _log.warning(

@@ -8,7 +8,7 @@ from typing import Any, Final
 from core.database.database import ReadTransaction
 from core.errors import BadUserInputError, NotFoundError
 from core.limits import HEALTH_DOWN_AFTER, JSON_CHARS_MAX, LONG_TEXT_MAX_CHARS
-from core.storable import is_storable_text, json_to_text, require_storable_text
+from core.storable import dump_storable_json, is_storable_text, require_storable_text
 from models.enums import HealthResourceType
 
 _OF_TENANT: Final = "public.{} r WHERE r.tenant_id = $1 AND r.id = $3"
@@ -96,7 +96,7 @@ def _to_storable_texts(message: str | None, metadata: Any) -> tuple[str | None, 
     fields: dict[str, str] = {}
     more = None
     try:
-        more = None if metadata is None else json_to_text(metadata, JSON_CHARS_MAX)
+        more = None if metadata is None else dump_storable_json(metadata, JSON_CHARS_MAX)
     except ValueError as error:
         fields["metadata"] = str(error)
     try:

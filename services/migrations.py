@@ -21,7 +21,7 @@ from aerich.utils import get_models_describe
 from tortoise.context import TortoiseContext
 
 from core.database.connecting import open_connection
-from core.database.orm import DEFAULT_DSN, tortoise_config
+from core.database.orm import DEFAULT_DSN, build_tortoise_config
 from core.database.request_role import ensure_request_role
 from core.errors import StartupError
 from core.limits import MIGRATION_LOCK_POLL_S, MIGRATION_LOCK_WAIT_S
@@ -78,7 +78,7 @@ async def migrate(
         await _record_additive_steps(session)
         applied = await _run_upgrade(dsn, target)
         await _record_additive_steps(session)
-        if target is None or target == latest_step():  # else the grants are those of an older version
+        if target is None or target == find_latest_step():  # else the grants are those of an older version
             await ensure_request_role(session, settings.request_role, change_mode=change_rls_mode)
     return applied
 
@@ -119,7 +119,7 @@ async def migrate_to(dsn: str, settings: Settings, target: int) -> tuple[list[st
         StartupError: As `migrate`, or the code has no such step, or the database has steps that it does not know.
     """
     if target not in map(_parse_step_number, _list_versions()):
-        raise StartupError(f"There is no step {target}. The last one is {latest_step()}")
+        raise StartupError(f"There is no step {target}. The last one is {find_latest_step()}")
     async with open_session(dsn) as session:
         applied = await _load_applied(session)
         if applied - set(_list_versions()):
@@ -129,7 +129,7 @@ async def migrate_to(dsn: str, settings: Settings, target: int) -> tuple[list[st
     return await migrate(dsn, settings, target), reverted
 
 
-def latest_step() -> int:
+def find_latest_step() -> int:
     """The number of the last step of this code."""
     return _parse_step_number(_list_versions()[-1])
 
@@ -257,7 +257,7 @@ async def _open_aerich(
 ) -> AsyncIterator[Command]:
     """A context of its own for aerich. Globals of aerich and Tortoise are restored at the end."""
     environment = {name: os.environ.get(name) for name in ("USE_TZ", "TIMEZONE")}
-    config = tortoise_config(dsn)
+    config = build_tortoise_config(dsn)
     try:
         async with TortoiseContext() as context:
             await context.init(config=config, init_connections=not offline)

@@ -23,7 +23,7 @@ from core.limits import LONG_STATEMENT_S
 from core.settings import Settings
 from core.signals import handle_signals
 from services.catalog.update import refresh_catalog
-from services.migrations import Pending, find_pending, latest_step, migrate, migrate_to
+from services.migrations import Pending, find_latest_step, find_pending, migrate, migrate_to
 from services.secrets.rotation import RotationResult, rotate_secrets
 from services.users.erasure import Erasure, erase_person
 
@@ -59,7 +59,7 @@ def locate_database(settings: Settings) -> Iterator[str]:
             postgres.stop()
 
 
-def direct_dsn(dsn: str, settings: Settings) -> str:
+def choose_direct_dsn(dsn: str, settings: Settings) -> str:
     """The DSN that bypasses a transaction pooler, for work that needs a session."""
     return settings.database_direct_url.get_secret_value() if settings.database_direct_url else dsn
 
@@ -71,7 +71,7 @@ async def migrate_database(dsn: str, settings: Settings, *, change_rls_mode: boo
         StartupError: It is unreachable, too old, or newer than the code, or a migration failed. Or the mode of
             row-level security would have to change, and `change_rls_mode` is not set.
     """
-    past_pooler = direct_dsn(dsn, settings)
+    past_pooler = choose_direct_dsn(dsn, settings)
     await _require_postgres(past_pooler)
     try:
         versions = await migrate(past_pooler, settings, change_rls_mode=change_rls_mode)
@@ -89,13 +89,13 @@ async def migrate_database_to(dsn: str, settings: Settings, target: int) -> tupl
     Raises:
         StartupError: As `migrate_database`, or there is no such step.
     """
-    past_pooler = direct_dsn(dsn, settings)
+    past_pooler = choose_direct_dsn(dsn, settings)
     await _require_postgres(past_pooler)
     try:
         versions = await migrate_to(past_pooler, settings, target)
     except (*_UNREACHABLE, BaseORMException) as error:
         raise StartupError(f"The migration of the database failed: {format_error(error)}") from error
-    if target == latest_step():
+    if target == find_latest_step():
         await _update_catalog(past_pooler)
     return versions
 
@@ -139,7 +139,7 @@ async def _report_role_mode(database: Database, settings: Settings) -> None:
     if database.role_mode is RoleMode.ROLE:
         _log.info("row-level security", mode=database.role_mode.value)
         return
-    async with database.statement_connection() as connection:
+    async with database.open_statement_connection() as connection:
         sql = await suggest_role_sql(connection, settings.request_role)
     _log.warning(
         "row-level security is forced on the owner of the tables; plain pg_dump makes no backup in this mode",

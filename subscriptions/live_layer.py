@@ -103,9 +103,9 @@ class LiveLayer:
         Raises:
             StartupError: The database cannot be reached.
         """
-        separate_pool = await database.separate_pool(LIVE_CONNECTIONS, LIVE_RESERVED_CONNECTIONS)
+        separate_pool = await database.open_separate_pool(LIVE_CONNECTIONS, LIVE_RESERVED_CONNECTIONS)
         try:
-            async with separate_pool.statement_connection() as connection:
+            async with separate_pool.open_statement_connection() as connection:
                 log = await ChangeLog.open(connection)
                 snapshot = await log.take_snapshot(connection)
             live = cls(database, separate_pool, log, snapshot, settings, sealer or TokenSealer.load(settings))

@@ -76,7 +76,7 @@ class QuerySubscription(Subscription):
 
     def has_sent(self, reached: CycleSnapshot) -> bool:
         """Whether the subscriber has the answer of this cycle or of a later one."""
-        return self.shared_query is None or self.queries.registry.sent_cycle(self) >= reached.number
+        return self.shared_query is None or self.queries.registry.get_sent_cycle(self) >= reached.number
 
 
 class StreamSubscription:

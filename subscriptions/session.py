@@ -5,7 +5,7 @@ from collections.abc import Callable
 from core.auth.sealing import TransactionTokens
 from core.auth.tokens import Identity
 from core.auth.viewer import Viewer
-from core.errors import ForbiddenError, missing_token_error
+from core.errors import ForbiddenError, build_missing_token_error
 from resolvers.compiler.executable_operation import ExecutableOperation
 from resolvers.documents.live import find_stream_nodes
 from subscriptions.auth.principal_watcher import ConnectionSession, PrincipalWatcher
@@ -88,7 +88,7 @@ class Session:
         """
         viewer = self.viewer
         if viewer is None:
-            raise missing_token_error()
+            raise build_missing_token_error()
         stream_nodes = find_stream_nodes(operation)
         if stream_nodes:
             return self._add_stream(self._streams.subscribe(operation, stream_nodes, viewer, subscriber))
@@ -114,7 +114,7 @@ class Session:
             RateLimitedError: `SOCKET_BARRIERS_MAX` requests of this socket wait already.
         """
         if self.viewer is None:
-            raise missing_token_error()
+            raise build_missing_token_error()
         self._barriers.add(list(self._open.values()), self._transactions.open(transaction), on_answered)
         self._timer.wake()
 

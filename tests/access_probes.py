@@ -20,7 +20,7 @@ from graphql import (
 )
 
 from schema.table import Choice, Column, Kind, Reference, Table
-from schema.tables import BY_NAME, LISTED, TABLES, references_to
+from schema.tables import BY_NAME, LISTED, TABLES, list_references_to
 from schema.views import VIEWS
 from tests.neighbor_tenants import MARKED_TEXT, can_cross_tenants, has_tenant_rows, planted_id
 
@@ -129,7 +129,7 @@ class ProbeGenerator:
                 yield from self._probe_to_one(table, reference)
         for choice in table.choices:
             yield from self._probe_choice(table, choice)
-        for child, reference in references_to(table):
+        for child, reference in list_references_to(table):
             if reference.only:
                 yield from self._probe_to_only(table, reference)
             if reference.many:

@@ -151,7 +151,7 @@ class GraphqlHarness:
             read.statements,
             [],
             body,
-            traceback=faults.traceback(),
+            traceback=faults.build_traceback(),
         )
 
     async def find_cached_viewer(self, principal: Principal) -> SignedIn | None:
@@ -224,7 +224,7 @@ class GraphqlHarness:
         statements = operation.rows.snapshot.statements - before if operation.rows else 0
         reads = operation.rows.reads if operation.rows else []
         data, errors = parsed.get("data"), parsed.get("errors", [])
-        compiled, fault = tuple(operation.compiled_fields), operation.errors.traceback()
+        compiled, fault = tuple(operation.compiled_fields), operation.errors.build_traceback()
         extensions = parsed.get("extensions", {})
         return GraphqlResponse(data, errors, statements, reads, body, compiled, fault, extensions)
 

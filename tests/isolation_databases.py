@@ -18,7 +18,7 @@ from resolvers.documents.cache import DocumentCache
 from resolvers.loaders.bindings import build_executable_schema
 from resolvers.sql.data_access import DataAccess
 from schema.table import Scope, Table
-from schema.tables import LISTED, TABLES, references_to
+from schema.tables import LISTED, TABLES, list_references_to
 from services.users.sign_in import sign_in
 from tests.access_probes import KnownRows, Probe, ProbeGenerator, forge_cursor, group_in_documents
 from tests.clusters import ThrowawayCluster
@@ -170,7 +170,7 @@ async def _fetch_first_cursors(graph: GraphqlHarness, user: str, side: str, tena
         answer = await graph.execute_as_user(user, f"{{ {name}{page} }}")
         cursors[f"Query.{name}"] = answer.data[name]["pageInfo"]["endCursor"]
     for table in TABLES:
-        lists = [str(reference.many) for _, reference in references_to(table) if reference.many]
+        lists = [str(reference.many) for _, reference in list_references_to(table) if reference.many]
         if lists:
             calls = " ".join(f"{name}{page}" for name in lists)
             row_id = find_planted_id(table, side, tenant)

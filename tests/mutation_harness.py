@@ -211,7 +211,7 @@ def sample_input(
     """An input with every field that the caller may set."""
     return {
         to_camel_case(field.name): sample_value(record, field, verb, ids)
-        for field in record.settable_fields(verb)
+        for field in record.list_settable_fields(verb)
         if platform or not field.platform
     }
 

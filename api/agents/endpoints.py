@@ -171,7 +171,9 @@ class AgentApi:
 
     async def _identify_by_ids(self, call: AgentCall, route: _Route) -> LegacyIdentity:
         """The listed agent that sends no token."""
-        ids = parse_legacy_ids(call.header(b"x-device-id"), call.header(b"x-site-id"), await call.read_json())
+        ids = parse_legacy_ids(
+            call.read_header(b"x-device-id"), call.read_header(b"x-site-id"), await call.read_json()
+        )
         _require_rate(route.rate_limiter, ids.name)
         return await self._fleet.legacy.identify(ids)
 
@@ -233,7 +235,7 @@ def _require_rate(rate_limiter: RateLimiter, caller: str) -> None:
 
 
 def _check_header(call: AgentCall, name: bytes, expected: str) -> None:
-    value = call.header(name)
+    value = call.read_header(name)
     if value is None:
         raise BadUserInputError(f"Missing header {name.decode()}.")
     if value != expected:
@@ -266,6 +268,6 @@ def _log_entry(
         status=status,
         request=select_known_texts(call.read),
         response={name: value for name, value in answer.items() if name != "token"},
-        elapsed_ms=call.elapsed_ms(),
+        elapsed_ms=call.measure_elapsed_ms(),
         error=error.message if error else None,
     )

@@ -69,7 +69,7 @@ class AgentCall:
         self._headers: Iterable[tuple[bytes, bytes]] = scope["headers"]
         self._receive = receive
 
-    def header(self, name: bytes) -> str | None:
+    def read_header(self, name: bytes) -> str | None:
         """A header's value; `name` is in lower case.
 
         Raises:
@@ -129,10 +129,10 @@ class AgentCall:
         return received
 
     def _is_declared_too_large(self) -> bool:
-        length = self.header(b"content-length") or ""
+        length = self.read_header(b"content-length") or ""
         return length.isdecimal() and int(length[:20]) > AGENT_BODY_MAX_BYTES
 
-    def elapsed_ms(self) -> int:
+    def measure_elapsed_ms(self) -> int:
         """Milliseconds since the request arrived."""
         return int((time.monotonic() - self.began_at) * 1000)
 

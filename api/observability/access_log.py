@@ -101,7 +101,7 @@ class RequestRecord:
 
     def write_log(self) -> None:
         """Write the log line: an error with its traceback for a fault of the server, else an info."""
-        traceback = self.errors.traceback()
+        traceback = self.errors.build_traceback()
         if traceback is None:
             _log.info(self._event_name, **self._log_fields())
             return

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
-from api.observability.process_metrics import histogram_family
+from api.observability.process_metrics import build_histogram_family
 from services.agents.agent_service import AgentService
 
 
@@ -33,6 +33,6 @@ class AgentMetrics(Collector):
             ("turned_away", "Check-ins rejected because the backlog was full", gathering.refused),
         ):
             yield CounterMetricFamily(f"msp_check_ins_{name}", about, value=value)
-        yield histogram_family(
+        yield build_histogram_family(
             "msp_check_in_duration_seconds", "From a check-in to its commit", gathering.durations
         )

@@ -53,7 +53,7 @@ class ProcessMetrics(Collector):
         build = GaugeMetricFamily("msp_build_info", "Always 1", labels=["version", "python"])
         build.add_metric([VERSION, platform.python_version()], 1)
         yield build
-        yield histogram_family(
+        yield build_histogram_family(
             "msp_event_loop_lag_seconds", "How late the event loop runs what is due", self._lag.durations
         )
         yield from self._iter_pool_families()
@@ -91,7 +91,7 @@ class ProcessMetrics(Collector):
             )
 
 
-def histogram_family(name: str, about: str, durations: Durations) -> HistogramMetricFamily:
+def build_histogram_family(name: str, about: str, durations: Durations) -> HistogramMetricFamily:
     """The histogram of these durations."""
     bounds = (*map(str, durations.bounds), "+Inf")
     buckets = list(zip(bounds, accumulate(durations.counts), strict=True))

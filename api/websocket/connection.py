@@ -175,7 +175,7 @@ class SocketConnection:
             case Close() as end:
                 self.close(end)
             case ConnectionInit(payload):
-                self._services.registry.initialized(self)
+                self._services.registry.mark_initialized(self)
                 await self._handle_init(payload)
             case Ping(payload):
                 await self._handle_ping(payload)

@@ -42,7 +42,7 @@ class ConnectionRecord:
 
     def finish(self, end: Close) -> None:
         """Write the log line of the finished socket."""
-        traceback = self._errors.traceback() if self._errors else None
+        traceback = self._errors.build_traceback() if self._errors else None
         if self._errors is None or self._errors.reported is None:
             _log.info("socket", **self._log_fields(end))
         else:

@@ -7,7 +7,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from api.allowed_origins import build_origin_check
-from api.caller import address_of
+from api.caller import read_client_address
 from api.cors import RefusedOrigins
 from api.middleware import read_request_id
 from api.websocket.connection import SocketConnection
@@ -41,7 +41,7 @@ class SocketEndpoint:
         speaks = SUBPROTOCOL in scope["subprotocols"]
         await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL if speaks else None})
         record = ConnectionRecord(read_request_id(headers))
-        socket = SocketConnection(transport, self._services, headers, record, address_of(scope))
+        socket = SocketConnection(transport, self._services, headers, record, read_client_address(scope))
         transport.begin_messages(socket)
         if not speaks:
             socket.close(

@@ -70,7 +70,7 @@ class SocketRegistry:
                 build_close(CloseCode.TRY_AGAIN_LATER, "Too many sockets are waiting for connection_init")
             )
 
-    def initialized(self, member: RegisteredSocket) -> None:
+    def mark_initialized(self, member: RegisteredSocket) -> None:
         """The socket's client has sent `connection_init`."""
         self._silent.pop(member, None)
 

@@ -147,7 +147,7 @@ class WebSocketTransport(WebSocketsSansIOProtocol):
         if self.read_paused or self._paced or self.sent_close is not None:
             self._progress.reset()
             return
-        self._progress.lasted("message", now, self._received)
+        self._progress.measure_phase("message", now, self._received)
         if self._progress.is_slow(now, self._received, self._connections.limits):
             self.refuse(Refusal.MESSAGE_TIMEOUT)
 
@@ -341,7 +341,7 @@ class WebSocketTransport(WebSocketsSansIOProtocol):
         """Answer a handshake that the parser has refused; uvicorn would wait for it to continue."""
         self._connections.count(Refusal.MALFORMED, self.client[0] if self.client else "")
         answer = b"".join(self.conn.data_to_send())
-        self.transport.write(answer or Refusal.MALFORMED.response("", 0))
+        self.transport.write(answer or Refusal.MALFORMED.render_response("", 0))
         self.close_sent = self.handshake_complete = True
         self.transport.close()
 

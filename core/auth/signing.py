@@ -19,7 +19,7 @@ from core import limits
 from core.auth.issuer import SERVER_ISSUER
 from core.base64url import encode_base64url
 from core.errors import StartupError
-from core.ids import new_id
+from core.ids import generate_id
 from core.key_file import load_or_create_key
 from core.settings import Settings
 
@@ -119,7 +119,7 @@ class SigningKey:
         `token_id` is its `jti`, by default a new id.
         """
         now_s = int(time.time())
-        times = {"iat": now_s, "exp": now_s + lifetime_s, "jti": token_id or new_id()}
+        times = {"iat": now_s, "exp": now_s + lifetime_s, "jti": token_id or generate_id()}
         header = {"kid": self.kid, "typ": token_type}
         return jws.sign({**claims, **times}, self._private, headers=header, algorithm=ALGORITHM)
 

@@ -70,7 +70,7 @@ class ByteMeter(asyncio.Protocol):
         self._protocol.resume_writing()
 
 
-def meter_of(connection: Any) -> ByteMeter:
+def find_meter(connection: Any) -> ByteMeter:
     """The meter of a connection that `core.database.connecting` opened. Others have none, and are not counted."""
     meter: ByteMeter = getattr(connection, "meter", None) or ByteMeter()
     return meter

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final, Self
 
 import asyncpg
 
-from core.database.byte_meter import meter_of
+from core.database.byte_meter import find_meter
 from core.database.connecting import REFUSE_STANDBY, connect, refuse_standby
 from core.database.connection_budget import count_long_connections, size_request_pools
 from core.database.connection_errors import translate_connection_errors
@@ -70,7 +70,7 @@ class ReadTransaction:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
-        self._meter = meter_of(connection)
+        self._meter = find_meter(connection)
         self._meter.start(self.bytes_max)
         self.statements = 0
         self.rows = 0
@@ -257,13 +257,13 @@ class Database:
 
         A pooler may exchange the server behind a connection, so that each transaction checks for a standby.
         """
-        async with self.statement_connection() as connection:
+        async with self.open_statement_connection() as connection:
             pooled = await is_pooled(connection)
         if pooled and self._settings.statement_cache_size:
             await require_prepared_statements(self._dsn)
         if pooled:
             self._standby_check = REFUSE_STANDBY
-        async with self.statement_connection() as connection:
+        async with self.open_statement_connection() as connection:
             self.role_mode = await detect_role_mode(connection, self._role)
         if self.role_mode is RoleMode.FORCED:
             self._adopt_forced_policies()
@@ -339,7 +339,7 @@ class Database:
         begin = self._platform_identity_sql if platform else self._viewer_identity_sql
         return _BEGIN_WRITE + begin.removeprefix(_BEGIN)
 
-    async def separate_pool(self, connections: int, reserved: int = 0) -> "Database":
+    async def open_separate_pool(self, connections: int, reserved: int = 0) -> "Database":
         """Open the same database through a separate pool. Its users and requests do not wait for each other.
 
         `reserved` connections of it are for the server's own work alone. Long statements are bounded there as in
@@ -354,7 +354,7 @@ class Database:
         return separate
 
     @asynccontextmanager
-    async def statement_connection(self) -> AsyncIterator[Connection]:
+    async def open_statement_connection(self) -> AsyncIterator[Connection]:
         """A connection, as the tables' owner, for one statement with a snapshot of its own.
 
         Without a statement cache there is a transaction pooler in between, and the driver sends a statement in two
@@ -371,7 +371,7 @@ class Database:
                     async with connection.transaction():
                         yield connection
 
-    async def shared_read_transaction(
+    async def open_shared_read_transaction(
         self, exported: str | None = None, share: str = SERVER
     ) -> SharedReadTransaction:
         """Begin a snapshot that can be shared, or join one by the name that its `export` returned.

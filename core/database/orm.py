@@ -36,7 +36,7 @@ class DsnClient(AsyncpgDBClient):
 client_class = DsnClient
 
 
-def tortoise_config(dsn: str) -> dict[str, Any]:
+def build_tortoise_config(dsn: str) -> dict[str, Any]:
     """The configuration for Tortoise and aerich: one connection, and one app with our models and aerich's.
 
     Args:
@@ -49,5 +49,5 @@ def tortoise_config(dsn: str) -> dict[str, Any]:
     }
 
 
-TORTOISE = tortoise_config(os.environ.get("DATABASE_URL", DEFAULT_DSN))
+TORTOISE = build_tortoise_config(os.environ.get("DATABASE_URL", DEFAULT_DSN))
 """The configuration of the aerich command line, which reads this name from pyproject.toml."""

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple, Self
 
 import asyncpg
 
-from core.database.byte_meter import meter_of
+from core.database.byte_meter import find_meter
 from core.database.connection_errors import translate_connection_errors
 from core.database.measured_pool import MeasuredPool
 from core.errors import AnswerTooLargeError, StatementTimeoutError
@@ -111,7 +111,7 @@ class SingleReads:
             async with self.pool.acquire_for(
                 facts.tenant_id, timeout=self._acquire_timeout_s(facts.tenant_id)
             ) as connection:
-                meter = meter_of(connection)
+                meter = find_meter(connection)
                 meter.start(ANSWER_BYTES_MAX)
                 (record,) = await connection.fetch(guarded_sql, *arguments, *facts)
         except asyncpg.QueryCanceledError as error:

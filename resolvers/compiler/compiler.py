@@ -38,7 +38,7 @@ from resolvers.sql.data_access import require_read_access
 from resolvers.sql.filter_variables import require_operand_variables
 from resolvers.sql.list_query import ListQuery, StatementBuilder, build_page_sql
 from resolvers.sql.parameters import Param
-from resolvers.sql.selection import SelectionReader, needed_columns, read_connection_selection
+from resolvers.sql.selection import SelectionReader, list_needed_columns, read_connection_selection
 from schema.table import Choice, Column, Kind, Scope, Table
 from schema.tables import BY_NAME, LISTED, RELATIONS, TABLES, Relation, Side
 
@@ -124,7 +124,7 @@ class _Compiler:
             return self._compile_viewer(nodes)
         raise NotCompilableError(f"{name} does not belong to a table")
 
-    def unique_name(self, prefix: str) -> str:
+    def make_unique_name(self, prefix: str) -> str:
         """A name that is unique in the statement."""
         self._names += 1
         return f"{prefix}{self._names}"
@@ -143,7 +143,7 @@ class _Compiler:
         self, table: Table, nodes: Sequence[FieldNode], key: str, *, include_deleted: bool = False
     ) -> ListQuery:
         """The level of rows that are looked up by `key`, with the columns for `nodes`."""
-        columns = needed_columns(table, self._syntax.fields_by_name(nodes, table.type_name))
+        columns = list_needed_columns(table, self._syntax.collect_fields_by_name(nodes, table.type_name))
         return ListQuery(table, columns, key=key, include_deleted=include_deleted)
 
     def _compile_single_row(self, nodes: Sequence[FieldNode], table: Table, column: str) -> CompiledSelect:
@@ -155,7 +155,7 @@ class _Compiler:
         level = self._record_read(
             self._build_lookup_query(table, nodes, column, include_deleted=with_deleted), (key,)
         )
-        alias = self.unique_name("t")
+        alias = self.make_unique_name("t")
         tie = f"{alias}.{column} = {self.builder.parameters.add(key)}"
         pick = (
             f" ORDER BY {alias}.deleted_at DESC NULLS FIRST, {alias}.id DESC LIMIT 1" if with_deleted else ""
@@ -177,7 +177,7 @@ class _Compiler:
             self._compile_entries(level.table, nodes, level.table.type_name, lambda c: c.sql(alias), joined)
         )
         node = ReadNode(terms, None, tuple(joined.children))
-        object_ = self.unique_name("o")
+        object_ = self.make_unique_name("o")
         if self._track_reads and node.has_facts:
             joined.joins.append(f"CROSS JOIN LATERAL (SELECT {select_list(entries)}) {object_}")
             reported = [
@@ -200,7 +200,7 @@ class _Compiler:
         """
         if not (join or self._track_reads):
             return f"({found.sql})"
-        join = join or self.unique_name("j")
+        join = join or self.make_unique_name("j")
         joined.joins.append(f"LEFT JOIN LATERAL ({found.sql}) {join} ON TRUE")
         if self._track_reads:
             joined.add_child(found.node, key, join)
@@ -208,14 +208,14 @@ class _Compiler:
 
     def _build_object_sql(self, entries: Sequence[SelectEntry], source: str) -> str:
         """The JSON object of some entries, as a scalar subquery."""
-        name = self.unique_name("o")
+        name = self.make_unique_name("o")
         return f"(SELECT row_to_json({name}.*) FROM (SELECT {select_list(entries)}{source}) {name})"
 
     def _compile_entries(
         self, table: Table, nodes: Sequence[FieldNode], type_name: str, source: RowSource, joined: RowJoins
     ) -> Iterator[SelectEntry]:
         """The response keys of a row with the SQL of their values. The joins for them are added to `joined`."""
-        for key, fields in self._syntax.fields_by_response_key(nodes, type_name).items():
+        for key, fields in self._syntax.collect_fields_by_response_key(nodes, type_name).items():
             name = fields[0].name.value
             column = table.by_graphql_name.get(name)
             if column is not None:
@@ -243,7 +243,7 @@ class _Compiler:
         column, own = relation.reference.column, "id"
         if relation.side is Side.ONE:
             own, column = column, own
-        join, key = self.unique_name("j"), source(table.columns[own])
+        join, key = self.make_unique_name("j"), source(table.columns[own])
         return self._build_value_sql(
             self._compile_lookup(relation.target, column, nodes, key), key, joined, join
         )
@@ -251,7 +251,7 @@ class _Compiler:
     def _compile_lookup(
         self, target: Table, column: str, nodes: Sequence[FieldNode], key: str
     ) -> CompiledSelect:
-        alias = self.unique_name("t")
+        alias = self.make_unique_name("t")
         level = self._build_lookup_query(target, nodes, column)
         if not (target.scope is Scope.ITSELF and self._viewer.kind is ViewerKind.USER):
             require_right(self._viewer, target)
@@ -294,7 +294,7 @@ class _Compiler:
             raise NotCompilableError("a cursor is checked against each parent")
         page, selection_parts = len(self.terms) - 1, self._read_connection_selection(table, nodes)
         found = build_connection_sql(
-            level, self.builder, selection_parts, parent, self.unique_name, track_reads=self._track_reads
+            level, self.builder, selection_parts, parent, self.make_unique_name, track_reads=self._track_reads
         )
         node = self._build_connection_node(page, found) if self._track_reads else ReadNode()
         return CompiledSelect(found.sql, node, found.columns)
@@ -313,7 +313,7 @@ class _Compiler:
     def _read_connection_selection(self, table: Table, nodes: Sequence[FieldNode]) -> ConnectionSelection:
         """The selected parts of a connection, each under its response key."""
         type_name = table.type_name
-        fields = self._syntax.fields_by_response_key(nodes, f"{type_name}Connection")
+        fields = self._syntax.collect_fields_by_response_key(nodes, f"{type_name}Connection")
 
         def compile_row(rows: Sequence[FieldNode], source: RowSource, joined: RowJoins) -> str:
             return select_list(list(self._compile_entries(table, rows, type_name, source, joined)))
@@ -322,14 +322,14 @@ class _Compiler:
             type_name,
             fields=fields,
             edges={
-                key: self._syntax.fields_by_response_key(found, f"{type_name}Edge")
+                key: self._syntax.collect_fields_by_response_key(found, f"{type_name}Edge")
                 for key, found in fields.items()
                 if found[0].name.value == "edges"
             },
             page_infos={
                 key: {
                     k: v[0].name.value
-                    for k, v in self._syntax.fields_by_response_key(found, "PageInfo").items()
+                    for k, v in self._syntax.collect_fields_by_response_key(found, "PageInfo").items()
                 }
                 for key, found in fields.items()
                 if found[0].name.value == "pageInfo"
@@ -358,7 +358,7 @@ class _Compiler:
             "role": ("roles", viewer.role_id),
         }
         entries = []
-        for key, fields in self._syntax.fields_by_response_key(nodes, "Viewer").items():
+        for key, fields in self._syntax.collect_fields_by_response_key(nodes, "Viewer").items():
             match fields[0].name.value:
                 case "id":
                     value = parameters.add(_build_viewer_id(viewer))
@@ -381,7 +381,7 @@ class _Compiler:
         """The viewer's own user, tenant or role. Everyone may read these."""
         if row_id is None:
             return "NULL::json"
-        table, alias = BY_NAME[table_name], self.unique_name("t")
+        table, alias = BY_NAME[table_name], self.make_unique_name("t")
         level = self._build_lookup_query(table, nodes, "id")
         self.terms.append(PlanTerm(level, (row_id,)))
         tie = f"{alias}.id = {self.builder.parameters.add(row_id)}"

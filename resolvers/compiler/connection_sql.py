@@ -22,7 +22,7 @@ from resolvers.sql.list_query import (
     StatementBuilder,
     build_count_sql,
     build_page_sql,
-    row_cursor_sql,
+    build_row_cursor_sql,
 )
 from schema.table import Column, Kind
 
@@ -317,7 +317,7 @@ class _ConnectionSqlBuilder:
         selected = [f'{column.sql(alias)} AS "{column.name}"' for column in columns]
         if self._level.fingerprint is not None:
             selected.append(
-                f'{row_cursor_sql(self._level, self._builder.parameters, alias)} AS "{CURSOR_COLUMN}"'
+                f'{build_row_cursor_sql(self._level, self._builder.parameters, alias)} AS "{CURSOR_COLUMN}"'
             )
         tie = self._build_parent_condition(alias)
         page = build_page_sql(

@@ -25,7 +25,7 @@ from graphql import (
 from graphql.execution.values import VariableValues
 
 from core.auth.viewer import Viewer, ViewerOf
-from core.exact_json import json_key
+from core.exact_json import build_json_key
 from core.metering import meter_cpu_time
 from resolvers.compiler.compiler import compile_root_field
 from resolvers.compiler.connection_sql import NotCompilableError
@@ -102,7 +102,7 @@ class Planner:
     def _cache_key(self) -> Hashable:
         viewer, name = self._viewer, self._executable.definition.name
         others = {n: value for n, value in self._variables.coerced.items() if n not in self.values}
-        known = json_key(others)
+        known = build_json_key(others)
         return (
             self._track_reads,
             name and name.value,
@@ -122,7 +122,7 @@ class Planner:
         coerced = {**self._variables.coerced, **params}
         variables = self._variables._replace(coerced=coerced)
         syntax = SelectionReader(self._executable.fragments, coerced)
-        roots = syntax.selection_by_response_key(self._executable.definition.selection_set, "Query")
+        roots = syntax.collect_by_response_key(self._executable.definition.selection_set, "Query")
         plans: dict[str, Plan | None] = {}
         reusable = True
         for key, nodes in roots.items():

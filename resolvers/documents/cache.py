@@ -62,7 +62,7 @@ class Document:
             return self.operations[0] if len(self.operations) == 1 else None
         return next((o for o in self.operations if o.name and o.name.value == name), None)
 
-    def cost(self, operation: OperationDefinitionNode) -> Cost:
+    def get_cost(self, operation: OperationDefinitionNode) -> Cost:
         """The cost of one of its operations. Only a document without errors has it."""
         return self.costs[_read_operation_name(operation)]
 
@@ -92,13 +92,13 @@ class DocumentCache:
         )
         self._plan_cache = PlanCache()
 
-    def kept(self, text: str) -> Document | None:
+    def get_cached(self, text: str) -> Document | None:
         """A cached document. None if it is not in the cache."""
         return self._documents.get(text)
 
     def get_or_parse(self, text: str) -> Document:
         """Take a document from the cache, or parse, check and validate it."""
-        document = self.kept(text)
+        document = self.get_cached(text)
         if document is not None:
             return document
         steps = self.read(text)

@@ -44,7 +44,7 @@ def build_live_query(operation: ExecutableOperation) -> ExecutableOperation:
 
 def _find_root_nodes(operation: ExecutableOperation) -> list[FieldNode]:
     """The nodes of a subscription's single root field. A valid root field has no condition."""
-    roots = SelectionReader(operation.fragments, {}).selection_by_response_key(
+    roots = SelectionReader(operation.fragments, {}).collect_by_response_key(
         operation.definition.selection_set, "Subscription"
     )
     return next(iter(roots.values()))

@@ -99,7 +99,7 @@ class StreamOperation:
         return given.name.value if uses.count == 1 else None
 
     def _read_selection(self, syntax: SelectionReader, nodes: Sequence[FieldNode]) -> None:
-        message = syntax.fields_by_response_key(nodes, self.stream.messages)
+        message = syntax.collect_fields_by_response_key(nodes, self.stream.messages)
         self._message = {key: fields[0].name.value for key, fields in message.items()}
         self._events: dict[str, list[_PlainField]] = {}
         self.plain = True
@@ -113,7 +113,7 @@ class StreamOperation:
         self, syntax: SelectionReader, nodes: Sequence[FieldNode], event_type: GraphQLObjectType
     ) -> list[_PlainField]:
         plain: list[_PlainField] = []
-        for key, fields in syntax.fields_by_response_key(nodes, event_type.name).items():
+        for key, fields in syntax.collect_fields_by_response_key(nodes, event_type.name).items():
             name = fields[0].name.value
             type_ = None if name == _TYPENAME else get_named_type(event_type.fields[name].type)
             if isinstance(type_, GraphQLObjectType):

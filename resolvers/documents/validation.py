@@ -73,7 +73,7 @@ def _estimate_cost(
     check_variables(variables)
     if definition.operation is not OperationType.MUTATION:
         check_query_variables(variables)
-    formula = document.cost(definition)
+    formula = document.get_cost(definition)
     cost = formula.estimate(variables, sizes)
     check_cost(cost, formula.estimate(variables) if cost > COST_MAX else None)
     return cost

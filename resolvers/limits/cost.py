@@ -36,7 +36,7 @@ class PageSize:
     first: Any = None
     last: Any = None
 
-    def row_count(self, values: Values) -> int:
+    def count_rows(self, values: Values) -> int:
         """The number of rows.
 
         An invalid value counts as the largest page here, and is refused when the list is resolved.
@@ -54,7 +54,7 @@ class PageSize:
 class IdList(PageSize):
     """The rows of a mutation with ids: `first` is the list of ids, or a variable with the list."""
 
-    def row_count(self, values: Values) -> int:
+    def count_rows(self, values: Values) -> int:
         """The number of rows. A single id counts as a list of one."""
         ids = resolve_value(self.first, values)
         return len(ids) if isinstance(ids, list) else 1
@@ -78,15 +78,15 @@ class Formula:
     constant: float = 0
     terms: tuple["Term", ...] = ()
 
-    def row_count(self, values: Values) -> float:
+    def count_rows(self, values: Values) -> float:
         """The number of rows with these values."""
-        return self.constant + sum(term.row_count(values) for term in self.terms)
+        return self.constant + sum(term.count_rows(values) for term in self.terms)
 
 
 class Term(Protocol):
     """A part of a formula."""
 
-    def row_count(self, values: Values) -> float:
+    def count_rows(self, values: Values) -> float:
         """The number of rows with these values."""
 
 
@@ -98,11 +98,11 @@ class FormulaTerm:
     page: "PageSize | _Factor | None"
     conditions: tuple[Condition, ...]
 
-    def row_count(self, values: Values) -> float:
+    def count_rows(self, values: Values) -> float:
         """The number of rows with these values."""
         if not all(condition.is_met(values) for condition in self.conditions):
             return 0
-        return self.formula.row_count(values) * (self.page.row_count(values) if self.page else 1)
+        return self.formula.count_rows(values) * (self.page.count_rows(values) if self.page else 1)
 
 
 _SCANNED: Final = (
@@ -123,7 +123,7 @@ def add_formulas(formulas: Iterable[Formula]) -> Formula:
 def multiply_by_page(page: PageSize, formula: Formula) -> Formula:
     """A formula for each row of a page."""
     if page.is_constant and not formula.terms:
-        return Formula(formula.constant * page.row_count(Values({})))
+        return Formula(formula.constant * page.count_rows(Values({})))
     return ZERO if formula == ZERO else Formula(0, (FormulaTerm(formula, page, ()),))
 
 
@@ -139,7 +139,7 @@ class _Factor:
 
     number: float
 
-    def row_count(self, _: Values) -> float:
+    def count_rows(self, _: Values) -> float:
         return self.number
 
 
@@ -164,7 +164,7 @@ class Cost:
 
     def estimate(self, variables: Variables, sizes: TableSizes = NO_SIZES) -> int:
         """The number of rows with a request's variables, before their coercion, for a tenant's tables."""
-        rows = self.formula.row_count(Values({**self.defaults, **variables}, sizes))
+        rows = self.formula.count_rows(Values({**self.defaults, **variables}, sizes))
         return ceil(round(rows, 6))  # averages of introspection lists leave rounding errors
 
 

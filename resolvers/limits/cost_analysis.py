@@ -237,7 +237,7 @@ class _OperationAnalysis:
         inner = _OperationAnalysis(self.schema, self.sizes, self.fragments, lists).analyze_selections(
             type_, _selection_sets(nodes)
         )
-        size = self.sizes.mean_length(parent.name, name, self.lists[-1] if self.lists else None)
+        size = self.sizes.compute_mean_length(parent.name, name, self.lists[-1] if self.lists else None)
         return (
             inner if size is None else multiply_by(size, add_formulas((Formula(COST_INTROSPECTION), inner)))
         )

@@ -129,18 +129,18 @@ def _measure_selection(selection: SelectionNode, fragments: Mapping[str, Selecti
 
 
 def measure_fragments(fragments: Fragments) -> dict[str, SelectionSize]:
-    """The size of each fragment, in the order of `inner_first`. A spread that closes a cycle adds nothing."""
+    """The size of each fragment, in the order of `order_inner_first`. A spread that closes a cycle adds nothing."""
     sizes: dict[str, SelectionSize] = {}
-    for name in inner_first(fragments):
+    for name in order_inner_first(fragments):
         sizes[name] = measure_selections(fragments[name].selection_set, sizes)
     return sizes
 
 
-def inner_first(fragments: Fragments) -> Iterator[str]:
+def order_inner_first(fragments: Fragments) -> Iterator[str]:
     """The names of the fragments, each after those that it spreads. There is no recursion, as chains may be long."""
     seen: set[str] = set()
     for root in fragments:
-        path = [(root, iter(spreads_of(fragments, root)))] if root not in seen else []
+        path = [(root, iter(list_spreads_of(fragments, root)))] if root not in seen else []
         seen.add(root)
         while path:
             name, spreads = path[-1]
@@ -150,10 +150,10 @@ def inner_first(fragments: Fragments) -> Iterator[str]:
                 yield name
             else:
                 seen.add(following)
-                path.append((following, iter(spreads_of(fragments, following))))
+                path.append((following, iter(list_spreads_of(fragments, following))))
 
 
-def spreads_of(fragments: Fragments, name: str) -> list[str]:
+def list_spreads_of(fragments: Fragments, name: str) -> list[str]:
     """The fragments that one fragment spreads, at any depth of its own."""
     spreads: list[str] = []
     sets = [fragments[name].selection_set]

@@ -28,7 +28,7 @@ class IntrospectionSizes:
             name: _list_sizes(reached) for name, reached in _find_reachable_types(types).items()
         }
 
-    def mean_length(self, type_name: str, field: str, parent_list: str | None) -> float | None:
+    def compute_mean_length(self, type_name: str, field: str, parent_list: str | None) -> float | None:
         """The length of a list, below the list named `parent_list` if there is one.
 
         None for a field that is no list.

@@ -46,7 +46,7 @@ from graphql.validation import ValidationRule
 
 from core.errors import require_within_limit
 from core.limits import DOCUMENT_COMPARISONS_MAX
-from resolvers.limits.depth_and_size import Fragments, inner_first, spreads_of
+from resolvers.limits.depth_and_size import Fragments, list_spreads_of, order_inner_first
 from resolvers.sql.selection import collect_fragments
 
 _ADVICE: Final = "Use different aliases on the fields to fetch both if this was intentional."
@@ -302,8 +302,10 @@ class FieldMergeCheck:
 
 
 def _has_cycle(fragments: Fragments) -> bool:
-    order = {name: number for number, name in enumerate(inner_first(fragments))}
-    return any(order[inner] >= order[name] for name in fragments for inner in spreads_of(fragments, name))
+    order = {name: number for number, name in enumerate(order_inner_first(fragments))}
+    return any(
+        order[inner] >= order[name] for name in fragments for inner in list_spreads_of(fragments, name)
+    )
 
 
 def _identify(sources: _Sources) -> Hashable:

@@ -50,7 +50,7 @@ class Scan:
     reads_rows: bool
     counts: bool
 
-    def row_count(self, values: Values) -> float:
+    def count_rows(self, values: Values) -> float:
         """The cost of the scan in rows, for each parent."""
         sizes = values.sizes
         scanned: float = sizes.of(self.table.relation)

@@ -17,22 +17,22 @@ from resolvers.loaders.connections import (
     Info,
     PageSlice,
     Resolver,
-    relation_connection_resolver,
-    root_connection_resolver,
+    build_relation_connection_resolver,
+    build_root_connection_resolver,
 )
 from resolvers.loaders.events import bind_streams
 from resolvers.loaders.mutation_payloads import bind_mutations
 from resolvers.loaders.nodes import (
-    id_resolver,
+    build_id_resolver,
+    build_union_resolver,
+    build_unique_key_resolver,
     to_one_resolver,
     to_only_resolver,
-    union_resolver,
-    unique_key_resolver,
 )
 from resolvers.loaders.viewer import bind_viewer
 from resolvers.sql.access import require_column
 from resolvers.sql.list_query import CURSOR_COLUMN
-from schema.build import build_schema, graphql_schema
+from schema.build import build_graphql_schema, build_schema
 from schema.table import Column, Kind, Table
 from schema.tables import LISTED, RELATIONS, Relation, Side
 
@@ -41,15 +41,15 @@ from schema.tables import LISTED, RELATIONS, Relation, Side
 def build_executable_schema() -> tuple[Schema, GraphQLSchema]:
     """The executable schema: Strawberry's schema, and graphql-core's inside of it. It is made once in a process."""
     schema = build_schema()
-    inner = graphql_schema(schema)
+    inner = build_graphql_schema(schema)
     for table in LISTED:
         _bind_row(inner, table)
         _bind_connection(inner, table)
         _bind_root(inner, table)
     _set_resolver(inner, "PageInfo", "hasNextPage", lambda page, _info: page.has_next)
     _set_resolver(inner, "PageInfo", "hasPreviousPage", lambda page, _info: page.has_previous)
-    _set_resolver(inner, "PageInfo", "startCursor", lambda page, _info: page.cursor_at(0))
-    _set_resolver(inner, "PageInfo", "endCursor", lambda page, _info: page.cursor_at(-1))
+    _set_resolver(inner, "PageInfo", "startCursor", lambda page, _info: page.build_cursor_at(0))
+    _set_resolver(inner, "PageInfo", "endCursor", lambda page, _info: page.build_cursor_at(-1))
     bind_viewer(inner)
     bind_mutations(inner)
     bind_streams(inner)
@@ -69,7 +69,7 @@ def _bind_row(schema: GraphQLSchema, table: Table) -> None:
     for relation in RELATIONS[table.name].values():
         _set_resolver(schema, table.type_name, relation.field, _relation_resolver(relation))
     for choice in table.choices:
-        _set_resolver(schema, table.type_name, choice.field, union_resolver(choice))
+        _set_resolver(schema, table.type_name, choice.field, build_union_resolver(choice))
         union = schema.type_map[choice.union]
         assert isinstance(union, GraphQLUnionType)  # noqa: S101 - for mypy; an absent type is a KeyError
         union.resolve_type = lambda row, _info, _type: row.type_name
@@ -80,7 +80,7 @@ def _relation_resolver(relation: Relation) -> Resolver:
         case Side.ONE:
             return to_one_resolver(relation.reference)
         case Side.MANY:
-            return relation_connection_resolver(relation.target, relation.reference)
+            return build_relation_connection_resolver(relation.target, relation.reference)
         case Side.ONLY:
             return to_only_resolver(relation.target, relation.reference)
 
@@ -142,11 +142,11 @@ def _bind_connection(schema: GraphQLSchema, table: Table) -> None:
 
 def _bind_root(schema: GraphQLSchema, table: Table) -> None:
     if table.one:
-        _set_resolver(schema, "Query", table.one, id_resolver(table))
+        _set_resolver(schema, "Query", table.one, build_id_resolver(table))
     for name in (table.many, *table.also_many):
-        _set_resolver(schema, "Query", name, root_connection_resolver(table))
+        _set_resolver(schema, "Query", name, build_root_connection_resolver(table))
     for name, column in table.also_by.items():
-        _set_resolver(schema, "Query", name, unique_key_resolver(table, column))
+        _set_resolver(schema, "Query", name, build_unique_key_resolver(table, column))
 
 
 def _bind_live(schema: GraphQLSchema) -> None:

@@ -41,7 +41,7 @@ class PageSlice:
     has_previous: bool
     count: Callable[[], Awaitable[int]]
 
-    def cursor_at(self, position: int) -> str | None:
+    def build_cursor_at(self, position: int) -> str | None:
         """The cursor of the row at a position. None on an empty page."""
         return self.rows[position][CURSOR_COLUMN] if self.rows else None
 
@@ -174,7 +174,7 @@ def count_query(query: ListQuery) -> ListQuery:
     )
 
 
-def root_connection_resolver(table: Table) -> Resolver:
+def build_root_connection_resolver(table: Table) -> Resolver:
     """The resolver of a table's list at the root."""
 
     async def resolve(_root: object, info: Info, **arguments: Any) -> PageSlice:
@@ -191,7 +191,7 @@ def root_connection_resolver(table: Table) -> Resolver:
     return resolve
 
 
-def relation_connection_resolver(child: Table, reference: Reference) -> Resolver:
+def build_relation_connection_resolver(child: Table, reference: Reference) -> Resolver:
     """The resolver of the rows of `child` that refer to a row by `reference`."""
 
     async def resolve(parent: Record, info: Info, **arguments: Any) -> PageSlice:

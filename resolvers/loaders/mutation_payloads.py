@@ -10,7 +10,7 @@ from core.case_conversion import to_snake_case
 from core.errors import ForbiddenError, InternalError
 from resolvers.loaders.connections import Info, Resolver
 from resolvers.sql.list_query import ListQuery
-from resolvers.sql.selection import SelectionReader, needed_columns
+from resolvers.sql.selection import SelectionReader, list_needed_columns
 from schema.mutation import MUTATIONS
 from schema.mutation_field import MutationField
 from schema.table import Table
@@ -31,10 +31,10 @@ def bind_mutations(schema: GraphQLSchema) -> None:
 def _make_rows_resolver(field: MutationField, table: Table) -> Resolver:
     async def resolve(_root: object, info: Info, **_arguments: Any) -> Any:
         rows, ids = info.context.require_data_access(), info.context.written
-        selected = SelectionReader.from_info(info).fields_by_name(info.field_nodes, table.type_name)
+        selected = SelectionReader.from_info(info).collect_fields_by_name(info.field_nodes, table.type_name)
         query = ListQuery(
             table,
-            needed_columns(table, selected),
+            list_needed_columns(table, selected),
             key="id",
             include_deleted=_shows_deleted(rows.viewer, table),
         )

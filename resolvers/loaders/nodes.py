@@ -12,14 +12,14 @@ from resolvers.loaders.connections import Info, Resolver
 from resolvers.sql.data_access import DataAccess
 from resolvers.sql.list_query import ListQuery
 from resolvers.sql.parameters import require_bindable_text
-from resolvers.sql.selection import SelectionReader, needed_columns
+from resolvers.sql.selection import SelectionReader, list_needed_columns
 from schema.table import Choice, Reference, Table
 from schema.tables import BY_NAME
 
 
 def _build_lookup_query(info: Info, table: Table, key: str, *, include_deleted: bool = False) -> ListQuery:
-    selected = SelectionReader.from_info(info).fields_by_name(info.field_nodes, table.type_name)
-    return ListQuery(table, needed_columns(table, selected), key=key, include_deleted=include_deleted)
+    selected = SelectionReader.from_info(info).collect_fields_by_name(info.field_nodes, table.type_name)
+    return ListQuery(table, list_needed_columns(table, selected), key=key, include_deleted=include_deleted)
 
 
 def _make_row_loader(rows: DataAccess, query: ListQuery) -> DataLoader[str, Record | None]:
@@ -30,7 +30,7 @@ def _make_row_loader(rows: DataAccess, query: ListQuery) -> DataLoader[str, Reco
     return DataLoader(load)
 
 
-def id_resolver(table: Table) -> Resolver:
+def build_id_resolver(table: Table) -> Resolver:
     """The resolver of the root field that takes a row's id."""
 
     async def resolve(_root: object, info: Info, **arguments: Any) -> Record | None:
@@ -46,7 +46,7 @@ def id_resolver(table: Table) -> Resolver:
     return resolve
 
 
-def unique_key_resolver(table: Table, column: str) -> Resolver:
+def build_unique_key_resolver(table: Table, column: str) -> Resolver:
     """The resolver of a root field that takes another unique value. It is unique among the undeleted rows.
 
     With `includeDeleted` several rows can have it. The answer is the undeleted row, else the one deleted last.
@@ -117,7 +117,7 @@ class UnionRow:
         return self._row[name]
 
 
-def union_resolver(choice: Choice) -> Resolver:
+def build_union_resolver(choice: Choice) -> Resolver:
     """The resolver of a reference to a table that another column names."""
     targets = {value: BY_NAME[name] for value, name in choice.members.items()}
 

@@ -1,7 +1,7 @@
 """Access rules: which tables a viewer may read, and which of their rows. Data access and filters apply them."""
 
 from core.auth.viewer import Viewer, ViewerKind, ViewerOf
-from core.errors import BadUserInputError, ForbiddenError, missing_token_error
+from core.errors import BadUserInputError, ForbiddenError, build_missing_token_error
 from resolvers.sql.parameters import Param, Parameters
 from schema.table import Column, Scope, Table
 from schema.tables import BY_NAME
@@ -23,7 +23,7 @@ def require_viewer(viewer: Viewer | None) -> Viewer:
         UnauthenticatedError: No viewer is signed in.
     """
     if viewer is None:
-        raise missing_token_error()
+        raise build_missing_token_error()
     return viewer
 
 
@@ -79,7 +79,9 @@ def find_own_id(viewer: Viewer, table: Table) -> str | None:
     return None
 
 
-def tenant_conditions(viewer: QueryViewer, table: Table, alias: str, parameters: Parameters) -> list[str]:
+def build_tenant_conditions(
+    viewer: QueryViewer, table: Table, alias: str, parameters: Parameters
+) -> list[str]:
     """The SQL conditions that limit a statement to the viewer's rows. This is the application's own filter.
 
     Row-level security enforces the same again.
@@ -93,7 +95,7 @@ def tenant_conditions(viewer: QueryViewer, table: Table, alias: str, parameters:
         case Scope.ITSELF:
             if viewer.kind is ViewerKind.PLATFORM:
                 return []
-            return [f"{alias}.id = {parameters.share(viewer.tenant_id)}"]
+            return [f"{alias}.id = {parameters.bind_once(viewer.tenant_id)}"]
         case _:
             return [_tenant_condition(viewer, table, alias, parameters)]
 
@@ -103,5 +105,5 @@ def _tenant_condition(viewer: QueryViewer, table: Table, alias: str, parameters:
         if table.name in _GLOBAL_ROWS_SQL:
             return f"{alias}.tenant_id IS NULL"
         raise BadUserInputError(_NO_TENANT_SQL.format(table.many))
-    own = f"{alias}.tenant_id = {parameters.share(viewer.tenant_id)}"
+    own = f"{alias}.tenant_id = {parameters.bind_once(viewer.tenant_id)}"
     return f"({own} OR {alias}.tenant_id IS NULL)" if table.scope is Scope.TENANT_OR_GLOBAL else own

@@ -10,7 +10,7 @@ from typing import Any
 
 from graphql import FieldNode, ListValueNode, ObjectValueNode, ValueNode, VariableNode
 
-from resolvers.sql.filters import invalid_operand
+from resolvers.sql.filters import build_operand_error
 from schema.table import Table
 from schema.tables import BY_NAME
 
@@ -28,7 +28,7 @@ def require_operand_variables(table: Table, node: FieldNode, variables: Mapping[
         if argument.name.value == "where":
             for path, name in _iter_operand_variables(table, argument.value, "where"):
                 if name not in variables:
-                    raise invalid_operand(path, f"needs the variable ${name}, which is left out")
+                    raise build_operand_error(path, f"needs the variable ${name}, which is left out")
 
 
 def _iter_operand_variables(table: Table, where: ValueNode, path: str) -> Iterator[tuple[str, str]]:

@@ -12,8 +12,8 @@ from typing import Any, Final
 from core.clock import NEVER
 from core.errors import BadUserInputError
 from core.limits import FILTER_CONDITIONS_MAX, FILTER_DEPTH_MAX, FILTER_VALUES_MAX
-from core.storable import json_to_text
-from resolvers.sql.access import QueryViewer, require_column, require_right, tenant_conditions
+from core.storable import dump_storable_json
+from resolvers.sql.access import QueryViewer, build_tenant_conditions, require_column, require_right
 from resolvers.sql.parameters import Parameters
 from schema.table import Column, Kind, Reference, Table
 from schema.tables import BY_NAME
@@ -107,7 +107,7 @@ class FilterCompiler:
         related = f"r{self._aliases}"
         conditions = [
             f"{related}.id = {alias}.{reference.column}",
-            *tenant_conditions(self._viewer, target, related, self._parameters),
+            *build_tenant_conditions(self._viewer, target, related, self._parameters),
             *([f"{related}.deleted_at IS NULL"] if target.soft_deletes else []),
             *self.compile_filter(target, related, where, path),
         ]
@@ -115,10 +115,10 @@ class FilterCompiler:
 
     def _compile_operators(self, column: Column, alias: str, operators: Where, path: str) -> Iterator[str]:
         if not operators:
-            raise invalid_operand(path, "must have at least one operator")
+            raise build_operand_error(path, "must have at least one operator")
         for operator, value in operators.items():
             if value is None and operator not in NULL_OPERATORS:
-                raise invalid_operand(f"{path}.{operator}", "must not be null")
+                raise build_operand_error(f"{path}.{operator}", "must not be null")
             yield self._compile_operator(column, column.sql(alias), operator, value)
 
     def _compile_operator(self, column: Column, sql: str, operator: str, value: Any) -> str:
@@ -180,7 +180,7 @@ _JSON_OPERATORS: Final[Mapping[str, Callable[[FilterCompiler, str, Any], str]]] 
 }
 
 
-def invalid_operand(path: str, problem: str) -> BadUserInputError:
+def build_operand_error(path: str, problem: str) -> BadUserInputError:
     """The error of an operator, or of an operator input, at `path`."""
     return BadUserInputError(f"Invalid filter: `{path}` {problem}", {path: problem})
 
@@ -192,7 +192,7 @@ def _render_json(value: Any) -> str:
         BadUserInputError: PostgreSQL cannot store a number or text in it, or the value is nested too deep.
     """
     try:
-        return json_to_text(value)
+        return dump_storable_json(value)
     except ValueError as error:
         raise BadUserInputError(f"Invalid filter: a JSON value {error}") from error
 

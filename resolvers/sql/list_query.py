@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from resolvers.sql.access import QueryViewer, tenant_conditions
+from resolvers.sql.access import QueryViewer, build_tenant_conditions
 from resolvers.sql.cursors import Cursor, build_cursor_sql
 from resolvers.sql.filters import FilterCompiler
 from resolvers.sql.ordering import Order, build_after_condition, build_order_by_sql, reverse_order
@@ -169,7 +169,7 @@ def build_count_sql(
     return f"SELECT count(*) AS total FROM {query.table.relation} {alias}{_build_where_clause(conditions)}"
 
 
-def row_cursor_sql(query: ListQuery, parameters: Parameters, alias: str) -> str:
+def build_row_cursor_sql(query: ListQuery, parameters: Parameters, alias: str) -> str:
     """The SQL expression of a row's cursor in this level."""
     parent = "NULL::text" if query.key is None else f"{alias}.{query.key}"
     return build_cursor_sql(parameters.add(query.fingerprint), parent, query.order, alias)
@@ -178,7 +178,7 @@ def row_cursor_sql(query: ListQuery, parameters: Parameters, alias: str) -> str:
 def _build_selected_columns(query: ListQuery, parameters: Parameters) -> list[str]:
     selected = [f'{_build_output_column(column)} AS "{column.name}"' for column in query.columns]
     if query.fingerprint is not None:
-        selected.append(f'{row_cursor_sql(query, parameters, _ALIAS)} AS "{CURSOR_COLUMN}"')
+        selected.append(f'{build_row_cursor_sql(query, parameters, _ALIAS)} AS "{CURSOR_COLUMN}"')
     return selected
 
 
@@ -191,7 +191,7 @@ def _build_conditions(
     query: ListQuery, builder: StatementBuilder, alias: str, parent_condition: str | None
 ) -> list[str]:
     parameters = builder.parameters
-    conditions = tenant_conditions(builder.viewer, query.table, alias, parameters)
+    conditions = build_tenant_conditions(builder.viewer, query.table, alias, parameters)
     if parent_condition:
         conditions.append(parent_condition)
     if query.table.soft_deletes and not query.include_deleted:

@@ -63,7 +63,7 @@ class Parameters:
         self.values.append(value)
         return f"${len(self.values)}::{sql_type}"
 
-    def share(self, value: str | Param | None) -> str:
+    def bind_once(self, value: str | Param | None) -> str:
         """Bind a text only once, although a statement uses it in many places, such as the tenant's id."""
         return self.add_once(value, value)
 

@@ -40,14 +40,16 @@ class SelectionReader:
         """The syntax of the operation that is being resolved."""
         return cls(info.fragments, info.variable_values.coerced)
 
-    def fields_by_name(self, nodes: Iterable[FieldNode], type_name: str) -> dict[str, list[FieldNode]]:
+    def collect_fields_by_name(
+        self, nodes: Iterable[FieldNode], type_name: str
+    ) -> dict[str, list[FieldNode]]:
         """The fields below `nodes` on the object type `type_name`, by name. Aliases of one field share an entry."""
         found: dict[str, list[FieldNode]] = {}
         for field in self._iter_fields(nodes, type_name):
             found.setdefault(field.name.value, []).append(field)
         return found
 
-    def fields_by_response_key(
+    def collect_fields_by_response_key(
         self, nodes: Iterable[FieldNode], type_name: str
     ) -> dict[str, list[FieldNode]]:
         """The same by response key, in the answer's order. GraphQL merges the nodes of one key into one field."""
@@ -56,7 +58,7 @@ class SelectionReader:
             found.setdefault((field.alias or field.name).value, []).append(field)
         return found
 
-    def selection_by_response_key(
+    def collect_by_response_key(
         self, selection: SelectionSetNode, type_name: str
     ) -> dict[str, list[FieldNode]]:
         """The fields of a selection set by response key, in the answer's order."""
@@ -112,7 +114,7 @@ def _applies_to(fragment: InlineFragmentNode | FragmentDefinitionNode, type_name
     return condition is None or condition.name.value in (type_name, *_UNIONS)
 
 
-def needed_columns(table: Table, selected: Mapping[str, object]) -> tuple[Column, ...]:
+def list_needed_columns(table: Table, selected: Mapping[str, object]) -> tuple[Column, ...]:
     """The columns for the selected fields of `table`: those of the fields, and those that refer to other rows.
 
     The id is always among them, because relations from the other side refer to it.
@@ -139,12 +141,12 @@ def read_connection_selection(
     reader: SelectionReader, nodes: Iterable[FieldNode], table: Table
 ) -> ConnectionNeeds:
     """Read the selection of a connection of `table`."""
-    fields = reader.fields_by_name(nodes, f"{table.type_name}Connection")
-    edges = reader.fields_by_name(fields.get("edges", ()), f"{table.type_name}Edge")
-    info = reader.fields_by_name(fields.get("pageInfo", ()), "PageInfo")
+    fields = reader.collect_fields_by_name(nodes, f"{table.type_name}Connection")
+    edges = reader.collect_fields_by_name(fields.get("edges", ()), f"{table.type_name}Edge")
+    info = reader.collect_fields_by_name(fields.get("pageInfo", ()), "PageInfo")
     row_nodes = [*fields.get("nodes", ()), *edges.get("node", ())]
     return ConnectionNeeds(
-        needed_columns(table, reader.fields_by_name(row_nodes, table.type_name)),
+        list_needed_columns(table, reader.collect_fields_by_name(row_nodes, table.type_name)),
         rows=bool(row_nodes or edges or fields.get("edges") or info),
         cursors="cursor" in edges or "startCursor" in info or "endCursor" in info,
     )

@@ -76,7 +76,7 @@ class AgentService:
         Raises:
             StartupError: The database is unreachable.
         """
-        separate_pool = await database.separate_pool(AGENT_CONNECTIONS)
+        separate_pool = await database.open_separate_pool(AGENT_CONNECTIONS)
         service = cls(database, separate_pool, tokens, settings, on_commit)
         enroll_in_transaction = (
             service.check_in_writer.run(),

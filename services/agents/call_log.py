@@ -11,7 +11,7 @@ from core.clock import now_ms
 from core.database.database import Database
 from core.database.transactions import WriteTransaction, run_in_transaction
 from core.errors import InternalError, UnavailableError
-from core.ids import new_id
+from core.ids import generate_id
 from core.limits import AGENT_LOGS_BATCH_DELAY_S, AGENT_LOGS_QUEUED_MAX
 from services.agents.micro_batcher import BatchSettings, MicroBatcher
 
@@ -104,7 +104,7 @@ class CallLog:
 
 def _build_row(entry: CallLogEntry) -> tuple[object, ...]:
     return (
-        new_id(),
+        generate_id(),
         entry.tenant_id,
         entry.site_id,
         entry.agent_id,

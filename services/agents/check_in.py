@@ -36,14 +36,14 @@ class CheckIn:
 
     def merge_over(self, earlier: "CheckIn") -> "CheckIn":
         """This check-in merged with an earlier one: this one's values win."""
-        return replace(earlier, **self.reported_fields())
+        return replace(earlier, **self.list_reported_fields())
 
     def without_fields_of(self, later: "CheckIn") -> "CheckIn":
         """The fields of this check-in that a later one of the same agent does not set."""
-        nothing: dict[str, Any] = dict.fromkeys(later.reported_fields())
+        nothing: dict[str, Any] = dict.fromkeys(later.list_reported_fields())
         return replace(self, **nothing)
 
-    def reported_fields(self) -> dict[str, str]:
+    def list_reported_fields(self) -> dict[str, str]:
         """The agent's reported values, by field name."""
         return {name: value for name in _REPORTED_FIELDS if (value := getattr(self, name)) is not None}
 

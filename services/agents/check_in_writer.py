@@ -167,7 +167,7 @@ class CheckInWriter:
     async def _execute_statement(
         self, check_ins: Sequence[CheckIn], *, nowait: bool
     ) -> dict[str, _CheckInResult]:
-        async with self._database.statement_connection() as connection:
+        async with self._database.open_statement_connection() as connection:
             try:
                 return await write_check_ins(connection, check_ins, nowait=nowait)
             except asyncio.CancelledError:

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from core.database.database import ReadTransaction
 from core.errors import ConflictError, UnauthenticatedError, WriteContentionError
-from core.ids import new_id
+from core.ids import generate_id
 from models.enums import AuditActor, CredentialKind
 from services.agents.legacy_agents import end_legacy
 from services.agents.replacement import replace_token, require_replaceable
@@ -127,7 +127,7 @@ async def enroll_device(
     if before is None:
         bound = (device.guid, device.hostname, device.platform, device.version)
         addresses = (device.ip_address, device.mac_address, device.ext_address)
-        rows = await transaction.fetch(_INSERT_AGENT, (new_id(), tenant_id, site_id, *bound, *addresses))
+        rows = await transaction.fetch(_INSERT_AGENT, (generate_id(), tenant_id, site_id, *bound, *addresses))
         if rows:
             return await _audit_and_return_id(transaction, actor, None, dict(rows[0]))
         before = await _find_agent(transaction, tenant_id, device)  # a concurrent enrollment has created it

@@ -30,9 +30,9 @@ from services.agents.legacy_agents import (
     LegacyIdentity,
     LegacyIds,
     SecondTradeError,
+    build_not_adopted_error,
     find_latest_end,
     find_legacy_agents,
-    not_adopted,
     trade_for_token,
 )
 from services.agents.micro_batcher import BatchSettings, MicroBatcher
@@ -102,7 +102,7 @@ class LegacyAdmission:
             wait_s = self._unknown.acquire("")
             if wait_s:
                 self._blocked_until = monotonic() + wait_s
-            raise not_adopted()
+            raise build_not_adopted_error()
         self._known.put(ids.agent_id, True)
         return found
 

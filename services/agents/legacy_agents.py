@@ -134,7 +134,7 @@ class SecondTradeError(ConflictError):
     """An agent's ids were traded before. The caller commits the health event."""
 
 
-def not_adopted() -> UnauthenticatedError:
+def build_not_adopted_error() -> UnauthenticatedError:
     """The error for ids that let nobody in, the same for all reasons."""
     return UnauthenticatedError("Send a token: `Authorization: Bearer <token>`.")
 
@@ -195,13 +195,13 @@ async def trade_for_token(transaction: ReadTransaction, ids: LegacyIds) -> str:
     """
     rows = await transaction.fetch(_TRADING, (ids.agent_id,))
     if not rows or not ids.fits(rows[0]) or not rows[0]["of_active_tenant"]:
-        raise not_adopted()
+        raise build_not_adopted_error()
     row = dict(rows[0])
     if row["traded_at"] is not None:
         await _report_second_trade(transaction, row)
         raise SecondTradeError("The ids were traded for a token already. The agent must enroll.")
     if not row["is_open"]:
-        raise not_adopted()
+        raise build_not_adopted_error()
     if not row["at_active_site"]:
         raise ConflictError("The site is not active.")
     actor = Actor(AuditActor.AGENT, row["agent_id"])

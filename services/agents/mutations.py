@@ -10,15 +10,15 @@ import structlog
 from core.case_conversion import to_camel_case
 from core.clock import now_ms
 from core.errors import BadUserInputError, ConflictError, NotFoundError, UnauthenticatedError
-from core.ids import new_id
+from core.ids import generate_id
 from core.limits import ENROLLMENT_LIFETIME_MAX_S
 from models.enums import CredentialKind
 from services.agents.check_in import CheckInRefusal, WrittenCheckIn, write_check_ins
 from services.agents.enrollment import enroll_device
 from services.agents.request_fields import parse_check_in, parse_device
-from services.writes.audit import actor_of
+from services.writes.audit import get_actor
 from services.writes.issued_credentials import Credential, record_credential
-from services.writes.validation_errors import field_error, require_storable_texts
+from services.writes.validation_errors import build_field_error, require_storable_texts
 from services.writes.write_context import WriteContext
 
 _log = structlog.get_logger(__name__)
@@ -61,7 +61,7 @@ async def create_enrollment_token(writing: WriteContext, site_id: str, lifetime_
     """
     writing.require_right("Agents.Write", "Creating enrollment tokens")
     if not 0 < lifetime_s <= ENROLLMENT_LIFETIME_MAX_S:
-        raise field_error("expires_in_seconds", f"must be between 1 and {ENROLLMENT_LIFETIME_MAX_S}")
+        raise build_field_error("expires_in_seconds", f"must be between 1 and {ENROLLMENT_LIFETIME_MAX_S}")
     require_storable_texts(site_id=site_id)
     site = await writing.fetch_row(_SELECT_SITE, writing.require_tenant(), site_id)
     if site is None:
@@ -69,11 +69,11 @@ async def create_enrollment_token(writing: WriteContext, site_id: str, lifetime_
     if not site["is_active"]:
         raise ConflictError("The site must be active, so that agents can enroll there")
     expires_at = now_ms() // 1000 * 1000 + lifetime_s * 1000
-    credential = Credential(new_id(), CredentialKind.ENROLLMENT, expires_at, site_id=site_id)
+    credential = Credential(generate_id(), CredentialKind.ENROLLMENT, expires_at, site_id=site_id)
     token = writing.tokens.issue_enrollment_token(
         site_id, writing.require_tenant(), lifetime_s, credential.id
     )
-    await record_credential(writing.transaction, writing.require_tenant(), actor_of(writing), credential)
+    await record_credential(writing.transaction, writing.require_tenant(), get_actor(writing), credential)
     _log.info("enrollment issued", site_id=site_id, user_id=writing.viewer.user_id, lifetime_s=lifetime_s)
     return IssuedEnrollment(credential.id, token, site_id, expires_at)
 
@@ -95,7 +95,7 @@ async def register_agent(writing: WriteContext, given: Mapping[str, Any]) -> Reg
         raise NotFoundError(f"No such site: {site_id!r}")
     try:
         done = await enroll_device(
-            writing.transaction, writing.require_tenant(), site_id, device, actor_of(writing)
+            writing.transaction, writing.require_tenant(), site_id, device, get_actor(writing)
         )
     except UnauthenticatedError as error:  # here an agent's token would be invalid; the platform's is valid
         raise ConflictError(error.message) from None

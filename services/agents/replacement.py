@@ -10,7 +10,7 @@ from typing import Any, Final
 from core.clock import now_ms
 from core.database.database import ReadTransaction
 from core.errors import ConflictError
-from core.ids import new_id
+from core.ids import generate_id
 from core.limits import AGENT_TOKEN_LIFETIME_S, REPLACEMENT_PAUSE_MS
 from models.enums import AuditActor, CredentialKind, HealthResourceType
 from services.health_checks import report_health
@@ -83,7 +83,7 @@ async def find_current_credential(transaction: ReadTransaction, tenant_id: str, 
     if rows:
         return str(rows[0]["id"])
     credential = Credential(
-        new_id(),
+        generate_id(),
         CredentialKind.AGENT,
         _compute_expiry(),
         agent_id=agent_id,
@@ -104,7 +104,7 @@ async def replace_token(
     """
     former = [] if is_new else await transaction.fetch(_IN_FORCE, (tenant_id, agent_id))
     await revoke_recorded(transaction, actor, [row["id"] for row in former], REPLACED)
-    credential = Credential(new_id(), CredentialKind.AGENT, _compute_expiry(), agent_id=agent_id)
+    credential = Credential(generate_id(), CredentialKind.AGENT, _compute_expiry(), agent_id=agent_id)
     await record_credential(transaction, tenant_id, actor, credential)
     if not is_new:
         await _report(transaction, tenant_id, agent_id, credential.id)

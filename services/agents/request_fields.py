@@ -9,7 +9,7 @@ from core.errors import BadUserInputError
 from core.limits import AGENT_TEXT_MAX_CHARS, AGENT_WORD_MAX_CHARS
 from services.agents.check_in import CheckIn
 from services.agents.enrollment import Device
-from services.agents.legacy_agents import LegacyIds, not_adopted
+from services.agents.legacy_agents import LegacyIds, build_not_adopted_error
 from services.device_identity import build_device_identity, canonicalize_mac
 
 _CONTROL_CHARACTERS: Final = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
@@ -109,7 +109,7 @@ def parse_legacy_ids(device_id: str | None, site_id: str | None, given: Mapping[
     device, site, guid = (fields.take_optional(name) for name in ("device_id", "site_id", "guid"))
     fields.raise_problems()
     if device is None or site is None or guid is None:
-        raise not_adopted()
+        raise build_not_adopted_error()
     return LegacyIds(device, site, guid)
 
 

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from services.configs.schemas import Path, child_schema, is_secret
+from services.configs.schemas import Path, find_child_schema, is_secret
 
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _NAMES: Final = frozenset(
@@ -45,7 +45,7 @@ _ADDRESS_FORMATS: Final = frozenset(
 _TIME_FORMATS: Final = frozenset({"date", "time", "date-time", "duration"})
 
 
-def changed_destinations(before: Any, after: Any, schema: Any) -> list[Path]:
+def find_changed_destinations(before: Any, after: Any, schema: Any) -> list[Path]:
     """The paths of destination values that differ between two configs.
 
     A blank text, null and an absent property are equal. An absent property has its schema's default.
@@ -64,10 +64,10 @@ def _iter_leaves(value: Any, schema: Any, path: Path = ()) -> Iterator[tuple[Pat
         return
     if isinstance(value, dict):
         for key, child in value.items():
-            yield from _iter_leaves(child, child_schema(schema, key), (*path, key))
+            yield from _iter_leaves(child, find_child_schema(schema, key), (*path, key))
     elif isinstance(value, list):
         for at, child in enumerate(value):
-            yield from _iter_leaves(child, child_schema(schema, at), (*path, at))
+            yield from _iter_leaves(child, find_child_schema(schema, at), (*path, at))
     else:
         yield path, value
 
@@ -76,7 +76,7 @@ def _normalize_value(value: Any, path: Path, schema: Any) -> str | None:
     """A value in a comparable form in which 1, 1.0, "1" and true differ; None if it is blank."""
     if value is None:
         for key in path:
-            schema = child_schema(schema, key)
+            schema = find_child_schema(schema, key)
         value = schema.get("default") if isinstance(schema, Mapping) else None
     return None if value in (None, "") else repr(value)
 
@@ -84,7 +84,7 @@ def _normalize_value(value: Any, path: Path, schema: Any) -> str | None:
 def _is_destination(path: Path, schema: Any, *values: Any) -> bool:
     mark: bool | None = None
     for key in path:
-        schema = child_schema(schema, key)
+        schema = find_child_schema(schema, key)
         own = schema.get("destination") if isinstance(schema, Mapping) else None
         mark = own if isinstance(own, bool) else mark
     if mark is not None:

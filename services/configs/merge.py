@@ -6,7 +6,7 @@ from typing import Any, Final
 from core.encryption import ENVELOPE
 from core.exact_json import is_same_json
 from services.configs.credentials import CREDENTIALS_REFUSED, carries_credentials
-from services.configs.schemas import Path, child_schema, format_path, is_secret, iter_secret_properties
+from services.configs.schemas import Path, find_child_schema, format_path, is_secret, iter_secret_properties
 from services.configs.secret_paths import SECRET_MARKER, is_envelope, is_hidden
 
 Config = dict[str, Any]
@@ -48,7 +48,7 @@ class ConfigMerge:
                 self._merge_secret(merged, key, value, before.get(key), (*path, key))
             else:
                 merged[key] = self._merge_plain(
-                    value, before.get(key), child_schema(schema, key), (*path, key)
+                    value, before.get(key), find_child_schema(schema, key), (*path, key)
                 )
         return merged
 
@@ -74,7 +74,7 @@ class ConfigMerge:
             return self._merge_object(value, stored, schema, path)
         if isinstance(value, list):
             return [
-                self._merge_element(element, child_schema(schema, at), (*path, at))
+                self._merge_element(element, find_child_schema(schema, at), (*path, at))
                 for at, element in enumerate(value)
             ]
         if is_envelope(value):
@@ -98,7 +98,7 @@ class ConfigMerge:
 
 def _is_secret_path(schema: Any, before: Mapping[str, Any], key: str, value: Any) -> bool:
     """Whether a key holds a secret: one by the schema, or a stored one that stays without a mark in the schema."""
-    if is_secret(child_schema(schema, key)):
+    if is_secret(find_child_schema(schema, key)):
         return True
     return is_hidden(before.get(key)) and (value in (None, "") or is_same_json(value, SECRET_MARKER))
 

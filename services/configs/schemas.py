@@ -57,18 +57,18 @@ def is_secret_value(schema: Any, value: Any) -> bool:
     return is_secret(schema) or (schema is CONCEALED and not isinstance(value, dict | list))
 
 
-def known_schema(schema: Any) -> Any:
+def choose_sealing_schema(schema: Any) -> Any:
     """The schema by which to seal secrets: the given one if the catalog accepts it, else `CONCEALED`."""
     return CONCEALED if _find_problems(schema) else schema
 
 
 @lru_cache(64)
-def schema_of(text: str | None) -> Any:
-    """`known_schema` of a schema's JSON. The result is cached and must not be changed."""
-    return known_schema(parse_json(text or "null"))
+def parse_sealing_schema(text: str | None) -> Any:
+    """`choose_sealing_schema` of a schema's JSON. The result is cached and must not be changed."""
+    return choose_sealing_schema(parse_json(text or "null"))
 
 
-def storable_schema(schema: Any) -> Any:
+def build_stored_schema(schema: Any) -> Any:
     """The schema as the catalog stores it. One that the catalog does not accept is marked as a whole.
 
     Then all values of its configs are hidden, and no config can be saved until the platform writes a valid
@@ -85,7 +85,7 @@ def is_secret(schema: Any) -> bool:
     return mark is not None and mark is not False
 
 
-def child_schema(schema: Any, key: str | int) -> Any:
+def find_child_schema(schema: Any, key: str | int) -> Any:
     """The subschema at a key of an object or an index of a list; None if there is none."""
     if not isinstance(schema, Mapping):
         return CONCEALED if schema is CONCEALED else None

@@ -10,7 +10,7 @@ from typing import Any, Final
 from core.encryption import ENVELOPE
 from core.exact_json import is_same_json
 from services.configs.credentials import carries_credentials
-from services.configs.schemas import Path, child_schema, is_secret_value
+from services.configs.schemas import Path, find_child_schema, is_secret_value
 
 SECRET_MARKER: Final = {"secret": True}
 """The marker that clients see in place of a secret that is set."""
@@ -34,12 +34,12 @@ def replace_secrets(value: Any, schema: Any, change: Change, path: Path = ()) ->
         return change(path, value)
     if isinstance(value, dict):
         return {
-            key: replace_secrets(element, child_schema(schema, key), change, (*path, key))
+            key: replace_secrets(element, find_child_schema(schema, key), change, (*path, key))
             for key, element in value.items()
         }
     if isinstance(value, list):
         return [
-            replace_secrets(element, child_schema(schema, at), change, (*path, at))
+            replace_secrets(element, find_child_schema(schema, at), change, (*path, at))
             for at, element in enumerate(value)
         ]
     return value

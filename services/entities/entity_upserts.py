@@ -12,9 +12,9 @@ from typing import Any, Final, NamedTuple
 from core.database.database import ReadTransaction, Record
 from core.database.transactions import charge_write
 from core.errors import NotFoundError
-from core.ids import new_id
+from core.ids import generate_id
 from core.limits import DATA_HASH_MAX_CHARS, JSON_CHARS_MAX
-from core.storable import is_storable_text, json_to_text
+from core.storable import dump_storable_json, is_storable_text
 from services.data_hash import compute_data_hash
 from services.entities.upsert_batch import (
     UpsertBatch,
@@ -219,9 +219,11 @@ def _build_rows(batch: UpsertBatch[EntityItem], positions: Sequence[int]) -> lis
     for position in positions:
         item = batch.items[position]
         try:
-            texts = [json_to_text(data, JSON_CHARS_MAX) for data in (item.raw_data, item.normalized_data)]
+            texts = [
+                dump_storable_json(data, JSON_CHARS_MAX) for data in (item.raw_data, item.normalized_data)
+            ]
         except ValueError as error:
             batch.reject(position, f"`rawData` or `normalizedData` {error}")
         else:
-            rows.append((new_id(), *item.key, item.site_id, item.data_hash, *texts))
+            rows.append((generate_id(), *item.key, item.site_id, item.data_hash, *texts))
     return rows

@@ -11,7 +11,7 @@ from core.database.database import ReadTransaction
 from core.database.transactions import charge_write
 from core.exact_json import dump_json, parse_json
 from core.limits import JSON_CHARS_MAX
-from core.storable import json_to_text
+from core.storable import dump_storable_json
 from services.entities.entity_upserts import EntityKey, find_integration, load_entities
 from services.entities.upsert_batch import (
     UpsertBatch,
@@ -123,7 +123,7 @@ def _build_rows(batch: UpsertBatch[RelationshipItem], ids: Ids) -> list[Row]:
     rows: list[Row] = []
     for position, item in list(batch.items.items()):
         try:
-            metadata = None if item.metadata is None else json_to_text(item.metadata, JSON_CHARS_MAX)
+            metadata = None if item.metadata is None else dump_storable_json(item.metadata, JSON_CHARS_MAX)
         except ValueError as error:
             batch.reject(position, f"`metadata` {error}")
         else:

@@ -7,8 +7,8 @@ import asyncpg
 
 from core.exact_json import dump_json, is_same_json, parse_json
 from core.limits import IMPORT_LINE_BYTES_MAX
-from core.storable import json_to_text
-from services.configs.schemas import storable_schema
+from core.storable import dump_storable_json
+from services.configs.schemas import build_stored_schema
 from services.configs.written_order import add_written_order, remove_order
 from services.imports.source import TableTally
 
@@ -32,11 +32,11 @@ async def prepare_schemas(
     present = {row["id"]: row["config_schema"] for row in rows}
     for record in records:
         schema = parse_json(record[at] or "null")
-        stored = storable_schema(schema)
+        stored = build_stored_schema(schema)
         if stored is not schema:
             tally.changed.add(_MARKED)
         if stored is not None:
-            record[at] = json_to_text(
+            record[at] = dump_storable_json(
                 _add_order(stored, parse_json(present.get(record[own]) or "null")), IMPORT_LINE_BYTES_MAX
             )
 

@@ -16,10 +16,16 @@ import asyncpg
 from core.encryption import SecretKeys
 from core.exact_json import dump_json, is_same_json, parse_json
 from core.limits import IMPORT_LINE_BYTES_MAX
-from core.storable import json_to_text
+from core.storable import dump_storable_json
 from services.configs.credentials import carries_credentials
-from services.configs.destinations import changed_destinations
-from services.configs.schemas import Path, child_schema, format_path, is_secret_value, schema_of
+from services.configs.destinations import find_changed_destinations
+from services.configs.schemas import (
+    Path,
+    find_child_schema,
+    format_path,
+    is_secret_value,
+    parse_sealing_schema,
+)
 from services.configs.secret_paths import SECRET_MARKER, is_envelope, is_hidden, iter_secrets
 from services.imports.legacy_secrets import LegacyKey, is_sealed
 from services.imports.row_values import RowRefusedError, build_refusal
@@ -91,8 +97,12 @@ class SecretImport:
                     _require_same_integration(record[kind], there)
                 else:
                     cover = _ConfigSealer(self, record[own], there.config, tally)
-                    record[config] = cover.text(record[config], schema_of(schemas.get(record[kind])))
-                    cover.require_same_destinations(record[kind], there, schema_of(schemas.get(record[kind])))
+                    record[config] = cover.text(
+                        record[config], parse_sealing_schema(schemas.get(record[kind]))
+                    )
+                    cover.require_same_destinations(
+                        record[kind], there, parse_sealing_schema(schemas.get(record[kind]))
+                    )
             except RowRefusedError as error:
                 bad.append((record[-1], record[own], str(error)))
             else:
@@ -141,7 +151,7 @@ class _ConfigSealer:
         try:
             made = self.seal(parse_json(config), schema, ())
             self._made = self._standing if made is _EXCLUDED else made
-            return json_to_text(self._made, IMPORT_LINE_BYTES_MAX)
+            return dump_storable_json(self._made, IMPORT_LINE_BYTES_MAX)
         except (ValueError, RecursionError) as error:
             raise build_refusal("config", error) from error
 
@@ -155,7 +165,7 @@ class _ConfigSealer:
             return
         if integration_id != there.integration_id:
             changed = "integrationId"
-        elif destinations := changed_destinations(self._standing, self._made, schema):
+        elif destinations := find_changed_destinations(self._standing, self._made, schema):
             changed = format_path(("config", *destinations[0]))
         else:
             return
@@ -169,12 +179,12 @@ class _ConfigSealer:
             if any(carries_credentials(key) for key in value):
                 raise ValueError("the name of a property must not contain credentials")
             for key, element in value.items():
-                value[key] = self.seal(element, child_schema(schema, key), (*path, key))
+                value[key] = self.seal(element, find_child_schema(schema, key), (*path, key))
             for key in [key for key, element in value.items() if element is _EXCLUDED]:
                 del value[key]
         elif isinstance(value, list):  # indexes in a list stay, since envelopes are bound to them
             for at, element in enumerate(value):
-                made = self.seal(element, child_schema(schema, at), (*path, at))
+                made = self.seal(element, find_child_schema(schema, at), (*path, at))
                 value[at] = None if made is _EXCLUDED else made
         return value
 

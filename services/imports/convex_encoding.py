@@ -17,9 +17,9 @@ from services.imports.convex_shapes import (
     INFER,
     UNKNOWN,
     ShapeOptions,
-    child_options,
     choose_meaning,
     is_ambiguous,
+    list_child_options,
 )
 
 _EXACT: Final = 2**53
@@ -59,7 +59,7 @@ class Encoding:
 
     def is_plain(self, name: str) -> bool:
         """Whether both encodings write values of that field in the same way."""
-        return self.uniform or not (self.overrides or is_ambiguous(child_options(self.shape, name)))
+        return self.uniform or not (self.overrides or is_ambiguous(list_child_options(self.shape, name)))
 
     def decode(self, name: str, row_id: str, value: Any) -> Any:
         """The value of a document's field, as it is stored.
@@ -69,7 +69,7 @@ class Encoding:
         """
         said = self.overrides.get(row_id)
         hint = orjson.loads(said) if said else INFER
-        return decode_legacy(value, _child_hint(hint, name), child_options(self.shape, name))
+        return decode_legacy(value, _child_hint(hint, name), list_child_options(self.shape, name))
 
 
 def decode_legacy(value: Any, hint: Any, options: ShapeOptions) -> Any:
@@ -87,10 +87,10 @@ def decode_legacy(value: Any, hint: Any, options: ShapeOptions) -> Any:
         return _decode_string(value, choose_meaning(hint, options))
     if isinstance(value, dict):
         for key, value_ in value.items():
-            value[key] = decode_legacy(value_, _child_hint(hint, key), child_options(options, key))
+            value[key] = decode_legacy(value_, _child_hint(hint, key), list_child_options(options, key))
         return value
     if isinstance(value, list):
-        element = child_options(options, None)
+        element = list_child_options(options, None)
         for index, value_ in enumerate(value):
             value[index] = decode_legacy(value_, _child_hint(hint, index), element)
         return value

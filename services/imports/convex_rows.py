@@ -9,7 +9,7 @@ import orjson
 
 from core.exact_json import parse_json
 from core.limits import IMPORT_LINE_BYTES_MAX
-from core.storable import json_to_text, require_storable_text
+from core.storable import dump_storable_json, require_storable_text
 from services.imports.convex_encoding import Encoding, decode_uniform
 from services.imports.rights import flatten_rights
 from services.imports.row_values import (
@@ -99,8 +99,10 @@ class ConvexRowReader:
             return _READERS[column.kind]
         prepared = self._flatten_rights if column.name == "rights" else _identity
         if encoding.is_plain(column.field):
-            return lambda value, _row_id: json_to_text(prepared(decode_uniform(value)), IMPORT_LINE_BYTES_MAX)
-        return lambda value, row_id: json_to_text(
+            return lambda value, _row_id: dump_storable_json(
+                prepared(decode_uniform(value)), IMPORT_LINE_BYTES_MAX
+            )
+        return lambda value, row_id: dump_storable_json(
             prepared(encoding.decode(column.field, row_id, value)), IMPORT_LINE_BYTES_MAX
         )
 

@@ -116,7 +116,7 @@ def _expect(text: str, at: int, expected: str) -> int:
     return at + len(expected)
 
 
-def child_options(options: ShapeOptions, key: str | None) -> ShapeOptions:
+def list_child_options(options: ShapeOptions, key: str | None) -> ShapeOptions:
     """The shapes of the value under a key of an object, or of an array's elements (None)."""
     return tuple(_iter_children(options, key))
 

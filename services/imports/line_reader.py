@@ -46,7 +46,7 @@ class Piece(NamedTuple):
     is_last: bool
 
 
-def pieces(stream: Stream, most: int) -> Iterator[Piece]:
+def iter_pieces(stream: Stream, most: int) -> Iterator[Piece]:
     """All lines of a stream.
 
     A longer line comes in several pieces of about `most` bytes, so that nothing is left out.

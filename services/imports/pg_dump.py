@@ -10,7 +10,7 @@ from typing import BinaryIO, Final
 from core.errors import FileRefusedError
 from core.limits import IMPORT_LINE_BYTES_MAX
 from services.imports.file_forms import require_text
-from services.imports.line_reader import Piece, iter_lines, pieces
+from services.imports.line_reader import Piece, iter_lines, iter_pieces
 from services.imports.row_values import RowRefusedError
 from services.imports.source import RowRead, TableData, TableTally
 from services.imports.sql_scanner import SqlScanner
@@ -83,7 +83,7 @@ class PgDump:
     def _find_blocks(self, end: "_EndMark") -> None:
         begun: tuple[str, _CopyBlock] | None = None
         scanner, closed, before = SqlScanner(), 0, 0
-        for piece in map(_without_bom, pieces(self._file, IMPORT_LINE_BYTES_MAX)):
+        for piece in map(_without_bom, iter_pieces(self._file, IMPORT_LINE_BYTES_MAX)):
             if begun is not None:
                 if piece.is_first and piece.is_last and piece.content in (b"\\.", b"\\.\r"):
                     self._add_block(*begun, before)

@@ -7,7 +7,7 @@ from typing import Any
 from core.errors import FileRefusedError
 from core.exact_json import parse_json
 from core.limits import IMPORT_LINE_BYTES_MAX
-from core.storable import json_to_text
+from core.storable import dump_storable_json
 from services.imports.rights import flatten_rights
 from services.imports.row_values import (
     WRAPPED,
@@ -178,5 +178,5 @@ class SupabaseRowReader:
         return (
             None
             if read is None
-            else json_to_text(flatten_rights(parse_json(read), self._tally), IMPORT_LINE_BYTES_MAX)
+            else dump_storable_json(flatten_rights(parse_json(read), self._tally), IMPORT_LINE_BYTES_MAX)
         )

@@ -13,7 +13,7 @@ from core.clock import NEVER
 from core.exact_json import parse_json
 from core.json_numbers import require_storable_numbers
 from core.limits import IMPORT_LINE_BYTES_MAX
-from core.storable import json_to_text, require_storable_json, require_storable_text
+from core.storable import dump_storable_json, require_storable_json, require_storable_text
 from services.imports.row_values import (
     read_integer,
     read_number,
@@ -157,7 +157,7 @@ def add_original_value(metadata: str | None, column: str, before: str) -> str:
     """
     parsed: Any = parse_json(metadata) if metadata else {}
     whole = parsed if isinstance(parsed, dict) else {"value": parsed}
-    return json_to_text({**whole, f"imported{column.capitalize()}": before}, IMPORT_LINE_BYTES_MAX)
+    return dump_storable_json({**whole, f"imported{column.capitalize()}": before}, IMPORT_LINE_BYTES_MAX)
 
 
 READERS: Final[Mapping[ColumnKind, Callable[[str], Any]]] = {

@@ -127,7 +127,7 @@ class JobQueue:
             UnavailableError: The database is unavailable.
         """
         arguments = (self._worker, wanted, JOB_LEASE_MS, self._actions, JOB_LOST_MAX)
-        async with self._database.statement_connection() as connection:
+        async with self._database.open_statement_connection() as connection:
             found = orjson.loads(await connection.fetchval(_CLAIM, *arguments))
         if found["state"] != "claimed":
             return Claim(found["state"])
@@ -145,7 +145,7 @@ class JobQueue:
         Raises:
             UnavailableError: The database is unavailable.
         """
-        async with self._database.statement_connection() as connection:
+        async with self._database.open_statement_connection() as connection:
             return {
                 row["lease"]: row["is_canceled"]
                 for row in await connection.fetch(_RENEW, list(tokens), JOB_LEASE_MS)
@@ -158,7 +158,7 @@ class JobQueue:
             UnavailableError: The database is unavailable.
         """
         rows = list(progress.values())
-        async with self._database.statement_connection() as connection:
+        async with self._database.open_statement_connection() as connection:
             await connection.execute(
                 _WRITE_PROGRESS,
                 list(progress),
@@ -173,7 +173,7 @@ class JobQueue:
         Raises:
             UnavailableError: The database is unavailable.
         """
-        async with self._database.statement_connection() as connection:
+        async with self._database.open_statement_connection() as connection:
             ended = await connection.fetchval(_FINISH, render_results(results))
         return None if ended is None else set(ended)
 

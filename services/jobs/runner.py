@@ -22,7 +22,7 @@ import structlog
 from core.database.database import Database
 from core.database.transactions import ignore_commit
 from core.errors import UnavailableError
-from core.ids import new_id
+from core.ids import generate_id
 from core.limits import (
     JOB_CLAIM_RETRY_S,
     JOB_CLOSE_S,
@@ -61,7 +61,7 @@ class JobRunner:
         is_stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         """Runs nothing before `open`. From `is_stopping` on, no job is claimed, and running ones stop early."""
-        self.worker = f"{socket.gethostname()}-{os.getpid()}-{new_id()[-12:]}"
+        self.worker = f"{socket.gethostname()}-{os.getpid()}-{generate_id()[-12:]}"
         self.outcomes: Counter[tuple[str, JobOutcome]] = Counter()
         self.seconds: defaultdict[str, float] = defaultdict(float)
         self.has_waiting = False

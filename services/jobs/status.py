@@ -39,7 +39,7 @@ class QueueStatus:
         Raises:
             UnavailableError: The database is unavailable.
         """
-        async with database.statement_connection() as connection:
+        async with database.open_statement_connection() as connection:
             row = await connection.fetchrow(_READ)
         assert row is not None  # noqa: S101 - an aggregate has one row
         self.pending, self.running = row["pending"], row["running"]

@@ -11,7 +11,7 @@ from core.encryption import SecretKeys
 from core.errors import BadUserInputError, InternalError
 from core.exact_json import dump_json, parse_json
 from core.limits import CONFIG_BYTES_MAX
-from services.configs.destinations import changed_destinations
+from services.configs.destinations import find_changed_destinations
 from services.configs.merge import Config, ConfigMerge
 from services.configs.schemas import Path, format_path, require_redactable
 from services.configs.secret_paths import is_envelope, replace_secrets
@@ -64,7 +64,7 @@ def seal_config(
 
 def _find_sent_elsewhere(merge: ConfigMerge, stored: Mapping[str, Any], schema: Any) -> dict[str, str]:
     """The secrets that would be kept although a destination value changes."""
-    changed = changed_destinations(stored, merge.config, schema) if merge.retained else []
+    changed = find_changed_destinations(stored, merge.config, schema) if merge.retained else []
     if not changed:
         return {}
     reason = (

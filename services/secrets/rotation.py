@@ -16,7 +16,7 @@ from core.encryption import SecretKeys
 from core.errors import StartupError
 from core.exact_json import parse_json
 from core.limits import SECRETS_PER_BATCH
-from services.configs.schemas import Path, schema_of
+from services.configs.schemas import Path, parse_sealing_schema
 from services.configs.secret_paths import is_envelope, iter_secrets
 from services.import_lock import TRY_BACKGROUND
 from services.secrets.config_secrets import open_secret, seal_secret
@@ -84,7 +84,7 @@ def _iter_changes(
     row: "asyncpg.Record", keys: SecretKeys, done: RotationResult
 ) -> Iterator[tuple[str, list[str], str]]:
     """Data source, path and new envelope of each secret of a row that needs one."""
-    for path, value in iter_secrets(parse_json(row["config"]), schema_of(row["schema"])):
+    for path, value in iter_secrets(parse_json(row["config"]), parse_sealing_schema(row["schema"])):
         envelope = _reseal(row["id"], path, value, keys, done)
         if envelope is not None:
             yield row["id"], [str(key) for key in path], envelope

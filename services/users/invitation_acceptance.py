@@ -15,7 +15,7 @@ from core.database.transactions import WriteTransaction
 from core.errors import ConflictError, NotFoundError
 from core.limits import PENDING_INVITATIONS_MAX
 from models.enums import AuditActor, UserStatus
-from services.users.sign_in import inactive_user_error
+from services.users.sign_in import build_inactive_user_error
 from services.writes.audit import Actor
 from services.writes.issued_credentials import revoke_recorded
 from services.writes.subjects import (
@@ -104,13 +104,13 @@ async def pending_invitations(snapshot: ReadTransaction, identity: Identity) -> 
         UnauthenticatedError: The subject belongs to a user, who may not sign in.
     """
     if await read_subject_state(snapshot, identity.subject) is not Standing.NOBODY:
-        raise inactive_user_error()
+        raise build_inactive_user_error()
     if identity.email is None:
         return []
     return [PendingInvitation(**row) for row in await snapshot.fetch(_LISTED, (identity.email,))]
 
 
-async def invited_viewer(transaction: WriteTransaction, identity: Identity) -> Viewer:
+async def build_invited_viewer(transaction: WriteTransaction, identity: Identity) -> Viewer:
     """The viewer of a person who is no user yet. A lock on the token's subject keeps it so.
 
     Raises:
@@ -120,7 +120,7 @@ async def invited_viewer(transaction: WriteTransaction, identity: Identity) -> V
     await lock_subject(transaction, identity.subject)
     match await read_subject_state(transaction, identity.subject):
         case Standing.SHUT_OUT:
-            raise inactive_user_error()
+            raise build_inactive_user_error()
         case Standing.ACTIVE:
             raise _build_one_tenant_error()
     return Viewer(ViewerKind.INVITED, None, None, None, frozenset(), identity.expires_at)

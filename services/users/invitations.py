@@ -19,12 +19,12 @@ from core.database.transactions import WriteTransaction, ignore_commit, run_in_t
 from core.encryption import ENVELOPE, SecretKeys
 from core.errors import ConflictError, UnauthenticatedError
 from core.fair_queue import STRANGERS
-from core.ids import new_id
+from core.ids import generate_id
 from core.limits import INVITATION_MS
 from models.enums import CredentialKind, UserStatus
 from services.users.invitation_acceptance import claim
 from services.writes.administrator_rules import load_role_rights, parse_rights, require_rights_granted
-from services.writes.audit import actor_of
+from services.writes.audit import get_actor
 from services.writes.issued_credentials import (
     ActiveCredential,
     Credential,
@@ -88,7 +88,7 @@ async def issue_invitation_code(writing: WriteContext, user_id: str) -> Invitati
     if not writing.keys:
         raise ConflictError("The server cannot create codes: the operator must set SECRET_KEYS")
     credential = Credential(
-        new_id(),
+        generate_id(),
         CredentialKind.INVITATION,
         now_ms() + INVITATION_MS,
         user_id=user_id,
@@ -100,7 +100,7 @@ async def issue_invitation_code(writing: WriteContext, user_id: str) -> Invitati
 
 
 async def _record_code(writing: WriteContext, tenant_id: str, credential: Credential) -> None:
-    actor = actor_of(writing)
+    actor = get_actor(writing)
     former = [row["id"] for row in await writing.fetch_rows(_FORMER, credential.user_id)]
     await revoke_recorded(writing.transaction, actor, former, SUPERSEDED)
     await record_credential(writing.transaction, tenant_id, actor, credential)

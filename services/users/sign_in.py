@@ -83,12 +83,12 @@ async def sign_in(
     return signed_in.viewer
 
 
-def inactive_user_error() -> UnauthenticatedError:
+def build_inactive_user_error() -> UnauthenticatedError:
     """The error for a user who may not sign in, the same for all reasons."""
     return UnauthenticatedError("There is no active user for this token.", AccessRefusal.INACTIVE)
 
 
-def token_revoked() -> UnauthenticatedError:
+def build_token_revoked_error() -> UnauthenticatedError:
     """The error for a platform token that is revoked."""
     return UnauthenticatedError("The platform token is revoked.", AccessRefusal.INACTIVE)
 
@@ -109,7 +109,7 @@ async def load_tenants(snapshot: ReadTransaction, tenant_ids: Sequence[str]) -> 
     return {row["id"] for row in await snapshot.fetch(_TENANTS, (list(tenant_ids),))}
 
 
-async def revoked_now(snapshot: ReadTransaction, token_ids: Sequence[str]) -> set[str]:
+async def list_revoked_tokens(snapshot: ReadTransaction, token_ids: Sequence[str]) -> set[str]:
     """The given platform tokens, by `jti`, that are revoked."""
     return {row["id"] for row in await snapshot.fetch(_REVOKED_TOKENS, (list(token_ids),))}
 
@@ -117,7 +117,7 @@ async def revoked_now(snapshot: ReadTransaction, token_ids: Sequence[str]) -> se
 async def _sign_in_user(connection: Connection, identity: Identity) -> SignedIn:
     row = await connection.fetchrow(_USER, identity.subject)
     if row is None or not row["acceptable"]:
-        raise inactive_user_error()
+        raise build_inactive_user_error()
     facts = SignInFacts(identity.subject, row["tenant_id"], row["role_id"], row["rights"])
     return SignedIn(_build_viewer(row, identity.expires_at), facts)
 
@@ -153,7 +153,7 @@ async def _sign_in_platform(connection: Connection, identity: Identity, tenant_i
     else:
         row = await connection.fetchrow(_TOKEN, identity.token_id)
     if row is None or row["is_revoked"]:
-        raise token_revoked()
+        raise build_token_revoked_error()
     if tenant_id is not None and (not named or row["id"] is None):
         raise BadUserInputError("The header X-Tenant-Id must be the id of an existing tenant.")
     return Viewer(

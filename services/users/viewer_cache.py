@@ -40,9 +40,9 @@ class ViewerCache:
         """Whose work a request is, by `core.fair_queue`: that of the tenant of a user who has signed in."""
         if identity.kind is ViewerKind.PLATFORM:
             return PLATFORM
-        return self.tenant_of(identity) or STRANGERS
+        return self.get_tenant_of(identity) or STRANGERS
 
-    def tenant_of(self, identity: Identity) -> str | None:
+    def get_tenant_of(self, identity: Identity) -> str | None:
         """The tenant of a user who has signed in. None for the platform and all others."""
         found = self._entries.get(identity.subject) if identity.kind is ViewerKind.USER else None
         return None if found is None else found.facts.tenant_id

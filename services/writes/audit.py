@@ -12,7 +12,7 @@ from core.case_conversion import to_camel_case
 from core.clock import NEVER
 from core.database.database import ReadTransaction
 from core.database.transactions import charge_write, count_bytes
-from core.ids import new_id
+from core.ids import generate_id
 from core.limits import AUDIT_STEP_BYTES
 from models.enums import AuditAction, AuditActor
 from services.writes.json_changes import reduce_to_changes
@@ -47,10 +47,10 @@ async def audit_viewer_write(
     writing: WriteContext, record: WritableTable, verb: WriteVerb, written: Sequence[tuple[Row | None, Row]]
 ) -> None:
     """Write audit rows for a viewer's changes: each row before (None for a new one) and after."""
-    await write_audit_rows(writing.transaction, actor_of(writing), record, verb, written)
+    await write_audit_rows(writing.transaction, get_actor(writing), record, verb, written)
 
 
-def actor_of(writing: WriteContext) -> Actor:
+def get_actor(writing: WriteContext) -> Actor:
     """The author of a write, for the audit log."""
     return Actor(writing.actor_type, writing.actor_id, writing.viewer.user_id)
 
@@ -67,7 +67,7 @@ async def write_audit_rows(
         return
     changes = await _render_changes(transaction, actor, record, written)
     bound = (
-        [new_id() for _ in written],
+        [generate_id() for _ in written],
         [_find_row_tenant(record, after) for _, after in written],
         [after["id"] for _, after in written],
         changes,

@@ -9,7 +9,7 @@ from services.writes.field_kinds import ReferenceKind, TextKind
 from services.writes.record import Row, WritableField, WriteVerb
 from services.writes.row_changes import create_row, require_write_right, update_rows
 from services.writes.sites import SITES
-from services.writes.validation_errors import field_error, rename_fields, require_storable_texts
+from services.writes.validation_errors import build_field_error, rename_fields, require_storable_texts
 from services.writes.write_context import WriteContext
 
 _LINK: Final = (
@@ -68,7 +68,7 @@ async def create_site_from_company(writing: WriteContext, integration_id: str, c
     require_write_right(writing, SITES, WriteVerb.CREATE)
     company = await _find_company(writing, integration_id, company_id)
     if company is None or not (company["name"] or "").strip():
-        raise field_error("company_id", "must be the id of a company of this integration with a name")
+        raise build_field_error("company_id", "must be the id of a company of this integration with a name")
     if await _lock_linked_sites(writing, integration_id, company_id):
         raise ConflictError("The company already has a site", {"companyId": "already has a site"})
     link = _link_values(integration_id, company_id, company["parent"])

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from core.errors import BadUserInputError
 from core.exact_json import dump_json, parse_json
-from core.ids import new_id
+from core.ids import generate_id
 from models.enums import DataSourceStatus
 from services.configs.secret_paths import mask_change
 from services.secrets.config_secrets import seal_config
@@ -30,7 +30,7 @@ async def _seal_secrets(
 ) -> None:
     """Seal the secrets of a config for its data source."""
     if before is None:
-        values["id"] = new_id()
+        values["id"] = generate_id()
     row = {**(before or {}), **values}
     if "config" not in values or "integration_id" not in row:
         return

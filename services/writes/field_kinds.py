@@ -21,7 +21,7 @@ from core.limits import (
     TEXT_MAX_CHARS,
     TIME_MAX_MS,
 )
-from core.storable import json_to_text, require_storable_text
+from core.storable import dump_storable_json, require_storable_text
 
 _CONTROL_CHARACTERS: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _EMAIL: Final = re.compile(r"[^\s@<>\"(),:;\\]{1,64}@(?=.{1,253}\Z)(?:[\w-]{1,63}\.)+[\w-]{2,63}")
@@ -233,7 +233,7 @@ class JsonKind:
         """The JSON text."""
         if not self.any_value and not isinstance(value, dict):
             raise ValueError("must be a JSON object")
-        text = json_to_text(value, JSON_CHARS_MAX)
+        text = dump_storable_json(value, JSON_CHARS_MAX)
         if self.check:
             self.check(value)
         return text

@@ -13,7 +13,7 @@ from services.writes.row_changes import (
     restore_rows,
     update_rows,
 )
-from services.writes.validation_errors import field_error, require_storable_texts
+from services.writes.validation_errors import build_field_error, require_storable_texts
 from services.writes.write_context import WriteContext
 
 _IS_OFFERED: Final = "SELECT is_active IS NOT FALSE FROM integrations WHERE id = $1::text"
@@ -92,4 +92,4 @@ async def _require_available(writing: WriteContext, integration_id: str) -> None
     offered = await writing.fetch_value(_IS_OFFERED, integration_id)
     if not offered:
         problem = "must be the id of an existing row" if offered is None else "must not be disabled"
-        raise field_error("integration_id", problem)
+        raise build_field_error("integration_id", problem)

@@ -188,7 +188,7 @@ class WritableTable:
             **({"deleted_at": "bigint"} if self.soft_deletes else {}),
         }
 
-    def settable_fields(self, verb: WriteVerb) -> tuple[WritableField, ...]:
+    def list_settable_fields(self, verb: WriteVerb) -> tuple[WritableField, ...]:
         """The fields that a client may give to a create or an update."""
         return tuple(each for each in self.fields if verb is WriteVerb.CREATE or not each.fixed)
 

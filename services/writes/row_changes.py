@@ -181,7 +181,7 @@ def require_unchanged(record: WritableTable, rows: Iterable[Row], if_updated_at:
 async def _read_values(
     writing: WriteContext, record: WritableTable, verb: WriteVerb, given: Given, errors: ValidationErrors
 ) -> Values:
-    fields = record.settable_fields(verb)
+    fields = record.list_settable_fields(verb)
     values: Values = {}
     for field in (field for field in fields if field.name in given):
         value = given[field.name]

@@ -17,7 +17,7 @@ import orjson
 
 from core.database.database import ReadTransaction
 from core.database.watchdog import extend_deadline
-from core.ids import new_id
+from core.ids import generate_id
 from core.limits import DATABASE_WATCH_S, RELEASE_TIMEOUT_MS, STATEMENT_TIMEOUT_MS
 from models.enums import AuditAction, AuditActor, UserStatus
 
@@ -86,7 +86,7 @@ async def release(snapshot: ReadTransaction, subject: str) -> None:
         return
     tenant_id, before = rows[0]["tenant_id"], rows[0]["status"]
     after = UserStatus.PENDING.value if before == UserStatus.ACTIVE else before
-    generated = new_id()
+    generated = generate_id()
     # This statement also updates all foreign keys to the person's row.
     with extend_deadline(snapshot.connection, RELEASE_TIMEOUT_MS / 1000 + DATABASE_WATCH_S):
         await snapshot.fetch(_TIMEOUT, (str(RELEASE_TIMEOUT_MS),))
@@ -108,5 +108,5 @@ async def record_identity_change(
     """Add the audit row of a `users` row with a new id. The author is the system unless a user did it."""
     actor = AuditActor.USER if user_id else AuditActor.SYSTEM
     text = orjson.dumps(changes).decode()
-    bound = (new_id(), tenant_id, user_id, actor.value, record_id, AuditAction.UPDATE.value, text)
+    bound = (generate_id(), tenant_id, user_id, actor.value, record_id, AuditAction.UPDATE.value, text)
     await snapshot.fetch(_AUDIT, bound)

@@ -12,7 +12,7 @@ from services.writes.administrator_rules import (
     require_administrator_left,
     require_rights_granted,
 )
-from services.writes.audit import actor_of
+from services.writes.audit import get_actor
 from services.writes.field_kinds import EMAIL, EnumKind, JsonKind, ReferenceKind, TextKind
 from services.writes.issued_credentials import end_enrollments_of
 from services.writes.record import (
@@ -101,7 +101,7 @@ async def _complete_user_change(
     if before is not None and await _was_administrator(writing, verb, before):
         await require_administrator_left(writing, [after["tenant_id"]])
     if verb is WriteVerb.DELETE:
-        actor = actor_of(writing)
+        actor = get_actor(writing)
         await end_enrollments_of(
             writing.transaction, actor, after["tenant_id"], after["id"], "its maker was deleted"
         )

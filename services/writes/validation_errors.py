@@ -65,7 +65,7 @@ def require_storable_texts(**given: str | None) -> None:
     errors.raise_errors()
 
 
-def field_error(field: str, problem: str) -> BadUserInputError:
+def build_field_error(field: str, problem: str) -> BadUserInputError:
     """The exception for one field, by its column's name."""
     errors = ValidationErrors()
     errors.add(field, problem)

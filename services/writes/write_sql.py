@@ -8,7 +8,7 @@ from typing import Final
 
 from core.database.transactions import count_bytes
 from core.errors import ForbiddenError, NotFoundError
-from core.ids import new_id
+from core.ids import generate_id
 from services.writes.record import Row, RowOwner, Values, WritableTable, WriteVerb
 from services.writes.write_context import WriteContext, build_placeholders
 
@@ -29,7 +29,7 @@ async def lock_rows(
         ForbiddenError: A row is shared by all tenants, and the viewer belongs to a tenant.
         NotFoundError: A row does not exist, or belongs to another tenant.
     """
-    conditions = ["t.id = ANY($1::text[])", *tenant_conditions(writing, record, "$2")]
+    conditions = ["t.id = ANY($1::text[])", *build_tenant_conditions(writing, record, "$2")]
     if record.soft_deletes and verb is not WriteVerb.RESTORE:
         conditions.append("t.deleted_at IS NULL")
     lock = _LOCKS.get(verb, "FOR NO KEY UPDATE")
@@ -43,7 +43,7 @@ async def lock_rows(
     return [found[row_id] for row_id in dict.fromkeys(ids)]
 
 
-def tenant_conditions(writing: WriteContext, record: WritableTable, tenant: str) -> list[str]:
+def build_tenant_conditions(writing: WriteContext, record: WritableTable, tenant: str) -> list[str]:
     """The conditions under which the viewer may write a row `t`; `tenant` is the placeholder of the tenant.
 
     Raises:
@@ -74,7 +74,7 @@ async def _refuse_global(writing: WriteContext, record: WritableTable, ids: Sequ
 
 async def insert_row(writing: WriteContext, record: WritableTable, values: Values) -> Row:
     """Insert a row. It gets a new id if the values have none."""
-    row = {"id": new_id(), **_build_owner_values(writing, record), **values}
+    row = {"id": generate_id(), **_build_owner_values(writing, record), **values}
     writing.transaction.charge_bytes(count_bytes(list(row.values())))
     placeholders = build_placeholders([record.column_types[name] for name in row])
     columns = ", ".join(f'"{name}"' for name in row)

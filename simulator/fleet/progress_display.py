@@ -35,8 +35,8 @@ async def show_progress(tally: FleetStatistics, plan: FleetPlan, console: Consol
         loop, spoken_s, pace = asyncio.get_running_loop(), 0.0, _CheckInRate(tally)
         while True:
             await asyncio.sleep(_REFRESH_S)
-            elapsed_s = tally.elapsed_s(loop.time())
-            text = _render_progress(tally, pace.rate_at(elapsed_s))
+            elapsed_s = tally.measure_elapsed_s(loop.time())
+            text = _render_progress(tally, pace.compute_rate_at(elapsed_s))
             progress.update(task, description=text, completed=elapsed_s)
             if not console.is_terminal and elapsed_s - spoken_s >= _LOG_INTERVAL_S:
                 spoken_s = elapsed_s
@@ -50,7 +50,7 @@ class _CheckInRate:
         self._tally = tally
         self._seen: deque[tuple[float, int]] = deque([(0.0, 0)], maxlen=_SAMPLES)
 
-    def rate_at(self, elapsed_s: float) -> float:
+    def compute_rate_at(self, elapsed_s: float) -> float:
         """The rate over the last samples."""
         (since_s, before), now = self._seen[0], self._tally.acknowledged
         self._seen.append((elapsed_s, now))
@@ -58,7 +58,7 @@ class _CheckInRate:
 
 
 def _render_progress(tally: FleetStatistics, rate: float) -> str:
-    half, most = (tally.latencies.percentile(share) * 1000 for share in (0.5, 0.99))
+    half, most = (tally.latencies.compute_percentile(share) * 1000 for share in (0.5, 0.99))
     return (
         f"{rate:,.1f}/s, p50 {half:.1f} p99 {most:.1f} ms, {tally.away} away, {tally.failures.total()} failed"
     )
@@ -66,7 +66,7 @@ def _render_progress(tally: FleetStatistics, rate: float) -> str:
 
 def build_summary(tally: FleetStatistics, plan: FleetPlan) -> list[str]:
     """The lines of the summary."""
-    seconds, at = tally.elapsed_s(0.0), tally.latencies.percentile
+    seconds, at = tally.measure_elapsed_s(0.0), tally.latencies.compute_percentile
     times = ", ".join(f"p{share:g} {at(share / 100) * 1000:.1f}" for share in (50, 90, 99, 99.9))
     failures = ", ".join(f"{count} {reason}" for reason, count in tally.failures.most_common())
     rate = tally.acknowledged / seconds if seconds else 0.0

@@ -25,7 +25,7 @@ class Latencies:
         self._counts.update(others._counts)  # noqa: SLF001 - an instance of the same class
         self.largest_s = max(self.largest_s, others.largest_s)
 
-    def percentile(self, share: float) -> float:
+    def compute_percentile(self, share: float) -> float:
         """The time in seconds below which that share of all times lies, 2 % too high at most; 0 if there are none."""
         wanted, seen = share * self._counts.total(), 0
         for bucket in sorted(self._counts):
@@ -61,6 +61,6 @@ class FleetStatistics:
     began_s: float = 0.0
     ended_s: float | None = None
 
-    def elapsed_s(self, now_s: float) -> float:
+    def measure_elapsed_s(self, now_s: float) -> float:
         """How long the run has lasted, or did last."""
         return (now_s if self.ended_s is None else self.ended_s) - self.began_s

@@ -14,7 +14,7 @@ from core.auth.viewer import Viewer, ViewerKind
 from core.clock import now_ms
 from core.database.database import SharedReadTransaction
 from core.limits import LIVE_SIGN_INS, TOKEN_LEEWAY_S
-from services.users.sign_in import load_tenants, load_users, revoked_now
+from services.users.sign_in import list_revoked_tokens, load_tenants, load_users
 from subscriptions.change_log.change import Change
 from subscriptions.invalidation.matcher import ChangeMatcher
 from subscriptions.invalidation.read_sets import Dependency
@@ -243,7 +243,7 @@ async def _load_viewers(
     viewers = await load_users(snapshot, users) if users else {}
     entered = await load_tenants(snapshot, tenants) if tenants else set()
     tokens = [principal.token_id for principal in principals if principal.token_id is not None]
-    revoked = await revoked_now(snapshot, tokens) if tokens else set()
+    revoked = await list_revoked_tokens(snapshot, tokens) if tokens else set()
     return [
         (principal, _find_current_viewer(principal, viewers, entered, revoked)) for principal in principals
     ]

@@ -14,7 +14,7 @@ from core.auth.viewer import Viewer
 from core.database.database import Database
 from core.errors import UnavailableError
 from core.limits import LIVE_SIGN_INS
-from services.users.sign_in import inactive_user_error, load_users
+from services.users.sign_in import build_inactive_user_error, load_users
 from subscriptions.change_log.change import Change
 from subscriptions.change_log.replay_buffer import ReplayBuffer
 
@@ -38,7 +38,7 @@ class _PendingSignIn:
         if self.done.done():
             return
         if viewer is None:
-            self.fail(inactive_user_error())
+            self.fail(build_inactive_user_error())
             return
         self.on_signed_in(replace(viewer, expires_at=self.identity.expires_at), missed)
         self.done.set_result(None)

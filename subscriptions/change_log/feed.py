@@ -57,7 +57,7 @@ class ChangeFeed:
         Raises:
             UnavailableError: The database cannot be reached.
         """
-        async with self._database.statement_connection() as connection:
+        async with self._database.open_statement_connection() as connection:
             return await self._log.read_since(connection, snapshot)
 
     def append(self, delta: Delta) -> None:

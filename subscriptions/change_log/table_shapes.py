@@ -68,7 +68,7 @@ class TableShape:
         unwatched = tuple((1 << bit, name) for bit, name in enumerate(columns) if name not in names)
         return cls(record["table_name"], columns, watched, unwatched, "tenant_id" in columns)
 
-    def columns_of_bits(self, bits: int) -> frozenset[str]:
+    def list_columns_of_bits(self, bits: int) -> frozenset[str]:
         """The columns of a set."""
         return frozenset(name for bit, name in enumerate(self.columns) if bits >> bit & 1)
 
@@ -111,5 +111,5 @@ class TableShape:
             origin=ChangeOrigin(record["xid"], record["number"], record["at"]),
             rows=None if lines is None else self.read_rows(_KINDS[kind], lines),
             tenants=None if tenants is None or not self.is_tenants else frozenset(tenants),
-            columns=None if bits is None else self.columns_of_bits(bits),
+            columns=None if bits is None else self.list_columns_of_bits(bits),
         )

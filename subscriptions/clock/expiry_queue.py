@@ -53,7 +53,7 @@ async def load_expired(
     return build_expiry_change(now_ms, found)
 
 
-async def arrived(connection: Connection, since_ms: int, now_ms: int) -> tuple[Change, ...]:
+async def load_arrived(connection: Connection, since_ms: int, now_ms: int) -> tuple[Change, ...]:
     """Like `load_expired`, for last check-ins that were in the future at the earlier time and no longer are."""
     between = since_ms + CLOCK_SKEW_MAX_MS, now_ms + CLOCK_SKEW_MAX_MS
     found = await connection.fetch(_ARRIVED, *between, EXPIRED_ROWS_MAX + 1)
@@ -63,7 +63,7 @@ async def arrived(connection: Connection, since_ms: int, now_ms: int) -> tuple[C
     return build_expiry_change(now_ms, found)
 
 
-async def ahead(connection: Connection, now_ms: int) -> int | None:
+async def find_earliest_ahead(connection: Connection, now_ms: int) -> int | None:
     """The earliest last check-in that is in the future, in ms since the epoch. None if there is none."""
     at: int | None = await connection.fetchval(_AHEAD, now_ms + CLOCK_SKEW_MAX_MS)
     return at

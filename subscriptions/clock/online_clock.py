@@ -24,10 +24,10 @@ from subscriptions.clock.expiry_queue import (
     DERIVED,
     LAST,
     ExpiryQueue,
-    ahead,
-    arrived,
     build_expiry_change,
     build_time_change,
+    find_earliest_ahead,
+    load_arrived,
     load_expired,
 )
 
@@ -86,7 +86,7 @@ class OnlineClock:
     async def open(cls, connection: Connection, now_ms: int, offline_after_ms: int) -> Self:
         """Open a clock that starts now."""
         queue = await ExpiryQueue.load(connection, now_ms, offline_after_ms)
-        future = await ahead(connection, now_ms)
+        future = await find_earliest_ahead(connection, now_ms)
         return cls(
             offline_after_ms, now_ms, _compute_next_expiry(queue, future, offline_after_ms), queue, future
         )
@@ -129,8 +129,8 @@ class OnlineClock:
         else:
             change = build_expiry_change(time, found)
         if self._needs_reload or (self._ahead is not None and self._ahead <= time + CLOCK_SKEW_MAX_MS):
-            change += await arrived(connection, since, time)
-            self._ahead = await ahead(connection, time)
+            change += await load_arrived(connection, since, time)
+            self._ahead = await find_earliest_ahead(connection, time)
         if found is None or self._expiry_queue.is_empty:
             await self._reload_queue(connection, time)
         self.due = self._find_next_expiry()
@@ -138,7 +138,7 @@ class OnlineClock:
 
     async def _reload_queue(self, connection: Connection, now_ms: int) -> None:
         self._expiry_queue = await ExpiryQueue.load(connection, now_ms, self.offline_after_ms)
-        self._ahead = await ahead(connection, now_ms)
+        self._ahead = await find_earliest_ahead(connection, now_ms)
         self._needs_reload = False
 
     def _find_next_expiry(self) -> int | None:

@@ -50,7 +50,7 @@ class ChangeFollower:
         with translate_connection_errors():
             async with (
                 asyncio.timeout(LIVE_STATEMENT_TIMEOUT_S),
-                self._database.statement_connection() as connection,
+                self._database.open_statement_connection() as connection,
             ):
                 if self._change_log is None:
                     self._change_log = await ChangeLog.open(connection)

@@ -124,7 +124,7 @@ class ChangePoller:
 
     async def _poll_change_log(self) -> bool:
         """Poll the change log by one statement. Returns whether anything was written."""
-        async with _statement_timeout(), self._database.statement_connection() as connection:
+        async with _statement_timeout(), self._database.open_statement_connection() as connection:
             if self._state.is_idle:
                 snapshot = await self._log.take_snapshot(connection)
                 if not snapshot.timeline:  # as below: a mutation's token names the timeline
@@ -144,7 +144,7 @@ class ChangePoller:
     async def _refresh(self, cycle: int) -> None:
         """Take a snapshot, poll up to it, run the dirty queries on it, and send all answers."""
         async with _statement_timeout():
-            snapshot = await self._database.shared_read_transaction()
+            snapshot = await self._database.open_shared_read_transaction()
         try:
             async with _statement_timeout():
                 await self._advance_to(snapshot)

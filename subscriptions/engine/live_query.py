@@ -15,7 +15,7 @@ from graphql import (
 
 from core.auth.viewer import Claims, Viewer, ViewerKind
 from core.errors import BadUserInputError, ForbiddenError
-from core.exact_json import json_key
+from core.exact_json import build_json_key
 from resolvers.compiler.executable_operation import ExecutableOperation
 from resolvers.compiler.params import ParamValues
 from resolvers.compiler.plan import Plan
@@ -109,7 +109,7 @@ class LiveQueryFactory:
         strategy = _choose_strategy(request, viewer) or self._strategy
         planned = _plan_query(executable, viewer, strategy)
         person = None if planned.is_shareable else (viewer.user_id, viewer.role_id, viewer.expires_at)
-        variables = json_key(request.variables) if request.variables else b""
+        variables = build_json_key(request.variables) if request.variables else b""
         key = LiveQueryKey(
             request.query,
             request.operation_name,
@@ -137,7 +137,7 @@ def _plan_query(executable: ExecutableOperation, viewer: Viewer, strategy: Execu
 
 def _find_root_field_name(executable: ExecutableOperation) -> str:
     reader = SelectionReader(executable.fragments, {})
-    return next(iter(reader.selection_by_response_key(executable.definition.selection_set, "Query")))
+    return next(iter(reader.collect_by_response_key(executable.definition.selection_set, "Query")))
 
 
 def _depends_on_person(executable: ExecutableOperation) -> bool:

@@ -197,7 +197,7 @@ def _is_timeout(error: GraphQLError) -> bool:
 def _build_failure(errors: Sequence[GraphQLError], collector: ErrorCollector) -> RunFailure:
     rendered = [render_error(error, collector) for error in errors]
     if collector.reported is not None:
-        traceback = collector.traceback()
+        traceback = collector.build_traceback()
         _log.error(
             "live query failed",
             error_id=collector.reported.error_id,

@@ -99,7 +99,7 @@ class QueryStates:
         """The number of queries that are not closed."""
         return sum(map(len, self._dirty.values())) + len(self._running) + len(self._clean)
 
-    def state_of(self, shared: SharedQuery) -> QueryState:
+    def get_state(self, shared: SharedQuery) -> QueryState:
         """The present state of a query."""
         if shared in self._clean:
             return QueryState.CLEAN
@@ -124,7 +124,7 @@ class QueryStates:
             if shared.since_cycle < self.cycle
         ]
 
-    def dirty_shares(self) -> list[str]:
+    def list_dirty_shares(self) -> list[str]:
         """The shares with dirty queries."""
         return list(self._dirty)
 

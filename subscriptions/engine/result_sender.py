@@ -35,7 +35,7 @@ class ResultSender:
             completed, new_subscribers = [], ()
         sent = 0
         for shared, before in completed:
-            if self._registry.state_of(shared) is not QueryState.CLOSED:
+            if self._registry.get_state(shared) is not QueryState.CLOSED:
                 # A clean query's answer also holds for the latest snapshot: later changes did not match. An
                 # outdated answer holds for the run's snapshot only.
                 snapshot = self._feed.snapshot if self._registry.is_clean(shared) else cycle.snapshot

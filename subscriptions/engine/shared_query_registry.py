@@ -106,9 +106,9 @@ class SharedQueryRegistry:
         self._detach(subscription)
         subscription.last_sent_digest = b""
 
-    def state_of(self, shared: SharedQuery) -> QueryState:
+    def get_state(self, shared: SharedQuery) -> QueryState:
         """The present state of a shared query."""
-        return self._states.state_of(shared)
+        return self._states.get_state(shared)
 
     def is_clean(self, shared: SharedQuery) -> bool:
         """Whether the latest answer of a shared query is current, as far as the change log was matched."""
@@ -133,9 +133,9 @@ class SharedQueryRegistry:
         """The dirty queries that this cycle may run, of shares that are not `busy`. See `QueryStates`."""
         return self._states.list_runnable(busy)
 
-    def dirty_shares(self) -> list[str]:
+    def list_dirty_shares(self) -> list[str]:
         """The shares with dirty queries."""
-        return self._states.dirty_shares()
+        return self._states.list_dirty_shares()
 
     def mark_running(self, shared: SharedQuery, run: QueryRun) -> None:
         """Mark a dirty query: it runs on the snapshot of this cycle."""
@@ -188,7 +188,7 @@ class SharedQueryRegistry:
             missed: The changes since the run's snapshot. None if anything may have changed.
             same_clock: Whether `missed` includes everything that time alone has changed since then.
         """
-        if self._states.state_of(shared) is QueryState.CLOSED:
+        if self._states.get_state(shared) is QueryState.CLOSED:
             return 0
         run_cycle = self._states.run_of(shared).cycle
         self._index_dependencies(shared, outcome)
@@ -203,7 +203,7 @@ class SharedQueryRegistry:
         self._states.mark_clean(shared)
         return max(run_cycle, self.matched)
 
-    def sent_cycle(self, subscription: Subscription) -> int:
+    def get_sent_cycle(self, subscription: Subscription) -> int:
         """The latest cycle for which a subscription has the current answer. 0 if there is none."""
         shared = subscription.shared_query
         if shared is None or not shared.has_current_answer(subscription):
@@ -222,7 +222,7 @@ class SharedQueryRegistry:
             AssertionError: It does not hold.
         """
         for shared in self:
-            if self._states.state_of(shared) is QueryState.CLOSED or not shared.subscriptions:
+            if self._states.get_state(shared) is QueryState.CLOSED or not shared.subscriptions:
                 raise AssertionError("a closed query is registered")
             if any(s.shared_query is not shared for s in shared.subscriptions):
                 raise AssertionError("a subscriber belongs to another query")

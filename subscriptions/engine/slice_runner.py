@@ -110,7 +110,7 @@ class SliceRunner:
         """Note when the changes were made that the dirty queries will show."""
         at, self._invalidator.changed_at = self._invalidator.changed_at, None
         known, self._changed_at = self._changed_at, {}
-        for share in self._registry.dirty_shares():
+        for share in self._registry.list_dirty_shares():
             times = [time for time in (known.get(share), at) if time is not None]
             if times:
                 self._changed_at[share] = min(times)
@@ -155,7 +155,7 @@ class SliceRunner:
         for cycle_slice, cycle in started:
             # A slice before may have taken the last connection. Then the queries stay dirty.
             if self._database.pool.slots.may_take(cycle_slice.share, is_long=True):
-                own = await self._database.shared_read_transaction(exported, cycle_slice.share)
+                own = await self._database.open_shared_read_transaction(exported, cycle_slice.share)
                 self._start(cycle_slice, cycle, own, new_subscribers)
             else:
                 self._skip(cycle_slice, cycle, new_subscribers)

@@ -160,7 +160,7 @@ class WorkerPool:
             # PostgreSQL allows an import only while the exporting transaction is open. So the snapshot stays
             # open until the quick workers are done, and until each slow worker has imported it or has ended.
             cycle.snapshot_id = await snapshot.export_snapshot()
-            available = self._slots.available(cycle.share)
+            available = self._slots.count_available(cycle.share)
             detached = [self._start_worker(cycle, batch=batch) for batch in slow[:available]]
             workers = min(LIVE_WORKERS, len(quick), available - len(detached))
             await self._await_workers([self._start_worker(cycle) for _ in range(workers)])
@@ -273,12 +273,14 @@ class WorkerPool:
 
     async def _run_batch(self, worker: QueryWorker, cycle: RefreshCycle, batch: QueryBatch) -> None:
         if worker.snapshot is None:
-            worker.snapshot = await self._database.shared_read_transaction(cycle.snapshot_id, cycle.share)
+            worker.snapshot = await self._database.open_shared_read_transaction(
+                cycle.snapshot_id, cycle.share
+            )
         worker.has_joined.set()
         worker.started_at = asyncio.get_running_loop().time()
         # While the batch was queued, subscribers may have left. The queries without any are not run.
         batch = QueryBatch(
-            [g for g in batch.shared_queries if self._registry.state_of(g) is QueryState.DIRTY],
+            [g for g in batch.shared_queries if self._registry.get_state(g) is QueryState.DIRTY],
             batch.seconds,
         )
         if not batch.shared_queries:

@@ -44,7 +44,7 @@ class StreamEvent:
     values: Mapping[str, Any]
     site: "Future[str | None] | None" = field(default=None)
 
-    def routing_keys(self) -> Iterator[RoutingKey]:
+    def list_routing_keys(self) -> Iterator[RoutingKey]:
         """The index keys under which streams may select this event."""
         yield self.stream, self.tenant_id, "all", None
         if self.stream == CHECKINS:
@@ -152,7 +152,7 @@ class EventFilter:
             arguments.get("status"),
         )
 
-    def routing_keys(self) -> list[RoutingKey]:
+    def list_routing_keys(self) -> list[RoutingKey]:
         """The index keys of its events. Each event has exactly one of them."""
         if self.agent_ids is not None:
             return [(self.stream, self.tenant_id, "agent", agent) for agent in self.agent_ids]

@@ -160,7 +160,7 @@ class EventStream:
 
         All changes up to `snapshot` have been received.
         """
-        key, cursor = self.key.for_viewer(viewer, self.definition.document), self.cursor_at(snapshot)
+        key, cursor = self.key.for_viewer(viewer, self.definition.document), self.build_cursor_at(snapshot)
         return EventStream(
             key,
             self.definition,
@@ -182,7 +182,7 @@ class EventStream:
         """
         return self.is_idle or (not self.sends_first_message and self.cursor.snapshot.includes(snapshot))
 
-    def cursor_at(self, snapshot: Snapshot) -> StreamCursor:
+    def build_cursor_at(self, snapshot: Snapshot) -> StreamCursor:
         """The position of its subscribers. All changes up to `snapshot` must have been received."""
         return (
             StreamCursor(snapshot)
@@ -192,7 +192,7 @@ class EventStream:
 
     def add_events(self, events: Sequence[StreamEvent], before: Snapshot, after: Snapshot) -> None:
         """Queue selected events that became visible between two snapshots."""
-        self.cursor = self.cursor_at(before)
+        self.cursor = self.build_cursor_at(before)
         if self.is_behind:
             return  # the log has them, and it will be read
         # Events that the cursor covers were sent. Events that the last read of the log saw were queued by it.

@@ -39,7 +39,7 @@ class StreamIndex:
             self._unshared[stream] = None
         else:
             self._shared[stream.key] = stream
-        for key in stream.definition.event_filter.routing_keys():
+        for key in stream.definition.event_filter.list_routing_keys():
             self._by_routing_key.setdefault(key, {})[stream] = None
 
     def discard(self, stream: EventStream) -> None:
@@ -47,7 +47,7 @@ class StreamIndex:
         self._unshared.pop(stream, None)
         if self._shared.get(stream.key) is stream:
             del self._shared[stream.key]
-        for key in stream.definition.event_filter.routing_keys():
+        for key in stream.definition.event_filter.list_routing_keys():
             streams = self._by_routing_key.get(key, {})
             streams.pop(stream, None)
             if not streams:
@@ -58,7 +58,7 @@ class StreamIndex:
         found: dict[EventStream, list[StreamEvent]] = {}
         if self._by_routing_key:
             for event in events:
-                for key in event.routing_keys():
+                for key in event.list_routing_keys():
                     for stream in self._by_routing_key.get(key, ()):
                         if stream.definition.event_filter.matches(event):
                             found.setdefault(stream, []).append(event)
@@ -78,7 +78,7 @@ class StreamIndex:
         here = StreamCursor(snapshot)
 
         def is_here(stream: EventStream) -> bool:
-            return stream.is_idle and stream.cursor_at(snapshot) == here
+            return stream.is_idle and stream.build_cursor_at(snapshot) == here
 
         for stream in filter(is_here, list(self._unshared)):
             other = self._shared.get(stream.key)
@@ -97,9 +97,9 @@ class StreamIndex:
             AssertionError: An entry does not.
         """
         indexed = {stream for streams in self._by_routing_key.values() for stream in streams}
-        if indexed != {stream for stream in self if stream.definition.event_filter.routing_keys()} or not all(
-            self._by_routing_key.values()
-        ):
+        if indexed != {
+            stream for stream in self if stream.definition.event_filter.list_routing_keys()
+        } or not all(self._by_routing_key.values()):
             raise AssertionError("the index has other streams")
         if not all(stream.listeners for stream in self):
             raise AssertionError("a stream has no listener")

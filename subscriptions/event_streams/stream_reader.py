@@ -74,7 +74,7 @@ class StreamReader:
                 raise error.original_error
         rendered = [render_error(error, operation.errors) for error in errors]
         if operation.errors.reported is not None:
-            traceback = operation.errors.traceback()
+            traceback = operation.errors.build_traceback()
             _log.error("stream failed", error_id=operation.errors.reported.error_id, exc_info=traceback)
         return {**({"errors": rendered} if rendered else {}), "data": result.data}
 

@@ -127,7 +127,9 @@ class StreamRegistry:
             self._add_listener(stream, listener)
         else:
             shared.add_listener(listener)
-            subscriber.send_event(self._render_plain_payload(shared, shared.cursor_at(self._reached), ()))
+            subscriber.send_event(
+                self._render_plain_payload(shared, shared.build_cursor_at(self._reached), ())
+            )
         return listener
 
     def remove_listener(self, listener: Listener) -> None:
@@ -318,7 +320,7 @@ class StreamRegistry:
     def _refresh_cursors(self, quiet: Sequence[EventStream]) -> None:
         for stream in quiet:
             if not (stream.is_busy or stream.has_pending):
-                cursor = stream.cursor_at(self._reached)
+                cursor = stream.build_cursor_at(self._reached)
                 self._send_payload(stream, cursor, self._render_plain_payload(stream, cursor, ()))
 
     async def _advance_quiet(self) -> None:

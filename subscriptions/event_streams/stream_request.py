@@ -8,7 +8,7 @@ from graphql import FieldNode
 from core.auth.sealing import TokenSealer
 from core.auth.viewer import Viewer
 from core.errors import BadUserInputError
-from core.exact_json import json_key
+from core.exact_json import build_json_key
 from core.limits import FILTER_VALUES_MAX
 from resolvers.compiler.executable_operation import ExecutableOperation
 from resolvers.documents.streams import StreamOperation
@@ -73,6 +73,6 @@ def _check_arguments(arguments: Mapping[str, Any]) -> None:
 
 
 def _build_stream_key(request: GraphQLRequest, viewer: Viewer, operation: StreamOperation) -> StreamKey:
-    variables = json_key(operation.variables)
+    variables = build_json_key(operation.variables)
     key = StreamKey(request.query, request.operation_name, variables, viewer.claims, None)
     return key.for_viewer(viewer, operation)

@@ -178,7 +178,7 @@ class _AnchorIndex(Generic[Owner]):
             else:
                 del self.buckets[key]
 
-    def candidates(self, row: Values) -> Iterable[_IndexEntry[Owner]] | None:
+    def find_candidates(self, row: Values) -> Iterable[_IndexEntry[Owner]] | None:
         """The entries that a row with these values may have as keys. None if there are none."""
         try:
             return self.buckets.get(self._key(row))
@@ -238,9 +238,9 @@ class _TableIndex(Generic[Owner]):
         before, after = row.before, row.after
         columns = None if before is None or after is None else row.columns
         for index in self._anchors.values():
-            if before is not None and (candidates := index.candidates(before)) is not None:
+            if before is not None and (candidates := index.find_candidates(before)) is not None:
                 _collect_owners(candidates, before, columns, found)
-            if after is not None and (candidates := index.candidates(after)) is not None:
+            if after is not None and (candidates := index.find_candidates(after)) is not None:
                 _collect_owners(candidates, after, columns, found)
 
     def validate(self, expected_entries: list[_IndexEntry[Owner]]) -> None:

@@ -20,7 +20,7 @@ Values = Mapping[str, Any]
 """A row's values by the SQL names of their columns. If a column is missing, its value is unknown."""
 
 OrderPosition = tuple[Any, ...]
-"""A row's position in an order: its values, in the form of `OrderStep.comparable_value`."""
+"""A row's position in an order: its values, in the form of `OrderStep.build_comparable_value`."""
 
 
 class OrderStep(NamedTuple):
@@ -31,7 +31,7 @@ class OrderStep(NamedTuple):
     nulls_first: bool
     exact: bool
 
-    def comparable_value(self, value: Any) -> Any:
+    def build_comparable_value(self, value: Any) -> Any:
         """A value in comparable form. Decimals come as text, and NaN equals itself."""
         if not self.exact or value is None:
             return value
@@ -72,7 +72,7 @@ class Window:
     def _compare(self, row: Values, position: OrderPosition) -> int:
         """Compare a row with a position: below 0 if it comes before, 0 if it is there, above 0 if it comes after."""
         for step, position_value in zip(self.steps, position, strict=True):
-            here = step.comparable_value(row[step.column])
+            here = step.build_comparable_value(row[step.column])
             if here == position_value:
                 continue
             if here is None or position_value is None:
@@ -114,4 +114,4 @@ def _find_cursor_positions(
 
 
 def _build_position(steps: tuple[OrderStep, ...], values: Sequence[Any]) -> OrderPosition:
-    return tuple(step.comparable_value(value) for step, value in zip(steps, values, strict=True))
+    return tuple(step.build_comparable_value(value) for step, value in zip(steps, values, strict=True))

@@ -17,7 +17,7 @@ from core.database.connecting import split_hosts
 from core.database.request_role import RoleMode, find_role_mode
 from core.encryption import SecretKeys
 from core.settings import Settings
-from services.migrations import Pending, find_pending, latest_step
+from services.migrations import Pending, find_latest_step, find_pending
 from tests.clusters import ThrowawayCluster
 from tests.e2e.servers import ROOT
 
@@ -134,5 +134,5 @@ async def test_commands_of_operators_pages_work(plain_database: PlainDatabase) -
     target = find_block("upgrade", "--to")
     reverted = re.findall(r"^Reverted (\d+)_", run_block(plain_database, target), re.MULTILINE)
     (last,) = re.findall(r"--to (\d+)", target)
-    assert list(map(int, reverted)) == list(range(latest_step(), int(last), -1))
+    assert list(map(int, reverted)) == list(range(find_latest_step(), int(last), -1))
     assert await find_pending(plain_database.dsn) is Pending.BEHIND

@@ -10,7 +10,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from services.migrations import Pending, find_pending, latest_step
+from services.migrations import Pending, find_latest_step, find_pending
 from tests.clusters import ThrowawayCluster
 from tests.e2e.servers import Server, start_server, temporary_data_dir
 from tests.e2e.test_deploy import copy_image
@@ -35,7 +35,7 @@ def next_version() -> Iterator[str]:
     """The program of the next version: this one with one additive step more."""
     with tempfile.TemporaryDirectory(dir="/tmp") as image:
         program = copy_image(Path(image))
-        step = f"{latest_step() + 1}_20990101000000_more.py"
+        step = f"{find_latest_step() + 1}_20990101000000_more.py"
         (program.parent / "migrations" / "models" / step).write_text(STEP.format(additive=True))
         yield str(program)
 

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from api.caller import address_of
+from api.caller import read_client_address
 from api.http_connections import Connections
 from api.server import bind_socket, build_url
 from tests.http_harness import open_http_harness
@@ -66,7 +66,7 @@ async def test_client_address_is_forwarded_by_trusted_proxies_only(
     trusted: tuple[str, ...], expected: str
 ) -> None:
     async def show(request: Request) -> Response:
-        return PlainTextResponse(address_of(request.scope))
+        return PlainTextResponse(read_client_address(request.scope))
 
     ready = asyncio.Event()
     with bind_socket("127.0.0.1", 0) as listener:

@@ -173,7 +173,7 @@ async def test_deadlines_of_separate_pools_are_counted(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database = await Database.connect(database_url, Settings())
-    separate = await database.separate_pool(1)
+    separate = await database.open_separate_pool(1)
     async with separate.pool.acquire() as connection:
         shorten_watch(monkeypatch)
         with stopped([connection.get_server_pid()]), pytest.raises(asyncpg.ConnectionDoesNotExistError):

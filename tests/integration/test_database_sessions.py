@@ -143,7 +143,7 @@ class TestStandby:
                     async with begin_write(database, platform=True) as transaction:
                         await transaction.fetch(WRITE_AS_OWNER, ())
                 with pytest.raises(UnavailableError):
-                    await database.shared_read_transaction()
+                    await database.open_shared_read_transaction()
             finally:
                 database.terminate()
 

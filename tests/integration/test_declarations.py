@@ -27,7 +27,7 @@ from tortoise.context import TortoiseContext
 
 import models
 from core.auth.rights import MODULES
-from core.database.orm import tortoise_config
+from core.database.orm import build_tortoise_config
 from models import columns
 from schema.sdl import SDL
 from schema.table import Column, Kind, Scope, Table
@@ -172,7 +172,7 @@ def sdl() -> GraphQLSchema:
 async def tortoise_models() -> AsyncIterator[Mapping[str, type[Model]]]:
     """The models by their table."""
     async with TortoiseContext() as context:
-        await context.init(config=tortoise_config("postgresql:///none"), init_connections=False)
+        await context.init(config=build_tortoise_config("postgresql:///none"), init_connections=False)
         found: list[type[Model]] = [getattr(models, name) for name in models.__all__]
         yield {model._meta.db_table: model for model in found}
 

@@ -105,10 +105,10 @@ async def test_server_takes_the_last_connections_of_the_pool(writable_demo_datab
     async with open_http_harness(writable_demo_database_url, pool_size=POOL) as http:
         pool = http.database.pool
         async with pool.acquire_for("a"), pool.acquire_for("a"), pool.acquire_for("b"), pool.acquire():
-            assert pool.slots.in_use(SERVER) == 1
+            assert pool.slots.count_in_use(SERVER) == 1
             with pytest.raises(TimeoutError):
                 await pool.acquire_for("c", timeout=0.01)
-        assert [pool.slots.in_use(share) for share in ("a", "b", "c", SERVER)] == [0, 0, 0, 0]
+        assert [pool.slots.count_in_use(share) for share in ("a", "b", "c", SERVER)] == [0, 0, 0, 0]
 
 
 _JOBS: Final = "subscription { scheduledJobs(first: 1) { totalCount } }"
@@ -151,9 +151,9 @@ async def test_live_queries_of_one_tenant_do_not_delay_those_of_another(
                 await small.wait_for_states(number + 2)
             assert {len(each.texts) for each in heavy} == {1}
             pool = engine.live._separate_pool.pool
-            assert pool.slots.available(SERVER) >= LIVE_RESERVED_CONNECTIONS
+            assert pool.slots.count_available(SERVER) >= LIVE_RESERVED_CONNECTIONS
         await engine.wait_until_settled()
-        assert engine.live._separate_pool.pool.slots.in_use(engine.tenant_id) == 0
+        assert engine.live._separate_pool.pool.slots.count_in_use(engine.tenant_id) == 0
 
 
 async def _find_site(engine: LiveEngine) -> tuple[str, str]:

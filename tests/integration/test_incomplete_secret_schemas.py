@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from core.encryption import ENVELOPE, SecretKey, SecretKeys
 from services.configs.credentials import carries_credentials
-from services.configs.schemas import require_redactable, storable_schema
+from services.configs.schemas import build_stored_schema, require_redactable
 from services.configs.secret_paths import SECRET_MARKER, mask_config
 from services.convex_export import export_convex
 from services.secrets.config_secrets import open_config
@@ -139,7 +139,7 @@ async def test_integration_inserted_with_concealing_schema_is_marked_sensitive(
             text,
         )
         await connection.execute("DELETE FROM integrations WHERE id = 'by-hand'")
-    assert orjson.loads(stored) == storable_schema(schema)
+    assert orjson.loads(stored) == build_stored_schema(schema)
     assert orjson.loads(stored)["sensitive"] is True
 
 

@@ -41,7 +41,7 @@ def list_required_fields(name: str) -> list[WritableField]:
     unique = {unique.field for unique in record.uniques} if "ids" in list_arguments(name) else set()
     return [
         field
-        for field in record.settable_fields(verb)
+        for field in record.list_settable_fields(verb)
         if not (field.null or field.stores_never)
         and (platform or not field.platform)
         and field.name not in unique
@@ -53,7 +53,7 @@ def list_references(name: str) -> list[tuple[str, str]]:
     record, verb = BY_NAME[name]
     return [
         (to_camel_case(field.name), field.kind.table)
-        for field in record.settable_fields(verb)
+        for field in record.list_settable_fields(verb)
         if isinstance(field.kind, ReferenceKind) and field.kind.table in _TABLES_OF_TENANTS
     ]
 
@@ -190,7 +190,7 @@ async def test_mutation_with_bad_input_names_all_fields_and_changes_nothing(
     call = await prepare_call(mutation_harness, name)
     bad = {
         to_camel_case(f.name): make_bad_value(f)
-        for f in record.settable_fields(verb)
+        for f in record.list_settable_fields(verb)
         if type(f.kind) in BAD_VALUES
     }
     bad = {n: value for n, value in bad.items() if n in call.arguments["input"]}
@@ -305,5 +305,5 @@ async def test_update_repeated_always_advances_updated_at(mutation_harness: Muta
 
 def test_text_fields_all_have_a_length_limit() -> None:
     for name, record, verb in list_derived_mutations():
-        for field in record.settable_fields(verb):
+        for field in record.list_settable_fields(verb):
             assert not isinstance(field.kind, TextKind) or field.kind.length_max <= 10_000, (name, field.name)

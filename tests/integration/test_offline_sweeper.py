@@ -98,7 +98,7 @@ async def test_sweep_by_concurrent_servers_changes_each_agent_once(fresh_agent_a
         fresh_agent_api.mine.id,
         fresh_agent_api.mine.site,
     )
-    servers = [await fresh_agent_api.database.separate_pool(1) for _ in range(4)]
+    servers = [await fresh_agent_api.database.open_separate_pool(1) for _ in range(4)]
     before = await fresh_agent_api.owner.fetchval(LOGGED)
     try:
         turned = [
@@ -151,7 +151,7 @@ async def test_sweeper_after_lost_connection_retries_soon(fresh_agent_api: Agent
     """It waits for a table for a second, and loses its connection."""
     agent = await fresh_agent_api.enroll_agent()
     await _backdate_check_in(fresh_agent_api, agent, 100)  # too short for the harness's own server
-    looks = await fresh_agent_api.database.separate_pool(1)
+    looks = await fresh_agent_api.database.open_separate_pool(1)
     watch = asyncio.create_task(
         sweep_periodically(looks, Settings(agent_offline_after=1, agent_down_after=900))
     )
@@ -178,14 +178,14 @@ async def test_sweep_concurrent_with_check_ins_misses_none(fresh_agent_api: Agen
     agents = [await fresh_agent_api.enroll_agent() for _ in range(40)]
     beats = [CheckIn(agent.id, fresh_agent_api.mine.id, "h", "1") for agent in agents]
     dice = random.Random(1)  # noqa: S311 - the same cases each time
-    server = await fresh_agent_api.database.separate_pool(1)
+    server = await fresh_agent_api.database.open_separate_pool(1)
 
     async def beat() -> None:
         for beat in dice.sample(beats, 20):
             written = False
             while not written:  # a row that stays locked for too long is tried again, as by CheckInWriter
                 with suppress(asyncpg.LockNotAvailableError):
-                    async with fresh_agent_api.database.statement_connection() as connection:
+                    async with fresh_agent_api.database.open_statement_connection() as connection:
                         await write_check_ins(connection, [beat])
                     written = True
 

@@ -13,7 +13,7 @@ import pytest_asyncio
 from core.errors import StartupError
 from core.settings import Settings
 from services import migrations
-from services.migrations import Pending, downgrade, find_pending, latest_step, migrate, migrate_to
+from services.migrations import Pending, downgrade, find_latest_step, find_pending, migrate, migrate_to
 from services.startup import find_unready_reason
 from tests.clusters import ThrowawayCluster
 from tests.http_harness import open_http_harness
@@ -56,7 +56,7 @@ async def own_demo_database_url(cluster: ThrowawayCluster, demo_template: str) -
 def newer_steps(tmp_path: Path) -> Path:
     """The migrations of the next version: one additive step more, and after it one that is not."""
     shutil.copytree(MODELS, tmp_path / "models", ignore=shutil.ignore_patterns("__pycache__"))
-    (tmp_path / "models" / f"{latest_step() + 1}_20990101000000_more.py").write_text(
+    (tmp_path / "models" / f"{find_latest_step() + 1}_20990101000000_more.py").write_text(
         STEP.format(additive=True)
     )
     return tmp_path
@@ -94,7 +94,7 @@ async def test_old_server_stays_ready_while_the_database_is_an_additive_step_ahe
 async def test_old_server_is_not_ready_after_a_step_that_is_not_additive(
     database_url: str, newer_steps: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    breaking = f"{latest_step() + 2}_20990102000000_breaking.py"
+    breaking = f"{find_latest_step() + 2}_20990102000000_breaking.py"
     (newer_steps / "models" / breaking).write_text(STEP.format(additive=False).replace("later", "latest"))
     assert len(await _migrate_as_next_version(database_url, newer_steps, monkeypatch)) == 2
     assert await find_pending(database_url) is Pending.NEWER
@@ -128,19 +128,19 @@ async def test_migrate_to_a_step_applies_and_reverts(empty_database_url: str) ->
     applied, reverted = await migrate_to(empty_database_url, Settings(), 12)
     assert applied == []
     assert [version.split("_")[0] for version in reverted] == ["14", "13"]
-    await migrate_to(empty_database_url, Settings(), latest_step())
+    await migrate_to(empty_database_url, Settings(), find_latest_step())
     assert await find_pending(empty_database_url) is Pending.UP_TO_DATE
 
 
 async def test_migrate_to_refuses_unknown_steps(
     database_url: str, newer_steps: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(StartupError, match=f"The last one is {latest_step()}"):
-        await migrate_to(database_url, Settings(), latest_step() + 1)
+    with pytest.raises(StartupError, match=f"The last one is {find_latest_step()}"):
+        await migrate_to(database_url, Settings(), find_latest_step() + 1)
     await _migrate_as_next_version(database_url, newer_steps, monkeypatch)
     with pytest.raises(StartupError, match="Only the version of the server that added"):
         await migrate_to(database_url, Settings(), 12)
     with monkeypatch.context() as next_version:
         next_version.setattr(migrations, "LOCATION", newer_steps)
-        await downgrade(database_url, latest_step())
+        await downgrade(database_url, find_latest_step())
     assert await find_pending(database_url) is Pending.UP_TO_DATE

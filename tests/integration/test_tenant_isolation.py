@@ -61,12 +61,12 @@ def strategy(
 def without_filter(strategy: ExecutionStrategy, monkeypatch: pytest.MonkeyPatch) -> None:
     """Disable the application's own tenant filter everywhere."""
     assert strategy, "plans that were compiled with the filter are forgotten before and after"
-    conditions = access.tenant_conditions
+    conditions = access.build_tenant_conditions
     modules = [m for name, m in sys.modules.items() if name.startswith("resolvers.")]
-    users = [module for module in modules if vars(module).get("tenant_conditions") is conditions]
+    users = [module for module in modules if vars(module).get("build_tenant_conditions") is conditions]
     assert len(users) > 1
     for module in users:
-        monkeypatch.setattr(module, "tenant_conditions", lambda *_: [])
+        monkeypatch.setattr(module, "build_tenant_conditions", lambda *_: [])
 
 
 def covered_arguments(probes: Iterable[Probe]) -> dict[str, set[str]]:

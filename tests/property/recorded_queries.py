@@ -76,8 +76,8 @@ class RecordedQuery:
         finally:
             await snapshot.end()  # after loaders that an early failure left running
             await connection.execute("ROLLBACK TO apart; RELEASE apart")
-        if operation.errors.traceback() is not None:
-            raise AssertionError(self.document) from operation.errors.traceback()
+        if operation.errors.build_traceback() is not None:
+            raise AssertionError(self.document) from operation.errors.build_traceback()
         return RecordedAnswer((orjson.dumps(response),), tuple(rows.reads))
 
 

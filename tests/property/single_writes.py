@@ -122,7 +122,7 @@ class SingleWrites:
         self, connection: asyncpg.Connection, random: Random, table: str, row_id: str
     ) -> Change | None:
         """A copy of a row under another id, which sorts ahead of it or behind."""
-        new_id = f"{row_id}~" if random.random() < 0.5 else f"0{row_id}"
+        generate_id = f"{row_id}~" if random.random() < 0.5 else f"0{row_id}"
         columns = [name for name in self.columns[table] if name != "id"]
         changed = random.sample(columns, min(2, len(columns)))
         values = ", ".join(
@@ -133,9 +133,9 @@ class SingleWrites:
         )
         names = ", ".join(f'"{name}"' for name in columns)
         sql = f"INSERT INTO {table} (id, {names}) SELECT $2, {values} FROM {table} t WHERE t.id = $1"
-        await connection.execute(sql, row_id, new_id)
+        await connection.execute(sql, row_id, generate_id)
         return _build_change(
-            table, ChangeKind.INSERT, new_id, None, await _read_row(connection, table, new_id)
+            table, ChangeKind.INSERT, generate_id, None, await _read_row(connection, table, generate_id)
         )
 
 

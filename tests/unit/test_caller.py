@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from api.caller import Caller, address_of
+from api.caller import Caller, read_client_address
 from core.auth.tokens import Identity
 from core.auth.viewer import ViewerKind
 
@@ -19,12 +19,13 @@ from core.auth.viewer import ViewerKind
     ],
 )
 def test_caller_address_by_ipv4_is_that_of_the_client(client: Any, address: str) -> None:
-    assert address_of({"client": client}) == address
+    assert read_client_address({"client": client}) == address
 
 
 def test_caller_address_by_ipv6_is_that_of_the_network() -> None:
     one, other, else_ = (
-        address_of({"client": (a, 1)}) for a in ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", "2001:db8:1:3::1")
+        read_client_address({"client": (a, 1)})
+        for a in ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", "2001:db8:1:3::1")
     )
     assert one == other != else_
 

@@ -31,7 +31,7 @@ def compile_first_field(text: str, viewer: Viewer = ADMINISTRATOR, **variables: 
     assert isinstance(values, VariableValues)
     fragments = {d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)}
     syntax = SelectionReader(fragments, values.coerced)
-    nodes = next(iter(syntax.selection_by_response_key(operation.selection_set, "Query").values()))
+    nodes = next(iter(syntax.collect_by_response_key(operation.selection_set, "Query").values()))
     return compile_root_field(SCHEMA, syntax, values, viewer, nodes)[0]
 
 

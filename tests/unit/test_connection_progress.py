@@ -10,7 +10,7 @@ def is_slow_after(bytes_a_second: int, seconds: int) -> bool:
     """Whether a phase with so many bytes a second is slow in one of its sweeps."""
     progress = Progress()
     for now in range(seconds + 1):
-        progress.lasted("body", now, now * bytes_a_second)
+        progress.measure_phase("body", now, now * bytes_a_second)
         if progress.is_slow(now, now * bytes_a_second, LIMITS):
             return True
     return False
@@ -28,8 +28,8 @@ def test_progress_at_least_rate_is_slow_only_after_the_whole_time() -> None:
 
 def test_progress_of_next_phase_begins_anew() -> None:
     progress = Progress()
-    progress.lasted("head", 0.0)
-    assert progress.lasted("head", 99.0) == 99.0
-    assert progress.lasted("body", 100.0) == 0.0
+    progress.measure_phase("head", 0.0)
+    assert progress.measure_phase("head", 99.0) == 99.0
+    assert progress.measure_phase("body", 100.0) == 0.0
     assert not progress.is_slow(109.0, 0, LIMITS)
     assert progress.is_slow(110.0, 0, LIMITS)

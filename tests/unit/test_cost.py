@@ -17,16 +17,16 @@ from core.limits import (
 )
 from resolvers.documents.cache import DocumentCache
 from resolvers.limits.cost import check_cost
-from schema.build import build_schema, graphql_schema
+from schema.build import build_graphql_schema, build_schema
 
-DOCUMENTS = DocumentCache(graphql_schema(build_schema()))
+DOCUMENTS = DocumentCache(build_graphql_schema(build_schema()))
 
 
 def estimate_cost(text: str, **variables: Any) -> int:
     """The cost of the only operation of a valid document."""
     document = DOCUMENTS.get_or_parse(text)
     assert not document.errors
-    return document.cost(document.operations[0]).estimate(variables)
+    return document.get_cost(document.operations[0]).estimate(variables)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_cost_of_document_is_per_operation() -> None:
     document = DOCUMENTS.get_or_parse(
         "query A { sites(first: 1) { nodes { id } } } query B { sites(first: 2) { nodes { id } } }"
     )
-    assert [document.cost(operation).estimate({}) for operation in document.operations] == [2, 3]
+    assert [document.get_cost(operation).estimate({}) for operation in document.operations] == [2, 3]
 
 
 DASHBOARDS = {

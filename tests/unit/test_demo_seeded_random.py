@@ -40,7 +40,7 @@ def test_is_chosen_selects_exactly_the_given_number(total: int, chosen: int) -> 
 
 def test_seeded_random_ids_are_uuid7_sorted_by_age() -> None:
     dice = random_stream("ids")
-    old, young = dice.new_id(3 * DAY), dice.new_id(DAY)
+    old, young = dice.generate_id(3 * DAY), dice.generate_id(DAY)
     assert old < young
     parsed = uuid.UUID(old)
     assert (str(parsed), parsed.version, parsed.variant) == (old, 7, uuid.RFC_4122)

@@ -4,12 +4,12 @@ import pytest
 
 from core.limits import DOCUMENT_TOKENS_MAX, DOCUMENTS_CACHED_MAX
 from resolvers.documents.cache import DocumentCache
-from schema.build import build_schema, graphql_schema
+from schema.build import build_graphql_schema, build_schema
 
 
 @pytest.fixture(scope="module")
 def document_cache() -> DocumentCache:
-    return DocumentCache(graphql_schema(build_schema()))
+    return DocumentCache(build_graphql_schema(build_schema()))
 
 
 def test_document_cache_same_text_gives_the_same_document(document_cache: DocumentCache) -> None:
@@ -19,7 +19,7 @@ def test_document_cache_same_text_gives_the_same_document(document_cache: Docume
 
 
 def test_document_cache_when_full_evicts_the_least_recently_used() -> None:
-    document_cache = DocumentCache(graphql_schema(build_schema()))
+    document_cache = DocumentCache(build_graphql_schema(build_schema()))
     kept, unused = document_cache.get_or_parse("{ kept }"), document_cache.get_or_parse("{ unused }")
     for number in range(DOCUMENTS_CACHED_MAX - 1):
         document_cache.get_or_parse(f"{{ x{number} }}")

@@ -26,10 +26,10 @@ from resolvers.documents.cache import DocumentCache
 from resolvers.limits.depth_and_size import check_document_size
 from resolvers.limits.lexer_limits import check_document_text
 from resolvers.limits.variable_limits import check_variables
-from schema.build import build_schema, graphql_schema
+from schema.build import build_graphql_schema, build_schema
 from tests.counted_work import count_calls, fail_if_hung
 
-SCHEMA = graphql_schema(build_schema())
+SCHEMA = build_graphql_schema(build_schema())
 
 
 @pytest.fixture(scope="module")
@@ -285,4 +285,4 @@ def test_document_of_standard_introspection_costs_under_half_the_limit(
 ) -> None:
     document = document_cache.get_or_parse(STANDARD[name])
     assert not document.errors
-    assert document.cost(document.operations[0]).estimate({}) < COST_MAX / 2
+    assert document.get_cost(document.operations[0]).estimate({}) < COST_MAX / 2

@@ -297,13 +297,13 @@ class TestStream:
 
     def test_stream_when_idle_has_the_cursor_of_the_last_delta(self) -> None:
         at = open_stream()
-        assert at.cursor_at(Snapshot(20, 20)) == StreamCursor(Snapshot(20, 20))
+        assert at.build_cursor_at(Snapshot(20, 20)) == StreamCursor(Snapshot(20, 20))
         at.add_events(build_events((20, 1)), Snapshot(20, 20), Snapshot(21, 21))
-        assert at.cursor_at(Snapshot(22, 22)) == StreamCursor(Snapshot(20, 20))
+        assert at.build_cursor_at(Snapshot(22, 22)) == StreamCursor(Snapshot(20, 20))
 
     def test_stream_ahead_of_the_delta_keeps_its_cursor(self) -> None:
         at = open_stream(now=Snapshot(30, 30))
-        assert at.cursor_at(Snapshot(20, 20)) == StreamCursor(Snapshot(30, 30))
+        assert at.build_cursor_at(Snapshot(20, 20)) == StreamCursor(Snapshot(30, 30))
 
     def test_stream_beyond_message_size_resumes_in_the_middle(self) -> None:
         positions = [(10 + n % 7, n) for n in range(2 * STREAM_EVENTS_MAX + 5)]
@@ -457,7 +457,7 @@ def _run_random_transactions(dice: random.Random) -> None:
                 heard = now
                 found += drain_stream(at) if dice.random() < 0.7 else []
             case 4:
-                cursor = at.cursor_at(heard)
+                cursor = at.build_cursor_at(heard)
                 at = open_stream()
                 at.cursor = reopen(at, cursor)
                 now = Snapshot(min(running, default=xid), xid, frozenset(running))

@@ -9,7 +9,7 @@ from core.fair_queue import SERVER, FairQueue
 
 
 def _take_all(queue: FairQueue, share: str) -> int:
-    taken, available = 0, queue.available(share)
+    taken, available = 0, queue.count_available(share)
     while queue.try_acquire(share):
         taken += 1
     assert taken == available
@@ -31,7 +31,7 @@ def test_fair_queue_two_busy_shares_leave_a_slot_for_a_third() -> None:
     queue = FairQueue(10)
     taken = Counter[str]()
     while any([queue.try_acquire("a"), queue.try_acquire("b")]):
-        taken = Counter({share: queue.in_use(share) for share in "ab"})
+        taken = Counter({share: queue.count_in_use(share) for share in "ab"})
     assert taken == {"a": 5, "b": 4}
     assert queue.try_acquire("c")
 
@@ -53,12 +53,12 @@ async def test_fair_queue_released_slots_go_to_the_share_with_fewest() -> None:
     assert _take_all(queue, "a") == 4
     waiting = [asyncio.create_task(_acquire(queue, share, order)) for share in "aaabbb"]
     await asyncio.sleep(0)
-    assert (queue.waiting, queue.in_use("b")) == (5, 1)
+    assert (queue.waiting, queue.count_in_use("b")) == (5, 1)
     for _ in range(3):
         queue.release("a")
         await asyncio.sleep(0)
     assert order == ["b", "b", "a"]
-    assert (queue.in_use("a"), queue.in_use("b")) == (2, 2)
+    assert (queue.count_in_use("a"), queue.count_in_use("b")) == (2, 2)
     for task in waiting:
         task.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
@@ -72,7 +72,7 @@ async def test_fair_queue_equal_shares_take_turns() -> None:
     queue.release("x")
     while len(order) < 6:
         await asyncio.sleep(0)
-        if queue.in_use(order[-1]):
+        if queue.count_in_use(order[-1]):
             queue.release(order[-1])
     await asyncio.gather(*waiting)
     assert "".join(order) == "abcaba"
@@ -114,6 +114,6 @@ async def test_fair_queue_slot_released_before_a_cancelled_waiter_runs_goes_to_t
     queue.release("a")
     await stays
     await asyncio.gather(leaves, return_exceptions=True)
-    assert (order, queue.waiting, queue.in_use("b")) == (["b"], 0, 1)
+    assert (order, queue.waiting, queue.count_in_use("b")) == (["b"], 0, 1)
     queue.release("b")
     assert queue.try_acquire("c")

@@ -149,7 +149,7 @@ def test_subscription_document_invalid_has_errors(text: str) -> None:
 )
 def test_subscription_cost_is_that_of_a_run_or_a_message(text: str, rows: int) -> None:
     document, operation = read_document(text)
-    assert document.cost(operation).estimate({}) == rows
+    assert document.get_cost(operation).estimate({}) == rows
 
 
 @pytest.mark.parametrize(
@@ -179,4 +179,4 @@ def test_subscription_beyond_depth_limit_is_refused() -> None:
 def test_introspection_cost_allows_three_full_schemas() -> None:
     options: dict[str, Any] = {"input_value_deprecation": True, "directive_is_repeatable": True}
     document, operation = read_document(get_introspection_query(specified_by_url=True, **options))
-    assert document.cost(operation).estimate({}) * 3 < COST_MAX
+    assert document.get_cost(operation).estimate({}) * 3 < COST_MAX

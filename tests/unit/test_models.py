@@ -10,7 +10,7 @@ from tortoise.context import TortoiseContext
 from tortoise.exceptions import ValidationError
 
 import models
-from core.database.orm import tortoise_config
+from core.database.orm import build_tortoise_config
 from models import columns, enums
 
 TABLES = {
@@ -122,7 +122,7 @@ def _describe_columns(model: type[Model]) -> dict[str, tuple[str, bool]]:
 @pytest.fixture(scope="module", autouse=True)
 async def _load_models() -> None:
     async with TortoiseContext() as context:
-        await context.init(config=tortoise_config("postgresql:///none"), init_connections=False)
+        await context.init(config=build_tortoise_config("postgresql:///none"), init_connections=False)
 
 
 def test_models_export_all_tables() -> None:

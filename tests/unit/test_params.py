@@ -74,9 +74,9 @@ def test_param_is_no_text_and_no_number() -> None:
 
 def test_parameters_params_of_one_source_are_bound_once() -> None:
     parameters = Parameters()
-    first, again = parameters.share(Param("tenant", "t1")), parameters.share(Param("tenant", "t1"))
+    first, again = parameters.bind_once(Param("tenant", "t1")), parameters.bind_once(Param("tenant", "t1"))
     assert first == again == "$1::text"
-    assert parameters.share(Param("other", "t1")) == "$2::text"
+    assert parameters.bind_once(Param("other", "t1")) == "$2::text"
     assert parameters.values == [Param("tenant", "t1"), Param("other", "t1")]
 
 

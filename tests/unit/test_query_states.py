@@ -55,14 +55,14 @@ def build_states(state: QueryState) -> tuple[QueryStates, SharedQuery]:
 @pytest.mark.parametrize("name", TRANSITIONS)
 def test_transition_from_each_state_is_as_drawn(state: QueryState, name: str) -> None:
     states, shared = build_states(state)
-    assert states.state_of(shared) is state
+    assert states.get_state(shared) is state
     if (state, name) not in DRAWN and (state, name) not in IGNORED:
         with pytest.raises(KeyError):
             TRANSITIONS[name](states, shared)
     else:
         TRANSITIONS[name](states, shared)
     expected = DRAWN.get((state, name), state)
-    assert states.state_of(shared) is expected
+    assert states.get_state(shared) is expected
     assert len(states) == (expected is not QueryState.CLOSED)
     assert states.list_runnable() == ([shared] if expected is QueryState.DIRTY else [])
 

@@ -30,7 +30,7 @@ def read_dependencies(text: str, facts: Any = None, viewer: Viewer = USER) -> li
     values = get_variable_values(SCHEMA, (), {})
     assert isinstance(values, VariableValues)
     syntax = SelectionReader({}, {})
-    (nodes,) = syntax.selection_by_response_key(operation.selection_set, "Query").values()
+    (nodes,) = syntax.collect_by_response_key(operation.selection_set, "Query").values()
     plan, _ = compile_root_field(SCHEMA, syntax, values, viewer, nodes, track_reads=True)
     return list(build_read_set(plan.iter_reads({}, None if facts is None else json.dumps(facts)), viewer))
 

@@ -7,9 +7,9 @@ import pytest
 from graphql import GraphQLScalarType, parse_value
 
 from core.clock import NEVER
-from schema.build import build_schema, graphql_schema
+from schema.build import build_graphql_schema, build_schema
 
-TYPES: Final = graphql_schema(build_schema()).type_map
+TYPES: Final = build_graphql_schema(build_schema()).type_map
 
 
 def get_scalar(name: str) -> GraphQLScalarType:

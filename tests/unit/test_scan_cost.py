@@ -19,11 +19,11 @@ from core.limits import (
 )
 from resolvers.documents.cache import DocumentCache
 from resolvers.limits.table_sizes import TableSizes
-from schema.build import build_schema, graphql_schema
+from schema.build import build_graphql_schema, build_schema
 from schema.tables import TABLES
 
 ROOT: Final = Path(__file__).parents[2]
-DOCUMENTS: Final = DocumentCache(graphql_schema(build_schema()))
+DOCUMENTS: Final = DocumentCache(build_graphql_schema(build_schema()))
 ENTITIES: Final = 40_000
 SITES: Final = 400
 SIZES: Final = TableSizes(
@@ -39,7 +39,7 @@ OF_SITE: Final = 4 * (1 + ENTITIES // SITES)
 def estimate_cost(text: str, sizes: TableSizes = SIZES, **variables: Any) -> float:
     document = DOCUMENTS.get_or_parse(text)
     assert not document.errors, (text, document.errors)
-    return document.cost(document.operations[0]).estimate(variables, sizes)
+    return document.get_cost(document.operations[0]).estimate(variables, sizes)
 
 
 def _list_entities(where: str, more: str = "") -> str:
@@ -142,7 +142,7 @@ def test_cost_of_scans_in_documents_of_the_docs_is_below_a_tenth_of_the_limit() 
                 continue
             variables = json.loads(match[2] or "{}")
             for operation in document.operations:
-                cost = document.cost(operation)
+                cost = document.get_cost(operation)
                 scanned = cost.estimate(variables, SIZES) - cost.estimate(variables)
                 assert scanned < COST_MAX / 10, (page.name, match[1], scanned)
                 count += 1

@@ -9,7 +9,7 @@ from core.errors import BadUserInputError
 from core.limits import CONFIG_BYTES_MAX
 from services.catalog.entries import CATALOG
 from services.configs.credentials import carries_credentials
-from services.configs.destinations import changed_destinations
+from services.configs.destinations import find_changed_destinations
 from services.configs.secret_paths import SECRET_MARKER, mask_config
 from services.secrets.config_secrets import open_config, seal_config
 from tests.counted_work import fail_if_hung
@@ -172,7 +172,7 @@ def test_saved_config_without_kept_secrets_may_change_destinations() -> None:
 @pytest.mark.parametrize("entry", [e for e in CATALOG if e.config_schema], ids=lambda entry: entry.id)
 def test_changed_destinations_of_catalog_are_all_but_secrets(entry: Any) -> None:
     for name, schema in entry.config_schema["properties"].items():
-        changed = changed_destinations({name: "a"}, {name: "b"}, entry.config_schema)
+        changed = find_changed_destinations({name: "a"}, {name: "b"}, entry.config_schema)
         assert changed == ([] if schema.get("sensitive") else [(name,)])
 
 

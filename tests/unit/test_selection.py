@@ -8,7 +8,7 @@ from graphql import FieldNode, FragmentDefinitionNode, OperationDefinitionNode, 
 from resolvers.sql.selection import (
     ConnectionNeeds,
     SelectionReader,
-    needed_columns,
+    list_needed_columns,
     read_connection_selection,
 )
 from schema.core import SITES
@@ -27,7 +27,7 @@ def read_syntax(text: str, **variables: Any) -> tuple[SelectionReader, list[Fiel
 
 def read_field_names(text: str, type_name: str = "Site", **variables: Any) -> list[str]:
     document, nodes = read_syntax(text, **variables)
-    return list(document.fields_by_name(nodes, type_name))
+    return list(document.collect_fields_by_name(nodes, type_name))
 
 
 def read_list_selection(text: str, **variables: Any) -> ConnectionNeeds:
@@ -43,7 +43,7 @@ def test_selection_fields_are_by_name_and_by_response_key() -> None:
     text = "{ site { a: name b: name id ... on Site { a: name slug } ...F } } fragment F on Site { status }"
     document, nodes = read_syntax(text)
     assert read_field_names(text) == ["name", "id", "slug", "status"]
-    found = document.fields_by_response_key(nodes, "Site")
+    found = document.collect_fields_by_response_key(nodes, "Site")
     assert {key: len(fields) for key, fields in found.items()} == {
         "a": 2,
         "b": 1,
@@ -90,7 +90,7 @@ def test_selection_directives_apply_to_fields_and_fragments(directives: str, tak
 def test_selection_repeated_fragment_counts_once_where_not_skipped() -> None:
     text = "{ site { ...F @skip(if: true) ...F ...F } } fragment F on Site { name }"
     document, nodes = read_syntax(text)
-    assert len(document.fields_by_response_key(nodes, "Site")["name"]) == 1
+    assert len(document.collect_fields_by_response_key(nodes, "Site")["name"]) == 1
 
 
 def test_selection_columns_are_the_selected_ones_and_keys_of_relations() -> None:
@@ -106,7 +106,7 @@ def test_selection_columns_are_the_selected_ones_and_keys_of_relations() -> None
         "status",
     ]
     assert read_column_names("{ sites { nodes { agents { nodes { guid } } } } }") == ["id"]
-    choice = [column.name for column in needed_columns(HEALTH_CHECKS, {"resource": ()})]
+    choice = [column.name for column in list_needed_columns(HEALTH_CHECKS, {"resource": ()})]
     assert choice == ["id", "resource_type", "resource_id"]
 
 

@@ -21,7 +21,7 @@ def load(clock: ManualClock[float]) -> ShareLoad:
 
 
 def _take_long(queue: FairQueue, share: str) -> int:
-    taken, available = 0, queue.available(share)
+    taken, available = 0, queue.count_available(share)
     while queue.try_acquire(share, is_long=True):
         taken += 1
     assert taken == available
@@ -64,11 +64,11 @@ def test_activity_is_shared_by_loads_that_count_separately(load: ShareLoad) -> N
 def test_server_is_neither_bounded_nor_another_share(load: ShareLoad) -> None:
     queue = FairQueue(10, load=load)
     assert queue.try_acquire(SERVER)
-    assert queue.available("a") == 7
+    assert queue.count_available("a") == 7
     load.activity.note("b")
     while queue.try_acquire(SERVER, is_long=True):
         pass
-    assert queue.in_use(SERVER) == 10
+    assert queue.count_in_use(SERVER) == 10
 
 
 def test_moved_slot_counts_as_long(load: ShareLoad) -> None:
@@ -78,7 +78,7 @@ def test_moved_slot_counts_as_long(load: ShareLoad) -> None:
     queue.move(SERVER, "a")
     assert _take_long(queue, "a") == 1
     queue.release("a", is_long=True)
-    assert queue.available("a") == 1
+    assert queue.count_available("a") == 1
 
 
 async def test_long_statement_that_ends_in_one_pool_starts_a_waiting_one_in_another(load: ShareLoad) -> None:
@@ -91,7 +91,7 @@ async def test_long_statement_that_ends_in_one_pool_starts_a_waiting_one_in_anot
     assert not waiting.done()
     one.release("a", is_long=True)
     await waiting
-    assert (one.in_use("a"), other.in_use("a"), other.waiting) == (1, 2, 0)
+    assert (one.count_in_use("a"), other.count_in_use("a"), other.waiting) == (1, 2, 0)
 
 
 async def test_long_waiter_cancelled_with_its_slot_gives_it_back(load: ShareLoad) -> None:
@@ -103,7 +103,7 @@ async def test_long_waiter_cancelled_with_its_slot_gives_it_back(load: ShareLoad
     queue.release("a", is_long=True)
     leaves.cancel()
     await asyncio.gather(leaves, return_exceptions=True)
-    assert queue.available("a") == 1
+    assert queue.count_available("a") == 1
 
 
 def test_activity_forgets_the_oldest_shares(clock: ManualClock[float]) -> None:

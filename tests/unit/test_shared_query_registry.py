@@ -247,7 +247,7 @@ def test_complete_replays_missed_changes_against_the_reads_of_the_run(
     registry.begin_cycle()
     run_query(registry, shared_query_of(subscription), "A", missed)
     expected = QueryState.DIRTY if dirty else QueryState.CLEAN
-    assert registry.state_of(shared_query_of(subscription)) is expected
+    assert registry.get_state(shared_query_of(subscription)) is expected
 
 
 def test_changes_during_run_cause_one_more_run(registry: SharedQueryRegistry) -> None:
@@ -257,7 +257,7 @@ def test_changes_during_run_cause_one_more_run(registry: SharedQueryRegistry) ->
     registry.mark_running(group, RecordingRun(registry.cycle))
     for _ in range(10):
         registry.mark_dirty(group)
-    assert registry.state_of(group) is QueryState.RUNNING
+    assert registry.get_state(group) is QueryState.RUNNING
     registry.complete(group, build_outcome("A"), [build_change("one")] * 10)
     registry.begin_cycle()
     assert registry.list_runnable() == [group]
@@ -272,7 +272,7 @@ def test_complete_of_run_with_another_clock_reruns_clock_queries(registry: Share
     registry.mark_running(group, RecordingRun(registry.cycle))
     online = Dependency("agents", None, {}, frozenset({"is_online"}))
     registry.complete(group, replace(build_outcome("A"), dependencies=(online,)), [], same_clock=False)
-    assert registry.state_of(group) is QueryState.DIRTY
+    assert registry.get_state(group) is QueryState.DIRTY
     assert registry.has_time_dependent
     subscription.cancel()
     assert not registry.has_time_dependent

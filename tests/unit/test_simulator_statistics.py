@@ -14,17 +14,17 @@ def test_latencies_percentile_is_at_most_two_percent_too_high(share: float) -> N
     for seconds in times:
         latencies.add(seconds)
     exact = times[max(0, round(share * len(times)) - 1)]
-    assert exact <= latencies.percentile(share) <= exact * 1.02 + 1e-9
+    assert exact <= latencies.compute_percentile(share) <= exact * 1.02 + 1e-9
 
 
 def test_latencies_percentile_without_values_is_zero() -> None:
-    assert Latencies().percentile(0.99) == 0.0
+    assert Latencies().compute_percentile(0.99) == 0.0
 
 
 def test_latencies_percentile_is_not_above_the_largest() -> None:
     latencies = Latencies()
     latencies.add(0.1)
-    assert latencies.percentile(0.999) == latencies.largest_s == 0.1
+    assert latencies.compute_percentile(0.999) == latencies.largest_s == 0.1
 
 
 def test_latencies_add_all_includes_the_values_of_others() -> None:
@@ -32,5 +32,5 @@ def test_latencies_add_all_includes_the_values_of_others() -> None:
     latencies.add(0.1)
     others.add(0.3)
     latencies.add_all(others)
-    assert latencies.percentile(0.5) == pytest.approx(0.1, rel=0.02)
-    assert latencies.percentile(1.0) == latencies.largest_s == 0.3
+    assert latencies.compute_percentile(0.5) == pytest.approx(0.1, rel=0.02)
+    assert latencies.compute_percentile(1.0) == latencies.largest_s == 0.3

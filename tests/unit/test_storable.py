@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from core.limits import VARIABLES_DEPTH_MAX
-from core.storable import is_storable_text, json_to_text, require_storable_text
+from core.storable import dump_storable_json, is_storable_text, require_storable_text
 from tests.counted_work import count_steps, list_c_calls
 
 
@@ -33,15 +33,15 @@ def test_text_that_can_be_stored_is_accepted(text: str) -> None:
 
 
 def test_json_text_has_the_nesting_of_variables_and_no_more() -> None:
-    assert json_to_text(nest_json(2 * VARIABLES_DEPTH_MAX))
+    assert dump_storable_json(nest_json(2 * VARIABLES_DEPTH_MAX))
     with pytest.raises(ValueError, match="nested too deeply"):
-        json_to_text(nest_json(100_000))
+        dump_storable_json(nest_json(100_000))
 
 
 def test_json_text_beyond_its_length_is_refused() -> None:
-    assert json_to_text(["a"], 5) == '["a"]'
+    assert dump_storable_json(["a"], 5) == '["a"]'
     with pytest.raises(ValueError, match="at most 4 characters of JSON, not 5"):
-        json_to_text(["a"], 4)
+        dump_storable_json(["a"], 4)
 
 
 @pytest.mark.parametrize(
@@ -49,19 +49,19 @@ def test_json_text_beyond_its_length_is_refused() -> None:
 )
 def test_json_text_of_unstorable_value_is_refused(value: Any) -> None:
     with pytest.raises(ValueError, match="must"):
-        json_to_text(value)
+        dump_storable_json(value)
 
 
 @pytest.mark.parametrize("value", ["\\u0000", "\\\\u0000", {"\\": "u0000"}, "\\\\"])
 def test_json_text_of_escaped_backslash_is_not_taken_for_nul(value: Any) -> None:
-    assert json_to_text(value)
+    assert dump_storable_json(value)
     with pytest.raises(ValueError, match="NUL"):
-        json_to_text([value, "\x00"])
+        dump_storable_json([value, "\x00"])
 
 
 @pytest.mark.parametrize(
     ("check", "value"),
-    [(require_storable_text, "ä" * 1_000_000), (json_to_text, [[]] * 300_000)],
+    [(require_storable_text, "ä" * 1_000_000), (dump_storable_json, [[]] * 300_000)],
     ids=["text", "JSON"],
 )
 def test_value_checks_of_long_value_have_no_loop_and_no_search(
