@@ -45,13 +45,13 @@ class ShutdownSteps:
         """Let requests finish for the grace, and close sockets one after another; then cut what is left."""
         began = self._loop.time()
         closing = _SocketClosing(self._shutdown.grace_s, began)
-        told: set[object] = set()
+        notified: set[object] = set()
         while self._is_busy and (now := self._loop.time()) < began + self._grace_s:
             for connection in self._iter_http_connections():
-                if connection not in told and not (
+                if connection not in notified and not (
                     connection.is_new and now - began < SHUTDOWN_NEW_CONNECTION_S
                 ):
-                    told.add(connection)
+                    notified.add(connection)
                     connection.shutdown()
             closing.close_due(self._list_sockets(), now, everything=self._shutdown.is_urgent)
             await asyncio.sleep(_TICK_S)

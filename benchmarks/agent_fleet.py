@@ -69,8 +69,8 @@ async def load_agent_fleet(
     for row in rows:
         agent, site = row["id"], row["site_id"]
         token = tokens.issue_agent_token(agent, site, row["tenant_id"])
-        told = {"hostname": row["hostname"], "version": row["version"]}
-        beat = build_heartbeat(fleet.origin, agent, site, token, told)
+        fields = {"hostname": row["hostname"], "version": row["version"]}
+        beat = build_heartbeat(fleet.origin, agent, site, token, fields)
         fleet.agents.append(CheckIn(agent, row["tenant_id"], row["hostname"], row["version"]))
         fleet.sites.append(site)
         fleet.heartbeat_requests.append(beat)

@@ -60,14 +60,14 @@ async def _measure_saturation(
         batch = round((after["written"] - before["written"]) / (after["statements"] - before["statements"]))
         rows.append(await measure_bare_statement(connection, load.fleet, batch, options.seconds))
         print(f"   {'bare':10} {rows[-1]:,.0f} rows/s, {batch} at once", flush=True)
-    told = {name: _median_run(runs) for name, runs in seen.items()}
+    summary = {name: _median_run(runs) for name, runs in seen.items()}
     ratios = [
         ours.rate / nothing.rate for ours, nothing in zip(seen["check_ins"], seen["nothing"], strict=True)
     ]
     of_nothing = {"median": median(ratios), "least": min(ratios), "most": max(ratios)}
     return {
         "connections": options.connections,
-        **told,
+        **summary,
         "of_nothing": {name: round(ratio, 2) for name, ratio in of_nothing.items()},
         "bare_rows_s": round(median(rows)),
         "batch": batch,

@@ -55,8 +55,8 @@ async def run_endurance(
         )
         parts, machine = await _measure_intervals(tally, usage, seconds)
         after, acknowledged = await sum_metrics(fleet.origin.port, _COUNTED), tally.acknowledged - before
-        told = await _read_report(child)
-        answers = told.pop("answers")
+        report = await _read_report(child)
+        answers = report.pop("answers")
         run.cancel()
         await asyncio.wait([run])
     at = tally.latencies.compute_percentile
@@ -68,7 +68,7 @@ async def run_endurance(
         "ms": {f"p{share:g}": round(at(share / 100) * 1000, 1) for share in (50, 90, 99, 99.9, 100)},
         "machine_ms": machine,
         "live": {name: after[name] - counted[name] for name in _COUNTED},
-        "streams": {"open": len(wanted["streams"]), "events_due": round(acknowledged * share), **told},
+        "streams": {"open": len(wanted["streams"]), "events_due": round(acknowledged * share), **report},
         "queries": {"open": len(wanted["queries"]), "answers": answers},
         "parts": parts,
     }
@@ -161,5 +161,5 @@ async def _send_command(child: Process, line: str) -> dict[str, Any]:
     assert child.stdout is not None  # noqa: S101 - piped
     child.stdin.write(f"{line}\n".encode())
     await child.stdin.drain()
-    told: dict[str, Any] = json.loads(await child.stdout.readline())
-    return told
+    report: dict[str, Any] = json.loads(await child.stdout.readline())
+    return report

@@ -43,10 +43,10 @@ async def time_small_requests(url: str, seconds: float, stop: asyncio.Event) -> 
     began = time.perf_counter()
     async with httpx.AsyncClient(timeout=60) as client:
         while not stop.is_set() or time.perf_counter() - began < seconds:
-            asked = time.perf_counter()
+            sent_began = time.perf_counter()
             (await client.post(f"{url}/graphql", json=_SMALL)).raise_for_status()
-            took.append((time.perf_counter() - asked) * 1000)
-            await asyncio.sleep(max(0.0, _PAUSE_S - (time.perf_counter() - asked)))
+            took.append((time.perf_counter() - sent_began) * 1000)
+            await asyncio.sleep(max(0.0, _PAUSE_S - (time.perf_counter() - sent_began)))
     return took
 
 
@@ -85,8 +85,8 @@ async def measure_documents(url: str, repeated: int) -> None:
     await asyncio.sleep(0.2)
     ends = await send_hostile_documents(url, repeated)
     ended.set()
-    told = ", ".join(f"{count} {end}" for end, count in sorted(ends.items()))
-    print(format_row(f"{DOCUMENTS} documents of {repeated} fields", await measured), "", told)
+    counts = ", ".join(f"{count} {end}" for end, count in sorted(ends.items()))
+    print(format_row(f"{DOCUMENTS} documents of {repeated} fields", await measured), "", counts)
 
 
 def main() -> None:

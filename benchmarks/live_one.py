@@ -39,7 +39,7 @@ async def _measure_ours(
     for socket in sockets:
         send_subscribe(socket, "1", _QUERY)
     await counted.wait_for_frames(count)
-    told_s = time.perf_counter() - began
+    delivery_s = time.perf_counter() - began
     memory = (ours.memory_bytes - before) // count
     text = counted.payloads[-1].decode()
 
@@ -48,13 +48,13 @@ async def _measure_ours(
         await stage.connection.execute(sql, f"{number:05} {time.time():020.6f}", ROLE)
 
     runs = (await read_counters(ours))["runs"]
-    told = await _measure_delivery(ours, counted, count, writes, write)
+    delivery = await _measure_delivery(ours, counted, count, writes, write)
     runs = ((await read_counters(ours))["runs"] - runs) / writes
     idle = await measure_idle(stage, ours)
     for socket in sockets:
         socket.close()
-    times = {"open_s": round(open_s, 1), "all_told_s": round(told_s, 1)}
-    return {"runs_per_write": runs, **told, "memory_each": memory, **times, "idle": idle}, text
+    times = {"open_s": round(open_s, 1), "all_told_s": round(delivery_s, 1)}
+    return {"runs_per_write": runs, **delivery, "memory_each": memory, **times, "idle": idle}, text
 
 
 async def _measure_bare(bare: ServerProcess, count: int, writes: int, text: str) -> dict[str, Any]:
@@ -66,10 +66,10 @@ async def _measure_bare(bare: ServerProcess, count: int, writes: int, text: str)
         async def write(_: int) -> None:
             await http.post(f"http://127.0.0.1:{bare.port}/broadcast", content=text)
 
-        told = await _measure_delivery(bare, counted, count, writes, write)
+        delivery = await _measure_delivery(bare, counted, count, writes, write)
     for socket in sockets:
         socket.close()
-    return {**told, "memory_each": memory}
+    return {**delivery, "memory_each": memory}
 
 
 async def _measure_delivery(

@@ -55,8 +55,8 @@ def _many_query_rows(seen: dict[str, Any]) -> Iterator[tuple[str, ...]]:
         "",
         "20 ms, 75 ms",
     )
-    told = f"{everything['to_last_s']} s ({everything['cpu_s']} s of CPU)"
-    yield f"(b) {of}: a write to all, to the last", told, "", "2 s"
+    cell = f"{everything['to_last_s']} s ({everything['cpu_s']} s of CPU)"
+    yield f"(b) {of}: a write to all, to the last", cell, "", "2 s"
     runs = f"{nothing['runs']:g} runs, {nothing['cpu_share']:.0%} of a core"
     yield f"(c) {of}: {nothing['writes_s']:,} writes/s to an unselected column", runs, "", "0 runs"
     yield from _idle_rows(of, seen["idle"])

@@ -91,12 +91,12 @@ def measure_commit_rate(dsn: str, script: Path, writers: int, seconds: float) ->
         f"--client={writers}",
         f"--time={max(1, round(seconds))}",
     ]
-    told = subprocess.run(
+    output = subprocess.run(
         [*command, f"--file={script}", dsn], check=True, capture_output=True, text=True, timeout=seconds + 60
     )
-    found = re.search(r"tps = ([\d.]+)", told.stdout)
+    found = re.search(r"tps = ([\d.]+)", output.stdout)
     if found is None:
-        raise SystemExit(f"pgbench told no rate:\n{told.stdout}")
+        raise SystemExit(f"pgbench told no rate:\n{output.stdout}")
     return float(found[1])
 
 

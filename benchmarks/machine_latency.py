@@ -32,10 +32,10 @@ class LatencyProbe:
 
     def report(self) -> dict[str, float]:
         """Milliseconds: how late sleeps ended, and how long a page took to reach the disk."""
-        told = (("late", self._sleeps), ("disk", self._writes))
+        series = (("late", self._sleeps), ("disk", self._writes))
         return {
             f"{name}_p{p}": round(of.compute_percentile(p / 100) * 1000, 1)
-            for name, of in told
+            for name, of in series
             for p in (50, 99)
         }
 

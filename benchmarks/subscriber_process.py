@@ -46,9 +46,9 @@ class EventLatencies:
     def take_report(self) -> dict[str, Any]:
         """All messages since the last report."""
         cuts = quantiles(self.delays, n=100) if len(self.delays) > 1 else [0.0] * 99
-        told = {"events": self.events, "event_p50_ms": round(cuts[49]), "event_p99_ms": round(cuts[98])}
+        report = {"events": self.events, "event_p50_ms": round(cuts[49]), "event_p99_ms": round(cuts[98])}
         self.events, self.delays = 0, []
-        return told
+        return report
 
 
 async def _open_streams(

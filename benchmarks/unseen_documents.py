@@ -46,9 +46,9 @@ async def measure_cold_documents(
 
 
 async def _time_request(target: http_load.HttpTarget, query: str, variables: dict[str, str]) -> float:
-    asked = target.with_query(query, variables)
+    prepared = target.with_query(query, variables)
     began = time.perf_counter()
-    await http_load.fetch_once(asked)
+    await http_load.fetch_once(prepared)
     return (time.perf_counter() - began) * 1000
 
 

@@ -77,8 +77,8 @@ def make_demo(
     size: DemoSize | SizePlan = DemoSize.SMALL, *, seed: int = SEED, now: int | None = None
 ) -> DemoWorld:
     """The demo of that size and seed; `now` is in ms since the epoch, by default the current second."""
-    moment = now_ms() // SECOND * SECOND if now is None else now
-    return make_world(PLANS[size] if isinstance(size, DemoSize) else size, seed, moment)
+    loaded_at = now_ms() // SECOND * SECOND if now is None else now
+    return make_world(PLANS[size] if isinstance(size, DemoSize) else size, seed, loaded_at)
 
 
 async def load_demo(

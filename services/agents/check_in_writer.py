@@ -176,11 +176,14 @@ class CheckInWriter:
 
 
 def _build_error(check_in: CheckIn, error: Exception) -> InternalError:
-    told = InternalError()
+    reported = InternalError()
     _log.warning(
-        "check-in failed", agent_id=check_in.agent_id, error_id=told.error_id, error=format_error_line(error)
+        "check-in failed",
+        agent_id=check_in.agent_id,
+        error_id=reported.error_id,
+        error=format_error_line(error),
     )
-    return told
+    return reported
 
 
 def require_guid(answer: _CheckInResult) -> str:

@@ -124,9 +124,9 @@ class MicroBatcher(Generic[T, R]):
             answers = [error] * count
             self._fail_queued(error)
         except Exception:  # noqa: BLE001 - passed to the callers; the next batch may succeed
-            told = InternalError()
-            _log.exception("batch write failed", error_id=told.error_id)
-            answers = [told] * count
+            reported = InternalError()
+            _log.exception("batch write failed", error_id=reported.error_id)
+            answers = [reported] * count
         except asyncio.CancelledError:
             self._waiting.extendleft(reversed(batch))
             raise

@@ -158,8 +158,8 @@ class Program:
             self.process.stdin.close()
         status = await self.process.wait()
         if status:
-            told = " ".join((await self._errors).decode(errors="replace").split())[:_ERROR_CHARS]
-            raise StartupError(f"{self._name} failed: {told or f'exit status {status}'}")
+            error_text = " ".join((await self._errors).decode(errors="replace").split())[:_ERROR_CHARS]
+            raise StartupError(f"{self._name} failed: {error_text or f'exit status {status}'}")
 
     async def kill(self) -> None:
         """End it at once if it still runs."""

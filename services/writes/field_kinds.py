@@ -162,12 +162,12 @@ class TimestampKind:
 
     def parse(self, value: Any) -> int:
         """The milliseconds."""
-        moment = int(value)
-        if moment < 0:
+        milliseconds = int(value)
+        if milliseconds < 0:
             raise ValueError("must not be before 1970")
-        if moment > TIME_MAX_MS and not (self.never and moment == NEVER):
+        if milliseconds > TIME_MAX_MS and not (self.never and milliseconds == NEVER):
             raise ValueError("must not be after the year 9999" + ("; null means never" if self.never else ""))
-        return moment
+        return milliseconds
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,15 +43,15 @@ async def enroll_fleet(
     Raises:
         StartupError: The server refuses a device, cannot be reached at first, or is away for a while later.
     """
-    desk = _EnrollmentQueue(plan.agents, origin, tokens, on_enrolled, kept)
+    queue = _EnrollmentQueue(plan.agents, origin, tokens, on_enrolled, kept)
     try:
         await _run_all_or_none(
-            desk.run_worker() for _ in range(min(_CONNECTIONS_MAX, plan.connections, plan.agents))
+            queue.run_worker() for _ in range(min(_CONNECTIONS_MAX, plan.connections, plan.agents))
         )
     finally:
-        if kept is not None and desk.enrolled:
+        if kept is not None and queue.enrolled:
             kept.save()
-    return [desk.heartbeats[number] for number in range(plan.agents)]
+    return [queue.heartbeats[number] for number in range(plan.agents)]
 
 
 async def _run_all_or_none(work: Iterator[Coroutine[Any, Any, None]]) -> None:

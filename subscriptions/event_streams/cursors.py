@@ -79,22 +79,22 @@ class StreamCursor:
             raise BadUserInputError(_INVALID_CURSOR) from error
 
 
-def _build_cursor(snapshot: str, moment: str | None = None, number: int = 0, row: int = 0) -> StreamCursor:
-    if moment is None:
+def _build_cursor(snapshot: str, partial: str | None = None, number: int = 0, row: int = 0) -> StreamCursor:
+    if partial is None:
         return StreamCursor(_parse_snapshot(snapshot))
     if type(number) is not int or type(row) is not int:
         raise TypeError("a position must consist of integers")
     return StreamCursor(
-        _parse_snapshot(snapshot), PartialSnapshot(_parse_snapshot(moment), Position(number, row))
+        _parse_snapshot(snapshot), PartialSnapshot(_parse_snapshot(partial), Position(number, row))
     )
 
 
 def _parse_snapshot(text: str) -> Snapshot:
     """Parse a snapshot that PostgreSQL accepts: ids have 63 bits, and the lower half is never 0."""
-    moment = Snapshot.parse(text)
-    if moment.xmax >= 2**63 or not (moment.xmin % 2**32 and moment.xmax % 2**32):
+    partial = Snapshot.parse(text)
+    if partial.xmax >= 2**63 or not (partial.xmin % 2**32 and partial.xmax % 2**32):
         raise ValueError("a transaction id is out of range")
-    return moment
+    return partial
 
 
 def compute_binding(stream: str, tenant_id: str, arguments: Mapping[str, Any]) -> str:

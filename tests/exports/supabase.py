@@ -88,9 +88,9 @@ def format_timestamp(ms: int) -> str:
     """A moment as `timestamptz` is written."""
     if ms == NEVER:
         return "9999-12-31 23:59:59+00"
-    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms)
-    fraction = f".{moment.microsecond:06}".rstrip("0") if moment.microsecond else ""
-    return f"{moment:%Y-%m-%d %H:%M:%S}{fraction}+00"
+    time = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms)
+    fraction = f".{time.microsecond:06}".rstrip("0") if time.microsecond else ""
+    return f"{time:%Y-%m-%d %H:%M:%S}{fraction}+00"
 
 
 def _format_csv(value: Any) -> str:

@@ -375,15 +375,15 @@ async def test_call_log_has_registrations_and_failed_calls_without_secrets(
         ],
         key=str,
     )
-    told = await agent_api.read_call_log(
+    log_rows = await agent_api.read_call_log(
         "req_metadata::text", "res_metadata::text", "error_message", "time_elapsed_ms"
     )
-    text = json.dumps(told)
+    text = json.dumps(log_rows)
     assert agent.token not in text
     assert "eyJ" not in text
     assert "hunter2" not in text
-    asked, answered, error, elapsed = told[0]
-    assert json.loads(asked)["serial"] == "s-1"
+    request, answered, error, elapsed = log_rows[0]
+    assert json.loads(request)["serial"] == "s-1"
     assert json.loads(answered) == {"device_id": agent.id, "guid": "logged"}
     assert (error, elapsed >= 0) == (None, True)
 

@@ -20,8 +20,8 @@ CHECK_IN: Final = """mutation ($id: ID!, $input: AgentCheckinInput) {
 
 def read_error(answer: Any) -> tuple[str, dict[str, str]]:
     """The one error's code and bad fields."""
-    (told,) = answer["errors"]
-    return told["extensions"]["code"], told["extensions"].get("fields", {})
+    (reported,) = answer["errors"]
+    return reported["extensions"]["code"], reported["extensions"].get("fields", {})
 
 
 async def test_create_enrollment_token_by_user_allows_registration(agent_api: AgentApiHarness) -> None:
@@ -51,12 +51,12 @@ async def test_create_enrollment_token_without_right_is_forbidden(agent_api: Age
 
 async def test_create_enrollment_token_for_foreign_site_is_not_found(agent_api: AgentApiHarness) -> None:
     user = await agent_api.create_user_token("Global.Admin")
-    told = []
+    reported = []
     for site in (agent_api.theirs.site, "nowhere"):
         answer = await agent_api.execute(TOKEN, user, site=site, seconds=60)
-        told.append((read_error(answer)[0], answer["errors"][0]["message"].replace(site, "...")))
-    assert told[0] == told[1]
-    assert told[0][0] == "NOT_FOUND"
+        reported.append((read_error(answer)[0], answer["errors"][0]["message"].replace(site, "...")))
+    assert reported[0] == reported[1]
+    assert reported[0][0] == "NOT_FOUND"
 
 
 @pytest.mark.parametrize("seconds", [0, -1, ENROLLMENT_LIFETIME_MAX_S + 1])
@@ -98,9 +98,9 @@ async def test_register_agent_and_agent_checkin_by_platform_write_the_agent(
     assert same.json()["data"]["device_id"] == made["deviceId"], "the same rule makes the guid"
     assert agent_api.tokens.verify_agent_token(made["token"]).agent_id == made["deviceId"]
 
-    told = {"version": "4", "macAddress": "aa:02"}
+    reported = {"version": "4", "macAddress": "aa:02"}
     answer = await agent_api.execute(
-        CHECK_IN, agent_api.platform_token, agent_api.mine.id, id=made["deviceId"], input=told
+        CHECK_IN, agent_api.platform_token, agent_api.mine.id, id=made["deviceId"], input=reported
     )
     agent = answer["data"]["agentCheckin"]
     assert (agent["hostname"], agent["version"], agent["isOnline"]) == ("tower", "4", True)
@@ -172,10 +172,10 @@ async def test_agent_mutations_with_malformed_input_name_the_fields(agent_api: A
     )
     assert (code, set(fields)) == ("BAD_USER_INPUT", {"input.hostname", "input.ipAddress"})
     agent = await agent_api.enroll_agent()
-    told = {"hostname": "a\u0007"}
+    reported = {"hostname": "a\u0007"}
     code, fields = read_error(
         await agent_api.execute(
-            CHECK_IN, agent_api.platform_token, agent_api.mine.id, id=agent.id, input=told
+            CHECK_IN, agent_api.platform_token, agent_api.mine.id, id=agent.id, input=reported
         )
     )
     assert (code, set(fields)) == ("BAD_USER_INPUT", {"input.hostname"})

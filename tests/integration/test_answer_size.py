@@ -186,19 +186,19 @@ async def test_live_query_over_the_limit_ends_and_others_go_on(
     rename = "UPDATE sites SET name = $2 WHERE id = $1"
     grown, other = long_site_ids[:2]
     async with open_live_engine(writable_demo_database_url, reads=small_limit) as live_engine:
-        sitting = await live_engine.connect()
-        large, small = (sitting.subscribe(LIVE_SITE, id=site) for site in (grown, other))
-        name = await sitting.subscribe(LIVE_NAME, id=grown).wait_for_states(1)
+        connection = await live_engine.connect()
+        large, small = (connection.subscribe(LIVE_SITE, id=site) for site in (grown, other))
+        name = await connection.subscribe(LIVE_NAME, id=grown).wait_for_states(1)
         await large.wait_for_states(1)
         await small.wait_for_states(1)
         await live_engine.execute_sql(grow, grown, 400_000)
         assert (await large.wait_for_error()).code == "QUERY_TOO_COMPLEX"
-        assert (await sitting.subscribe(LIVE_SITE, id=grown).wait_for_error()).code == "QUERY_TOO_COMPLEX"
+        assert (await connection.subscribe(LIVE_SITE, id=grown).wait_for_error()).code == "QUERY_TOO_COMPLEX"
         await live_engine.execute_sql(rename, other, "Long and renamed")
         await live_engine.execute_sql(rename, grown, "Long and grown")
         await wait_until(lambda: small.data["site"]["name"] == "Long and renamed")
         await wait_until(lambda: name.data["site"]["name"] == "Long and grown")
-        assert not sitting.disconnects
+        assert not connection.disconnects
         live_engine.live.registry.validate()
         await live_engine.execute_sql(grow, grown, LONG)
 
@@ -209,27 +209,27 @@ async def test_live_batch_over_its_limit_runs_one_by_one_and_then_in_smaller_bat
     monkeypatch.setattr(query_runner, "LIVE_BATCH_S", 60)
     monkeypatch.setattr(query_runner, "LIVE_BATCH_BYTES", 900_000)
     monkeypatch.setattr(query_runner, "LIVE_BATCH_BYTES_MAX", 1_500_000)
-    sitting = await live_engine.connect()
-    told = [sitting.subscribe(LIVE_SITE, id=site) for site in long_site_ids[10:30]]
-    for each in told:
+    connection = await live_engine.connect()
+    subscribers = [connection.subscribe(LIVE_SITE, id=site) for site in long_site_ids[10:30]]
+    for each in subscribers:
         await each.wait_for_states(1)
-    assert not any(each.errors for each in told)
+    assert not any(each.errors for each in subscribers)
     runs = live_engine.live.stats.runs.copy()
     await live_engine.execute_sql(
         "UPDATE sites SET name = name || '!' WHERE id = ANY($1)", long_site_ids[10:30]
     )
-    for each in told:
+    for each in subscribers:
         await each.wait_for_states(2)
     assert live_engine.live.stats.runs["alone"] == runs["alone"]
-    assert live_engine.live.stats.runs["batch"] - runs["batch"] == len(told)
+    assert live_engine.live.stats.runs["batch"] - runs["batch"] == len(subscribers)
 
 
 async def test_stream_with_rows_over_the_limit_sends_its_events_with_an_error(
     live_engine: LiveEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ReadTransaction, "bytes_max", 1_500)
-    sitting = await live_engine.connect()
-    told = await sitting.subscribe(
+    connection = await live_engine.connect()
+    subscriber = await connection.subscribe(
         "subscription { agentCheckins { cursor events { agentId agent { hostname } } } }"
     ).wait_for_states(1)
     await live_engine.execute_sql(
@@ -237,8 +237,8 @@ async def test_stream_with_rows_over_the_limit_sends_its_events_with_an_error(
         "WHERE tenant_id = $1",
         live_engine.tenant_id,
     )
-    await told.wait_for_states(2)
-    state = told.states[1]
+    await subscriber.wait_for_states(2)
+    state = subscriber.states[1]
     assert {error["extensions"]["limit"] for error in state["errors"]} == {"answerBytes"}
     assert all(
         event["agentId"] and event["agent"] is None for event in state["data"]["agentCheckins"]["events"]

@@ -34,8 +34,8 @@ ADMINISTRATOR, TECHNICIAN = 0, 1
 class BulkHarness:
     """The application over a writable demo database, and the owner's connection."""
 
-    def __init__(self, face: HttpHarness, owner: asyncpg.Connection, tenant: str, neighbour: str) -> None:
-        self.face, self.owner, self.tenant, self.neighbour = face, owner, tenant, neighbour
+    def __init__(self, http: HttpHarness, owner: asyncpg.Connection, tenant: str, neighbour: str) -> None:
+        self.http, self.owner, self.tenant, self.neighbour = http, owner, tenant, neighbour
 
     async def fetch_id(self, table: str, tenant: str | None = None) -> str:
         """The id of a row of a tenant's that is not deleted."""
@@ -46,7 +46,7 @@ class BulkHarness:
         self, items: list[dict[str, Any]], source: str, query: str = ENTITIES, user: int = 0
     ) -> Any:
         """The response to an upsert."""
-        response = await self.face.post_query(
+        response = await self.http.post_query(
             query, user, variables={"input": {"dataSourceId": source, "items": items}}
         )
         return response.json()
@@ -84,7 +84,7 @@ async def test_upsert_entities_over_http_reports_counts_and_rejections(bulk_harn
         "created": 0, "updated": 1, "unchanged": 1,
         "rejected": [{"index": 2, "externalId": "bulk-3", "reason": "no such site"}],
     }  # fmt: skip
-    sealer = bulk_harness.face.sealer
+    sealer = bulk_harness.http.sealer
     earlier, later = (int(open_transaction(a["extensions"]["transaction"], sealer)) for a in (first, second))
     assert later > earlier
 
@@ -124,14 +124,14 @@ async def test_bulk_writes_without_right_are_forbidden(bulk_harness: BulkHarness
         VALUES ('looker', 'Looker', '', '{"Entities.Read": true, "HealthChecks.Read": true}')
     """)
     await bulk_harness.owner.execute(
-        "UPDATE users SET role_id = 'looker' WHERE id = $1", bulk_harness.face.user_ids[TECHNICIAN]
+        "UPDATE users SET role_id = 'looker' WHERE id = $1", bulk_harness.http.user_ids[TECHNICIAN]
     )
     source, agent = await bulk_harness.fetch_id("data_sources"), await bulk_harness.fetch_id("agents")
     answers = [
         await bulk_harness.upsert([_make_item(21)], source, user=TECHNICIAN),
         await bulk_harness.upsert([], source, RELATIONSHIPS, user=TECHNICIAN),
         (
-            await bulk_harness.face.post_query(
+            await bulk_harness.http.post_query(
                 HEALTH, TECHNICIAN, variables={"type": "AGENT", "id": agent, "ok": True}
             )
         ).json(),
@@ -159,17 +159,17 @@ async def test_upsert_entities_at_the_limit_fits_the_http_body(bulk_harness: Bul
 
 
 async def test_long_body_without_valid_token_is_refused(bulk_harness: BulkHarness) -> None:
-    client, blank = bulk_harness.face.client, b" " * (BODY_MAX_BYTES + 1)
+    client, blank = bulk_harness.http.client, b" " * (BODY_MAX_BYTES + 1)
     json = {"Content-Type": "application/json"}
     assert (await client.post("/graphql", content=blank, headers=json)).status_code == 413
     strange = {**json, "Authorization": "Bearer a.b.c"}
     assert (await client.post("/graphql", content=blank, headers=strange)).status_code == 401
     assert (
-        await client.post("/graphql", content=blank, headers={**json, **bulk_harness.face.build_headers()})
+        await client.post("/graphql", content=blank, headers={**json, **bulk_harness.http.build_headers()})
     ).status_code == 400
     longer = b" " * (BULK_BODY_MAX_BYTES + 1)
     assert (
-        await client.post("/graphql", content=longer, headers={**json, **bulk_harness.face.build_headers()})
+        await client.post("/graphql", content=longer, headers={**json, **bulk_harness.http.build_headers()})
     ).status_code == 413
 
 
@@ -180,7 +180,7 @@ async def test_report_health_check_degrades_then_down_after_failures(bulk_harnes
     )
     hostname = await bulk_harness.owner.fetchval("SELECT hostname FROM agents WHERE id = $1", agent)
     variables = {"type": "AGENT", "id": agent, "ok": True}
-    healthy = (await bulk_harness.face.post_query(HEALTH, variables=variables)).json()["data"][
+    healthy = (await bulk_harness.http.post_query(HEALTH, variables=variables)).json()["data"][
         "reportHealthCheck"
     ]
     assert (healthy["status"], healthy["failureCount"], healthy["resource"]) == (
@@ -190,7 +190,7 @@ async def test_report_health_check_degrades_then_down_after_failures(bulk_harnes
     )
     variables |= {"ok": False, "error": "no check-in", "metadata": {"latencyMs": 3}}
     failing = [
-        (await bulk_harness.face.post_query(HEALTH, variables=variables)).json()["data"]["reportHealthCheck"]
+        (await bulk_harness.http.post_query(HEALTH, variables=variables)).json()["data"]["reportHealthCheck"]
         for _ in range(3)
     ]
     assert [row["status"] for row in failing] == ["DEGRADED", "DEGRADED", "DOWN"]
@@ -201,14 +201,14 @@ async def test_report_health_check_degrades_then_down_after_failures(bulk_harnes
 async def test_report_health_check_of_other_tenant_is_not_found(bulk_harness: BulkHarness) -> None:
     for agent in ("nowhere", await bulk_harness.fetch_id("agents", bulk_harness.neighbour)):
         variables = {"type": "AGENT", "id": agent, "ok": True}
-        assert error_codes(await bulk_harness.face.post_query(HEALTH, variables=variables)) == ["NOT_FOUND"]
+        assert error_codes(await bulk_harness.http.post_query(HEALTH, variables=variables)) == ["NOT_FOUND"]
 
 
 async def test_bulk_writes_leave_no_audit_log_entries(bulk_harness: BulkHarness) -> None:
     count = "SELECT count(*) FROM audit_log"
     before = await bulk_harness.owner.fetchval(count)
     await bulk_harness.upsert([_make_item(31)], await bulk_harness.fetch_id("data_sources"))
-    await bulk_harness.face.post_query(
+    await bulk_harness.http.post_query(
         HEALTH, variables={"type": "AGENT", "id": await bulk_harness.fetch_id("agents"), "ok": True}
     )
     assert await bulk_harness.owner.fetchval(count) == before

@@ -178,10 +178,10 @@ async def execute_batch(
         values: list[ParamValues] = []
         plans: Mapping[str, Plan | None] = {}
         for variables in requests:
-            asked = validate_text(graphql_harness._document_cache, query, variables)
-            coerced = coerce_query_variables(asked)
+            operation = validate_text(graphql_harness._document_cache, query, variables)
+            coerced = coerce_query_variables(operation)
             assert coerced is not None
-            planning = Planner(asked, viewer, coerced)
+            planning = Planner(operation, viewer, coerced)
             values.append(planning.values)
             planned = planning.plan()
             assert planned is not None

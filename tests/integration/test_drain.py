@@ -250,7 +250,7 @@ async def test_sockets_are_closed_over_the_grace(demo_database_url: str) -> None
         await asyncio.gather(*map(wait, clients))
         await asyncio.wait_for(server.serving, HANG_S)
     assert {code for _, code in ends} == {1001}
-    times = sorted(moment for moment, _ in ends)
+    times = sorted(at for at, _ in ends)
     assert times[sockets // 2] - times[0] > 0.25 * grace_s
     assert times[-1] - times[0] > 0.6 * grace_s
 

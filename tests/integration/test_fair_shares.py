@@ -172,15 +172,15 @@ async def test_live_queries_of_a_large_tenant_show_one_snapshot(writable_demo_da
             engine.tenant_id,
         )
         connection = await engine.connect(TECHNICIAN)
-        told = [
+        subscribers = [
             connection.subscribe(f"{SITE} # {number}", {"snapshot": True}, id=site) for number in range(12)
         ]
-        await asyncio.gather(*(each.wait_for_states(1) for each in told))
+        await asyncio.gather(*(each.wait_for_states(1) for each in subscribers))
         for number in range(5):
             for shared in engine.live.registry:
                 shared.seconds = 2 * LIVE_SMALL_SLICE_S
             await engine.execute_sql("UPDATE sites SET name = $2 WHERE id = $1", site, f"n{number}")
-            await asyncio.gather(*(each.wait_for_states(number + 2) for each in told))
-            assert {each.data["site"]["name"] for each in told} == {f"n{number}"}
-            assert len({each.states[-1]["extensions"]["snapshot"] for each in told}) == 1
+            await asyncio.gather(*(each.wait_for_states(number + 2) for each in subscribers))
+            assert {each.data["site"]["name"] for each in subscribers} == {f"n{number}"}
+            assert len({each.states[-1]["extensions"]["snapshot"] for each in subscribers}) == 1
             await engine.wait_until_settled()

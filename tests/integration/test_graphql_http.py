@@ -367,7 +367,7 @@ async def test_client_disconnect_cancels_its_query(
     assert log_lines[0]["outcome"] == "gone"
 
 
-async def _disconnect_during_query(http_harness: HttpHarness, moment: Any) -> None:
+async def _disconnect_during_query(http_harness: HttpHarness, disconnecting: Any) -> None:
     """Send a query and disconnect at that moment. Nothing may be sent to a client that has disconnected."""
     messages: list[dict[str, Any]] = [
         {"type": "http.request", "body": b'{"query": "{ sites(first: 1) { nodes { id } } }"}'}
@@ -376,7 +376,7 @@ async def _disconnect_during_query(http_harness: HttpHarness, moment: Any) -> No
     async def receive() -> dict[str, Any]:
         if messages:
             return messages.pop()
-        await moment
+        await disconnecting
         return {"type": "http.disconnect"}
 
     async def send(message: Any) -> None:

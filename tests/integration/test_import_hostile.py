@@ -283,9 +283,9 @@ async def test_import_aborted_by_bad_file_reports_earlier_rejections(
     with pytest.raises(FileRefusedError, match="sites has the column 'id' twice"):
         await import_data(database_url, Settings(), source, ImportOptions(), output, SecretKeys())
     source.close()
-    told = output.getvalue().split("\n")
-    assert told[:2] == ["tenants, line 3 (t2): name: is required", "Imported before the failure: tenants"]
-    assert told[3].split() == ["tenants", "2", "1", "0", "0", "1"]
+    lines = output.getvalue().split("\n")
+    assert lines[:2] == ["tenants, line 3 (t2): name: is required", "Imported before the failure: tenants"]
+    assert lines[3].split() == ["tenants", "2", "1", "0", "0", "1"]
     assert list((await read_tables(database_url))["tenants"]) == ["t1"]
 
 

@@ -321,8 +321,8 @@ async def test_import_strict_that_fails_at_commit_reports_no_tables(
 ) -> None:
     await _install_trigger_that_refuses_sites(database_url)
     path = write_snapshot(tmp_path / "a.zip", exported_world)
-    told = await _run_failing_import(database_url, path, StartupError, strict=True)
-    assert told == ["Imported before the failure: nothing"]
+    lines = await _run_failing_import(database_url, path, StartupError, strict=True)
+    assert lines == ["Imported before the failure: nothing"]
     assert not (await read_tables(database_url))["tenants"]
 
 
@@ -332,8 +332,8 @@ async def test_import_aborted_by_database_reports_earlier_rejections(
     await _install_trigger_that_refuses_sites(database_url)
     bad = _copy_world(exported_world)
     bad["tenants"].append({"id": "t", "created_at": 1})
-    told = await _run_failing_import(database_url, write_snapshot(tmp_path / "a.zip", bad), StartupError)
-    assert told[:2] == [
+    lines = await _run_failing_import(database_url, write_snapshot(tmp_path / "a.zip", bad), StartupError)
+    assert lines[:2] == [
         f"tenants, line {len(bad['tenants'])} (t): name: is required",
         "Imported before the failure: tenants, integrations, roles, users",
     ]
@@ -352,9 +352,9 @@ async def test_import_aborted_by_internal_error_reports_imported_tables(
     bad = _copy_world(exported_world)
     bad["tenants"].append({"id": "t", "created_at": 1})
     monkeypatch.setattr(ConvexSnapshot, "_read_encoding", broken)
-    told = await _run_failing_import(database_url, write_snapshot(tmp_path / "a.zip", bad), ArithmeticError)
-    assert told[0].endswith("(t): name: is required")
-    assert told[1] == "Imported before the failure: tenants, integrations, roles, users"
+    lines = await _run_failing_import(database_url, write_snapshot(tmp_path / "a.zip", bad), ArithmeticError)
+    assert lines[0].endswith("(t): name: is required")
+    assert lines[1] == "Imported before the failure: tenants, integrations, roles, users"
 
 
 async def test_import_dry_run_reports_the_result_and_changes_nothing(

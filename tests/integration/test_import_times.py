@@ -115,8 +115,8 @@ async def test_import_time_after_the_year_9999_becomes_never(
     done = await run_import(database_url, write_snapshot(tmp_path / "snapshot.zip", world))
     row = (await read_tables(database_url))["data_sources"][changed["id"]]
     assert row["credential_expiration_at"] == stored
-    told = "credentialExpirationAt: a time after the year 9999 became never" in done.text
-    assert told is (given not in (NEVER, FAR_MS))
+    reported = "credentialExpirationAt: a time after the year 9999 became never" in done.text
+    assert reported is (given not in (NEVER, FAR_MS))
 
 
 async def test_import_guid_in_two_spellings_keeps_the_first(database_url: str, tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ async def test_import_aborted_by_database_shows_no_value_of_a_row(
         )
     finally:
         await connection.close()
-    with pytest.raises(StartupError) as told:
+    with pytest.raises(StartupError) as reported:
         await run_import(database_url, _write_export_folder(tmp_path, {}))
-    assert "The import failed" in str(told.value)
-    assert PLANTED not in str(told.value)
+    assert "The import failed" in str(reported.value)
+    assert PLANTED not in str(reported.value)

@@ -87,7 +87,7 @@ async def test_indexes_of_agents_cover_one_column_that_check_ins_write(shared_da
 
 async def test_indexes_none_is_a_prefix_of_another(shared_database_url: str) -> None:
     """Such an index would only cost time at every write. The reference may require some."""
-    asked = {f"{t}_{i.partition('(')[0]}" for t, line in REFERENCE.items() for i in line.split()}
+    wanted = {f"{t}_{i.partition('(')[0]}" for t, line in REFERENCE.items() for i in line.split()}
     spare = []
     for table in REFERENCE:
         found = await _fetch_indexes(shared_database_url, table)
@@ -97,7 +97,7 @@ async def test_indexes_none_is_a_prefix_of_another(shared_database_url: str) -> 
                 for other, its in found.items()
                 if other != name and its["columns"][: len(row["columns"])] == row["columns"] and its["whole"]
             ]
-            if longer and row["whole"] and name not in asked:
+            if longer and row["whole"] and name not in wanted:
                 spare.append((name, longer))
     assert spare == []
 

@@ -464,13 +464,13 @@ async def test_redeem_code_while_the_user_changes_has_one_winner(
     for number in range(5):
         waiting, sub = await invite_user_with_role(http_harness, f"{number}.{email}", low), make_subject()
         code = await create_code(http_harness, waiting)
-        asked = {
+        calls = {
             "delete": send_as_user(http_harness, DELETE, id=waiting),
             "raise": send_as_user(http_harness, UPDATE, id=waiting, input={"roleId": high}),
             "another code": send_as_user(http_harness, CODE, id=waiting),
         }
-        changing = asked.pop(other)
-        for unused in asked.values():
+        changing = calls.pop(other)
+        for unused in calls.values():
             unused.close()
         redeemed, changed = await asyncio.gather(
             send_as_subject(http_harness, sub, invitation=code), changing

@@ -35,15 +35,15 @@ MIGRATION: Final = Path("migrations/sql/17_data_hashes.up.sql")
 class SiteHarness:
     """A site that an administrator writes."""
 
-    face: HttpHarness
+    http: HttpHarness
     graphql: GraphqlHarness
     connection: asyncpg.Connection
     id: str
     tenant: str
 
     async def post(self, body: str) -> httpx.Response:
-        headers = self.face.build_headers() | {"Content-Type": "application/json"}
-        return await self.face.client.post("/graphql", content=body.encode(), headers=headers)
+        headers = self.http.build_headers() | {"Content-Type": "application/json"}
+        return await self.http.client.post("/graphql", content=body.encode(), headers=headers)
 
     async def write_by_variable(self, value: str) -> httpx.Response:
         query = (
@@ -78,7 +78,7 @@ async def site_harness(writable_demo_database_url: str) -> AsyncIterator[SiteHar
     connection = await asyncpg.connect(writable_demo_database_url)
     async with (
         open_http_harness(writable_demo_database_url) as served,
-        open_graphql_harness(writable_demo_database_url) as asked,
+        open_graphql_harness(writable_demo_database_url) as harness,
     ):
         row = await connection.fetchrow(
             "SELECT s.id, s.tenant_id FROM sites s JOIN users u ON u.tenant_id = s.tenant_id "
@@ -86,7 +86,7 @@ async def site_harness(writable_demo_database_url: str) -> AsyncIterator[SiteHar
             served.user_ids[0],
         )
         assert row is not None
-        yield SiteHarness(served, asked, connection, row["id"], row["tenant_id"])
+        yield SiteHarness(served, harness, connection, row["id"], row["tenant_id"])
     await connection.close()
 
 
@@ -108,7 +108,7 @@ async def test_update_site_hard_number_is_stored_and_shown_exactly(
     assert parse_exactly(response.content)["data"]["updateSite"]["metadata"] == wanted, response.text[:500]
     assert parse_exactly(await site_harness.fetch_stored()) == wanted
     assert (await site_harness.fetch_last_change())["metadata"] == [{"a": "before"}, wanted]
-    who = Principal("admin", ViewerKind.USER, site_harness.face.user_ids[0])
+    who = Principal("admin", ViewerKind.USER, site_harness.http.user_ids[0])
     loaded, compiled = await site_harness.graphql.execute_with_both_strategies(
         who, ROW, {"id": site_harness.id}
     )
@@ -214,8 +214,8 @@ async def test_sites_filter_by_exact_number_in_get_finds_only_that(
         where = (
             f'{{"w": {{"id": {{"eq": "{site_harness.id}"}}, "metadata": {{"contains": {{"a": {value}}}}}}}}}'
         )
-        response = await site_harness.face.client.get(
-            "/graphql", params={"query": query, "variables": where}, headers=site_harness.face.build_headers()
+        response = await site_harness.http.client.get(
+            "/graphql", params={"query": query, "variables": where}, headers=site_harness.http.build_headers()
         )
         nodes = parse_exactly(response.content)["data"]["sites"]["nodes"]
         assert [node["metadata"] for node in nodes] == found
@@ -265,12 +265,12 @@ async def test_subscription_after_update_sends_exact_numbers(
     site_harness: SiteHarness, live_engine: LiveEngine, extensions: dict[str, Any]
 ) -> None:
     await site_harness.write_by_variable('{"a": 0}')
-    sitting = await live_engine.connect_as_platform(site_harness.tenant)
-    told = await sitting.subscribe(FOLLOW, extensions, id=site_harness.id).wait_for_states(1)
+    connection = await live_engine.connect_as_platform(site_harness.tenant)
+    subscriber = await connection.subscribe(FOLLOW, extensions, id=site_harness.id).wait_for_states(1)
     for count, number in enumerate(("0.12345678901234567890123", "18446744073709551616", "1e400"), 2):
         await site_harness.write_by_variable(f'{{"a": {number}}}')
-        await told.wait_for_states(count)
-        assert parse_exactly(told.texts[-1])["data"]["site"]["metadata"] == parse_exactly(
+        await subscriber.wait_for_states(count)
+        assert parse_exactly(subscriber.texts[-1])["data"]["site"]["metadata"] == parse_exactly(
             f'{{"a": {number}}}'
         )
 
@@ -282,16 +282,22 @@ async def test_subscription_variables_equal_only_in_python_are_separate_queries(
     query = (
         'subscription($v: JSON!) { sites(where: {metadata: {at: [{path: ["a"], eq: $v}]}}) { nodes { id } } }'
     )
-    sitting = await live_engine.connect_as_platform(site_harness.tenant)
+    connection = await live_engine.connect_as_platform(site_harness.tenant)
     ones = [
-        await sitting.subscribe(query, v=value).wait_for_states(1)
+        await connection.subscribe(query, v=value).wait_for_states(1)
         for value in (1, True, 1.0, Decimal("1e400"), "1E+400")
     ]
-    assert [site_harness.id in told.texts[-1] for told in ones] == [False, True, False, False, False]
+    assert [site_harness.id in subscriber.texts[-1] for subscriber in ones] == [
+        False,
+        True,
+        False,
+        False,
+        False,
+    ]
 
 
 async def test_set_current_site_keeps_other_numbers_in_metadata(site_harness: SiteHarness) -> None:
-    user, number = site_harness.face.user_ids[0], "0.12345678901234567890123"
+    user, number = site_harness.http.user_ids[0], "0.12345678901234567890123"
     await site_harness.connection.execute(
         "UPDATE users SET metadata = $2::text::jsonb WHERE id = $1", user, f'{{"x": [{number}, 1e400]}}'
     )

@@ -90,11 +90,11 @@ async def test_cost_limit_exceeded_takes_no_connection(http_harness: HttpHarness
 
 
 async def test_cost_extension_when_requested_reports_the_cost(http_harness: HttpHarness) -> None:
-    told = await http_harness.post_query(
+    response = await http_harness.post_query(
         DEAR, variables={"n": 2}, extensions={"cost": True, "persistedQuery": {"version": 1}}
     )
-    assert told.json()["extensions"] == {"cost": {"estimated": 401, "allowed": COST_MAX}}
-    assert told.json()["data"]
+    assert response.json()["extensions"] == {"cost": {"estimated": 401, "allowed": COST_MAX}}
+    assert response.json()["data"]
     for extensions in ({}, {"cost": False}, {"cost": "yes"}, None):
         silent = await http_harness.post_query(DEAR, variables={"n": 2}, extensions=extensions)
         assert "extensions" not in silent.json()

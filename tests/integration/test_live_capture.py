@@ -57,11 +57,11 @@ class CaptureHarness:
 
     async def record_changes(self, write: Awaitable[Any]) -> list[Change]:
         """The changes that a write logs."""
-        moment = await self.log.take_snapshot(self.reader)
+        snapshot = await self.log.take_snapshot(self.reader)
         await write
-        delta = await self.log.read_since(self.reader, moment)
+        delta = await self.log.read_since(self.reader, snapshot)
         assert delta.is_complete
-        assert delta.snapshot.includes(moment)
+        assert delta.snapshot.includes(snapshot)
         return list(delta.changes)
 
     async def record_change(self, statement: str, *values: Any) -> Change:
@@ -302,13 +302,13 @@ class TestStatements:
                 capture_harness.writer.execute("UPDATE sites SET status = 'inactive'")
             )
             assert changes == []
-            moment = await capture_harness.log.take_snapshot(capture_harness.reader)
+            snapshot = await capture_harness.log.take_snapshot(capture_harness.reader)
             await capture_harness.writer.execute("UPDATE sites SET status = 'active'")
-        first, second = (await capture_harness.log.read_since(capture_harness.reader, moment)).changes
+        first, second = (await capture_harness.log.read_since(capture_harness.reader, snapshot)).changes
         assert first.origin.xid == second.origin.xid == xid
         assert first.origin.sequence < second.origin.sequence
         assert before <= first.origin.written_at <= second.origin.written_at
-        assert not moment.is_visible(xid)
+        assert not snapshot.is_visible(xid)
 
     async def test_capture_statement_without_rows_logs_nothing(self, capture_harness: CaptureHarness) -> None:
         for statement in (
@@ -354,10 +354,10 @@ class TestStatements:
             "ALTER TABLE api_logs DROP CONSTRAINT api_logs_pkey, ADD PRIMARY KEY (id)"
         )
         assert change.rows is not None
-        told = {row.id: row for row in change.rows}
-        assert told.keys() == {"swap1", "swap2", "swap3", "swap4"}
-        assert (told["swap3"].after, told["swap4"].before) == (None, None)
-        assert told["swap1"].columns == told["swap2"].columns == {"url"}
+        rows_by_id = {row.id: row for row in change.rows}
+        assert rows_by_id.keys() == {"swap1", "swap2", "swap3", "swap4"}
+        assert (rows_by_id["swap3"].after, rows_by_id["swap4"].before) == (None, None)
+        assert rows_by_id["swap1"].columns == rows_by_id["swap2"].columns == {"url"}
 
     @pytest.mark.parametrize("rows", [2, 3, 99, 300])
     async def test_capture_statement_of_several_rows_is_one_change(
@@ -433,13 +433,13 @@ class TestStatements:
                 WHEN NOT MATCHED THEN INSERT (id, name, description, category) VALUES (given.id, '', '', '')
             """)
         )
-        told = {change.kind: change for change in changes}
-        assert {kind: row_ids(change) for kind, change in told.items()} == {
+        rows_by_id = {change.kind: change for change in changes}
+        assert {kind: row_ids(change) for kind, change in rows_by_id.items()} == {
             INSERT: ["m3"],
             UPDATE: ["m1"],
             DELETE: ["m2"],
         }
-        updated = told[UPDATE].rows
+        updated = rows_by_id[UPDATE].rows
         assert updated is not None
         (row,) = updated
         assert row.before is not None
@@ -481,10 +481,10 @@ class TestStatements:
         changes = await capture_harness.record_changes(
             writer.execute("UPDATE users SET id = 'subject' WHERE id = 'i'")
         )
-        told = {change.table: change for change in changes}
-        assert row_ids(told["users"]) == ["i", "subject"]
-        assert told["audit_log"].rows is not None
-        (row,) = told["audit_log"].rows
+        rows_by_id = {change.table: change for change in changes}
+        assert row_ids(rows_by_id["users"]) == ["i", "subject"]
+        assert rows_by_id["audit_log"].rows is not None
+        (row,) = rows_by_id["audit_log"].rows
         assert (row.id, row.columns) == ("by-i", frozenset({"user_id"}))
 
     async def test_capture_rolled_back_transaction_logs_nothing(
@@ -563,7 +563,7 @@ class TestManyRows:
 
     @pytest.mark.parametrize(("tenants", "told"), [(100, 100), (101, None)])
     async def test_capture_rows_of_over_100_tenants_log_no_tenants(
-        self, capture_harness: CaptureHarness, tenants: int, told: int | None
+        self, capture_harness: CaptureHarness, tenants: int, rows_by_id: int | None
     ) -> None:
         prefix = f"tenants{tenants}-"
         insert = "INSERT INTO tenants (id, name) SELECT $1 || n, '' FROM generate_series(1, $2::integer) n"
@@ -575,7 +575,7 @@ class TestManyRows:
         for statement in (add, "UPDATE sites SET name = 'x' WHERE tenant_id LIKE $1 || '%' AND $2 > 0"):
             change = await capture_harness.record_change(statement, prefix, tenants)
             assert change.rows is None
-            assert (change.tenants and len(change.tenants)) == told
+            assert (change.tenants and len(change.tenants)) == rows_by_id
 
     async def test_capture_global_roles_log_a_null_tenant(self, capture_harness: CaptureHarness) -> None:
         await capture_harness.writer.execute(
@@ -703,9 +703,9 @@ class TestAccess:
     ) -> None:
         async with open_connection(filled_database.dsn) as reader:
             log = await ChangeLog.open(reader)
-            moment = await log.take_snapshot(reader)
+            snapshot = await log.take_snapshot(reader)
             await request_connection.execute("UPDATE sites SET name = 'by a request'")
-            delta = await log.read_since(reader, moment)
+            delta = await log.read_since(reader, snapshot)
         assert delta.is_complete
         (change,) = delta.changes
         assert row_ids(change) == [filled_database.mine["sites"]]

@@ -35,62 +35,62 @@ async def fetch_site_ids(live_engine: LiveEngine, user: int = 0) -> list[str]:
     return list(found)
 
 
-def read_site_names(told: RecordingSubscriber) -> list[str]:
-    return [state["data"]["site"]["name"] for state in told.states]
+def read_site_names(subscriber: RecordingSubscriber) -> list[str]:
+    return [state["data"]["site"]["name"] for state in subscriber.states]
 
 
 @pytest.mark.role_modes
 async def test_subscribe_first_message_is_the_current_answer(live_engine: LiveEngine) -> None:
     site = (await fetch_site_ids(live_engine))[0]
     name = await live_engine.execute_sql("SELECT name FROM sites WHERE id = $1", site)
-    told = await (await live_engine.connect()).subscribe(SITE, id=site).wait_for_states(1)
-    assert read_site_names(told) == [name]
+    subscriber = await (await live_engine.connect()).subscribe(SITE, id=site).wait_for_states(1)
+    assert read_site_names(subscriber) == [name]
     await live_engine.wait_until_settled()
-    assert len(told.texts) == 1
+    assert len(subscriber.texts) == 1
 
 
 @pytest.mark.role_modes
 async def test_subscription_changed_row_sends_one_message_unchanged_none(live_engine: LiveEngine) -> None:
     site = (await fetch_site_ids(live_engine))[0]
-    told = await (await live_engine.connect()).subscribe(SITE, id=site).wait_for_states(1)
+    subscriber = await (await live_engine.connect()).subscribe(SITE, id=site).wait_for_states(1)
     await live_engine.execute_sql(RENAME, site, "Changed")
     await live_engine.wait_until_settled()
-    assert read_site_names(told)[1:] == ["Changed"]
+    assert read_site_names(subscriber)[1:] == ["Changed"]
     await live_engine.execute_sql("UPDATE sites SET name = name WHERE id = $1", site)
     await live_engine.wait_until_settled()
-    assert len(told.texts) == 2
+    assert len(subscriber.texts) == 2
 
 
 @pytest.mark.role_modes
 async def test_subscription_changed_nested_row_sends_a_message(live_engine: LiveEngine) -> None:
     site = (await fetch_site_ids(live_engine))[0]
-    told = await (await live_engine.connect()).subscribe(SITE, id=site).wait_for_states(1)
-    before = told.data["site"]["agents"]
+    subscriber = await (await live_engine.connect()).subscribe(SITE, id=site).wait_for_states(1)
+    before = subscriber.data["site"]["agents"]
     agent = await live_engine.execute_sql(
         "SELECT min(id) FROM agents WHERE site_id = $1 AND deleted_at IS NULL", site
     )
     await live_engine.execute_sql("UPDATE agents SET hostname = 'AAAA' WHERE id = $1", agent)
     await live_engine.wait_until_settled()
-    assert told.data["site"]["agents"]["nodes"][0]["hostname"] == "AAAA"
+    assert subscriber.data["site"]["agents"]["nodes"][0]["hostname"] == "AAAA"
     await live_engine.execute_sql("UPDATE agents SET deleted_at = 1 WHERE id = $1", agent)
     await live_engine.wait_until_settled()
-    assert told.data["site"]["agents"]["totalCount"] == before["totalCount"] - 1
+    assert subscriber.data["site"]["agents"]["totalCount"] == before["totalCount"] - 1
     await live_engine.execute_sql("UPDATE agents SET deleted_at = NULL WHERE id = $1", agent)
 
 
 @pytest.mark.role_modes
 async def test_subscription_missing_row_sends_its_insert_and_delete(live_engine: LiveEngine) -> None:
-    told = await (await live_engine.connect()).subscribe(NAME, id="to come").wait_for_states(1)
-    assert told.data == {"site": None}
+    subscriber = await (await live_engine.connect()).subscribe(NAME, id="to come").wait_for_states(1)
+    assert subscriber.data == {"site": None}
     await live_engine.execute_sql(
         "INSERT INTO sites (id, tenant_id, name, slug) VALUES ('to come', $1, 'There', 'there')",
         live_engine.tenant_id,
     )
     await live_engine.wait_until_settled()
-    assert told.data == {"site": {"name": "There"}}
+    assert subscriber.data == {"site": {"name": "There"}}
     await live_engine.execute_sql("DELETE FROM sites WHERE id = 'to come'")
     await live_engine.wait_until_settled()
-    assert told.data == {"site": None}
+    assert subscriber.data == {"site": None}
 
 
 @pytest.mark.parametrize("extensions", [{}, LOADERS], ids=["compiled", "loaders"])
@@ -98,11 +98,11 @@ async def test_subscription_compiled_and_by_loaders_sends_changes(
     live_engine: LiveEngine, extensions: dict[str, str]
 ) -> None:
     site = (await fetch_site_ids(live_engine))[0]
-    sitting = await live_engine.connect_as_platform(live_engine.tenant_id)
-    told = await sitting.subscribe(SITE, extensions, id=site).wait_for_states(1)
+    connection = await live_engine.connect_as_platform(live_engine.tenant_id)
+    subscriber = await connection.subscribe(SITE, extensions, id=site).wait_for_states(1)
     await live_engine.execute_sql(RENAME, site, f"By {extensions}")
     await live_engine.wait_until_settled()
-    assert read_site_names(told)[1:] == [f"By {extensions}"]
+    assert read_site_names(subscriber)[1:] == [f"By {extensions}"]
     assert live_engine.live.stats.runs["loaders" if extensions else "alone"] == 2
 
 
@@ -119,7 +119,7 @@ async def test_subscription_compiled_and_by_loaders_sends_changes(
     ids=["another tenant", "a column that is not read", "check-ins", "other rows", "nothing"],
 )
 async def test_subscription_irrelevant_write_runs_no_query(live_engine: LiveEngine, statement: str) -> None:
-    told = (
+    subscriber = (
         await (await live_engine.connect())
         .subscribe(SITE, id=(await fetch_site_ids(live_engine))[0])
         .wait_for_states(1)
@@ -129,13 +129,13 @@ async def test_subscription_irrelevant_write_runs_no_query(live_engine: LiveEngi
     await live_engine.execute_sql(statement, live_engine.tenant_id)
     await live_engine.wait_until_settled()
     assert live_engine.run_count == runs
-    assert len(told.texts) == 1
+    assert len(subscriber.texts) == 1
 
 
 @pytest.mark.role_modes
 async def test_subscription_rolled_back_write_runs_no_query(live_engine: LiveEngine) -> None:
     site = (await fetch_site_ids(live_engine))[0]
-    told = await (await live_engine.connect()).subscribe(NAME, id=site).wait_for_states(1)
+    subscriber = await (await live_engine.connect()).subscribe(NAME, id=site).wait_for_states(1)
     await live_engine.wait_until_settled()
     runs = live_engine.run_count
     transaction = live_engine.owner.transaction()
@@ -145,16 +145,16 @@ async def test_subscription_rolled_back_write_runs_no_query(live_engine: LiveEng
     await transaction.rollback()
     await live_engine.wait_until_settled()
     assert live_engine.run_count == runs
-    assert len(told.texts) == 1
+    assert len(subscriber.texts) == 1
 
 
 @pytest.mark.role_modes
 async def test_subscription_write_committed_after_later_ones_is_seen(live_engine: LiveEngine) -> None:
     first, second = (await fetch_site_ids(live_engine))[:2]
-    sitting = await live_engine.connect()
+    live_connection = await live_engine.connect()
     one, other = (
-        await sitting.subscribe(NAME, id=first).wait_for_states(1),
-        await sitting.subscribe(NAME, id=second).wait_for_states(1),
+        await live_connection.subscribe(NAME, id=first).wait_for_states(1),
+        await live_connection.subscribe(NAME, id=second).wait_for_states(1),
     )
     async with live_engine.owner.transaction():
         await live_engine.owner.execute(RENAME, first, "Long before")
@@ -171,25 +171,25 @@ async def test_subscription_write_committed_after_later_ones_is_seen(live_engine
 async def test_subscription_with_hundred_subscribers_runs_once(live_engine: LiveEngine) -> None:
     site = (await fetch_site_ids(live_engine))[0]
     sittings = [await live_engine.connect() for _ in range(100)]
-    told = [sitting.subscribe(NAME, id=site) for sitting in sittings]
-    await asyncio.gather(*(each.wait_for_states(1) for each in told))
+    subscribers = [connection.subscribe(NAME, id=site) for connection in sittings]
+    await asyncio.gather(*(each.wait_for_states(1) for each in subscribers))
     assert len(live_engine.live.registry) == 1
     runs = live_engine.run_count
     await live_engine.execute_sql(RENAME, site, "For all")
     await live_engine.wait_until_settled()
     assert live_engine.run_count - runs == 1
-    assert {each.texts[-1] for each in told} == {'{"data":{"site":{"name":"For all"}}}'}
+    assert {each.texts[-1] for each in subscribers} == {'{"data":{"site":{"name":"For all"}}}'}
 
 
 @pytest.mark.role_modes
 async def test_subscribe_to_a_running_query_is_answered_without_a_run(live_engine: LiveEngine) -> None:
     site = (await fetch_site_ids(live_engine))[0]
-    sitting = await live_engine.connect()
-    await sitting.subscribe(NAME, id=site).wait_for_states(1)
+    connection = await live_engine.connect()
+    await connection.subscribe(NAME, id=site).wait_for_states(1)
     runs = live_engine.run_count
-    told = await sitting.subscribe(NAME, id=site).wait_for_states(1)
+    subscriber = await connection.subscribe(NAME, id=site).wait_for_states(1)
     assert live_engine.run_count == runs
-    assert read_site_names(told) == [
+    assert read_site_names(subscriber) == [
         await live_engine.execute_sql("SELECT name FROM sites WHERE id = $1", site)
     ]
 
@@ -197,32 +197,32 @@ async def test_subscribe_to_a_running_query_is_answered_without_a_run(live_engin
 @pytest.mark.role_modes
 async def test_subscribe_after_own_write_reads_it_in_the_first_message(live_engine: LiveEngine) -> None:
     site = (await fetch_site_ids(live_engine))[0]
-    sitting = await live_engine.connect()
-    await sitting.subscribe(NAME, id=site).wait_for_states(1)
+    connection = await live_engine.connect()
+    await connection.subscribe(NAME, id=site).wait_for_states(1)
     for number in range(50):
         await live_engine.execute_sql(RENAME, site, f"Written {number}")
-        told = await sitting.subscribe(NAME, id=site).wait_for_states(1)
-        assert read_site_names(told)[0] == f"Written {number}"
+        subscriber = await connection.subscribe(NAME, id=site).wait_for_states(1)
+        assert read_site_names(subscriber)[0] == f"Written {number}"
 
 
 @pytest.mark.role_modes
 async def test_subscriptions_of_one_shape_and_tenant_share_one_statement(live_engine: LiveEngine) -> None:
     ids = (await fetch_site_ids(live_engine)) + [f"nothing {number}" for number in range(80)]
-    sitting = await live_engine.connect()
-    told = [sitting.subscribe(NAME, id=site) for site in ids]
-    await asyncio.gather(*(each.wait_for_states(1) for each in told))
+    connection = await live_engine.connect()
+    subscribers = [connection.subscribe(NAME, id=site) for site in ids]
+    await asyncio.gather(*(each.wait_for_states(1) for each in subscribers))
     await live_engine.wait_until_settled()
     figures = live_engine.live.stats
-    statements, runs, moments = figures.statements, figures.total_runs, figures.snapshots
+    statements, runs, snapshots = figures.statements, figures.total_runs, figures.snapshots
     await live_engine.execute_sql(
         "UPDATE sites SET name = name || '!' WHERE tenant_id = $1", live_engine.tenant_id
     )
     await live_engine.wait_until_settled()
     touched = len(await fetch_site_ids(live_engine))
     assert figures.total_runs - runs == touched
-    assert figures.snapshots - moments == 1
+    assert figures.snapshots - snapshots == 1
     assert figures.statements - statements <= 2  # one that acts for the tenant, one that answers
-    for each, site in zip(told, ids, strict=True):
+    for each, site in zip(subscribers, ids, strict=True):
         name = await live_engine.execute_sql("SELECT name FROM sites WHERE id = $1", site)
         assert each.data == {"site": name and {"name": name}}
 
@@ -231,12 +231,12 @@ async def test_subscriptions_of_one_shape_and_tenant_share_one_statement(live_en
 async def test_subscriptions_of_two_tenants_in_one_batch_stay_separate(live_engine: LiveEngine) -> None:
     ours, theirs = await fetch_site_ids(live_engine), await fetch_site_ids(live_engine, 2)
     we, they = await live_engine.connect(), await live_engine.connect(2)
-    told = [(who.subscribe(NAME, id=site), site in own) for who, own in ((we, ours), (they, theirs))
+    subscribers = [(who.subscribe(NAME, id=site), site in own) for who, own in ((we, ours), (they, theirs))
             for site in (*ours, *theirs)]  # fmt: skip
-    await asyncio.gather(*(each.wait_for_states(1) for each, _ in told))
+    await asyncio.gather(*(each.wait_for_states(1) for each, _ in subscribers))
     await live_engine.execute_sql("UPDATE sites SET name = name || '?'")
     await live_engine.wait_until_settled()
-    for each, own in told:
+    for each, own in subscribers:
         assert (each.data["site"] is not None) is own
         assert len(each.texts) == 1 + own
 
@@ -245,66 +245,70 @@ async def test_subscriptions_of_two_tenants_in_one_batch_stay_separate(live_engi
 async def test_subscriptions_of_one_socket_agree_at_every_snapshot(live_engine: LiveEngine) -> None:
     """Two rows that are always written together agree in every tick, with either strategy."""
     one, other = (await fetch_site_ids(live_engine))[:2]
-    sitting = await live_engine.connect_as_platform(live_engine.tenant_id)
+    connection = await live_engine.connect_as_platform(live_engine.tenant_id)
     for site in (one, other):
         await live_engine.execute_sql(RENAME, site, "0")
     snapshot = {"snapshot": True}
     pair = [
-        sitting.subscribe(NAME, snapshot, id=one),
-        sitting.subscribe(NAME, {**snapshot, **LOADERS}, id=other),
+        connection.subscribe(NAME, snapshot, id=one),
+        connection.subscribe(NAME, {**snapshot, **LOADERS}, id=other),
     ]
-    await asyncio.gather(*(told.wait_for_states(1) for told in pair))
+    await asyncio.gather(*(subscribers.wait_for_states(1) for subscribers in pair))
     for number in range(1, 60):
         await live_engine.execute_sql(
             "UPDATE sites SET name = $3 WHERE id IN ($1, $2)", one, other, str(number)
         )
     await live_engine.wait_until_settled()
-    told = [{s["extensions"]["snapshot"]: s["data"]["site"]["name"] for s in each.states} for each in pair]
-    assert told[0] == told[1]
+    subscribers = [
+        {s["extensions"]["snapshot"]: s["data"]["site"]["name"] for s in each.states} for each in pair
+    ]
+    assert subscribers[0] == subscribers[1]
     assert read_site_names(pair[0])[-1] == "59"
 
 
 @pytest.mark.role_modes
 async def test_subscription_snapshots_when_requested_only_advance(live_engine: LiveEngine) -> None:
     site = (await fetch_site_ids(live_engine))[0]
-    sitting = await live_engine.connect()
-    told = await sitting.subscribe(NAME, {"snapshot": True, "cost": True}, id=site).wait_for_states(1)
+    connection = await live_engine.connect()
+    subscriber = await connection.subscribe(NAME, {"snapshot": True, "cost": True}, id=site).wait_for_states(
+        1
+    )
     for number in range(20):
         await live_engine.execute_sql(RENAME, site, f"Moment {number}")
         await asyncio.sleep(0.003)
     await live_engine.wait_until_settled()
-    moments = [open_snapshot(state["extensions"]["snapshot"]) for state in told.states]
-    assert all(later.includes(earlier) and later != earlier for earlier, later in pairwise(moments))
-    assert told.states[0]["extensions"]["cost"]["estimated"] == 1
-    assert live_engine.live.snapshot.includes(moments[-1])
+    snapshots = [open_snapshot(state["extensions"]["snapshot"]) for state in subscriber.states]
+    assert all(later.includes(earlier) and later != earlier for earlier, later in pairwise(snapshots))
+    assert subscriber.states[0]["extensions"]["cost"]["estimated"] == 1
+    assert live_engine.live.snapshot.includes(snapshots[-1])
 
 
 @pytest.mark.role_modes
 async def test_subscription_after_cancel_sends_nothing(live_engine: LiveEngine) -> None:
     site = (await fetch_site_ids(live_engine))[0]
-    sitting = await live_engine.connect()
-    told = await sitting.subscribe(NAME, id=site).wait_for_states(1)
-    assert told.subscription is not None
-    told.subscription.cancel()
-    told.subscription.cancel()
+    connection = await live_engine.connect()
+    subscriber = await connection.subscribe(NAME, id=site).wait_for_states(1)
+    assert subscriber.subscription is not None
+    subscriber.subscription.cancel()
+    subscriber.subscription.cancel()
     assert len(live_engine.live.registry) == 0
     runs = live_engine.run_count
     await live_engine.execute_sql(RENAME, site, "Unheard")
     await live_engine.wait_until_settled()
-    assert (live_engine.run_count, len(told.texts)) == (runs, 1)
+    assert (live_engine.run_count, len(subscriber.texts)) == (runs, 1)
 
 
 @pytest.mark.role_modes
 async def test_subscriptions_many_cancelled_leave_nothing_behind(live_engine: LiveEngine) -> None:
     ids = await fetch_site_ids(live_engine)
-    sitting = await live_engine.connect()
+    connection = await live_engine.connect()
     for number in range(10_000):
-        told = sitting.subscribe(NAME, id=ids[number % len(ids)])
+        subscriber = connection.subscribe(NAME, id=ids[number % len(ids)])
         if number % 100 == 0:
-            await told.wait_for_states(1)
-        assert told.subscription is not None
-        told.subscription.cancel()
-    sitting.session.close()
+            await subscriber.wait_for_states(1)
+        assert subscriber.subscription is not None
+        subscriber.subscription.cancel()
+    connection.session.close()
     await live_engine.wait_until_settled()
     groups = live_engine.live.registry
     groups.validate()
@@ -314,7 +318,7 @@ async def test_subscriptions_many_cancelled_leave_nothing_behind(live_engine: Li
         0,
         0,
     )
-    assert len(sitting.session) == 0
+    assert len(connection.session) == 0
     assert not groups._joined
     assert not len(groups._states)
     assert len(live_engine.live._replay_buffer) == 0
@@ -323,13 +327,13 @@ async def test_subscriptions_many_cancelled_leave_nothing_behind(live_engine: Li
 @pytest.mark.role_modes
 async def test_session_close_ends_its_subscriptions(live_engine: LiveEngine) -> None:
     site = (await fetch_site_ids(live_engine))[0]
-    sitting = await live_engine.connect()
-    told = [await sitting.subscribe(query, id=site).wait_for_states(1) for query in (NAME, SITE)]
-    sitting.session.close()
-    sitting.session.close()
+    connection = await live_engine.connect()
+    subscribers = [await connection.subscribe(query, id=site).wait_for_states(1) for query in (NAME, SITE)]
+    connection.session.close()
+    connection.session.close()
     await live_engine.execute_sql(RENAME, site, "Nobody hears")
     await live_engine.wait_until_settled()
-    assert [len(each.texts) for each in told] == [1, 1]
+    assert [len(each.texts) for each in subscribers] == [1, 1]
     assert len(live_engine.live.registry) == 0
 
 
@@ -353,20 +357,20 @@ async def test_subscribe_not_allowed_raises_immediately(live_engine: LiveEngine)
 async def test_subscribe_with_bad_variables_ends_that_subscription_with_error(
     live_engine: LiveEngine,
 ) -> None:
-    sitting = await live_engine.connect()
-    told = await sitting.subscribe(NAME, id=[]).wait_for_error()
-    assert told.code == "BAD_USER_INPUT"
-    assert not told.texts
-    assert len(sitting.session) == 0
+    connection = await live_engine.connect()
+    subscriber = await connection.subscribe(NAME, id=[]).wait_for_error()
+    assert subscriber.code == "BAD_USER_INPUT"
+    assert not subscriber.texts
+    assert len(connection.session) == 0
 
 
 async def test_subscriptions_under_concurrent_writers_end_with_the_right_answer(
     live_engine: LiveEngine, writable_demo_database_url: str
 ) -> None:
     ids = (await fetch_site_ids(live_engine))[:4]
-    sitting = await live_engine.connect()
-    told = {site: await sitting.subscribe(NAME, id=site).wait_for_states(1) for site in ids}
-    everything = await sitting.subscribe(SITES).wait_for_states(1)
+    live_connection = await live_engine.connect()
+    subscribers = {site: await live_connection.subscribe(NAME, id=site).wait_for_states(1) for site in ids}
+    everything = await live_connection.subscribe(SITES).wait_for_states(1)
 
     async def write(number: int) -> None:
         connection = await asyncpg.connect(writable_demo_database_url)
@@ -378,7 +382,7 @@ async def test_subscriptions_under_concurrent_writers_end_with_the_right_answer(
 
     await asyncio.gather(*(write(number) for number in range(4)))
     await live_engine.wait_until_settled()
-    for site, each in told.items():
+    for site, each in subscribers.items():
         assert read_site_names(each)[-1] == await live_engine.execute_sql(
             "SELECT name FROM sites WHERE id = $1", site
         )
@@ -400,27 +404,27 @@ async def test_subscription_is_online_changes_when_time_passes(writable_demo_dat
         await live_engine.execute_sql(
             "UPDATE agents SET last_checkin_at = 1 WHERE tenant_id = $1", live_engine.tenant_id
         )
-        told = await (await live_engine.connect()).subscribe(query, id=agent).wait_for_states(1)
+        subscriber = await (await live_engine.connect()).subscribe(query, id=agent).wait_for_states(1)
         await live_engine.execute_sql(checkin, agent)
-        await told.wait_for_states(3)
-        assert [state["data"]["agent"]["isOnline"] for state in told.states] == [False, True, False]
+        await subscriber.wait_for_states(3)
+        assert [state["data"]["agent"]["isOnline"] for state in subscriber.states] == [False, True, False]
         runs = live_engine.run_count
         await live_engine.execute_sql(checkin, agent)
-        await told.wait_for_states(4)
+        await subscriber.wait_for_states(4)
         await live_engine.execute_sql(checkin, agent)
         await live_engine.wait_until_settled()
         assert live_engine.run_count - runs == 1  # a second check-in of an online agent changes nothing
 
 
 async def test_engine_with_idle_subscriptions_runs_few_statements_a_second(live_engine: LiveEngine) -> None:
-    sitting = await live_engine.connect()
-    told = [sitting.subscribe(NAME, id=f"nothing {number}") for number in range(2_000)]
-    await asyncio.gather(*(each.wait_for_states(1) for each in told))
+    connection = await live_engine.connect()
+    subscribers = [connection.subscribe(NAME, id=f"nothing {number}") for number in range(2_000)]
+    await asyncio.gather(*(each.wait_for_states(1) for each in subscribers))
     await asyncio.sleep(0.5)
     figures = live_engine.live.stats
-    began, ticks, moments, runs = monotonic(), figures.cycles, figures.snapshots, figures.total_runs
+    began, ticks, snapshots, runs = monotonic(), figures.cycles, figures.snapshots, figures.total_runs
     await asyncio.sleep(2)
-    assert (figures.snapshots, figures.total_runs) == (moments, runs)
+    assert (figures.snapshots, figures.total_runs) == (snapshots, runs)
     assert 0 < figures.cycles - ticks <= 22 * (monotonic() - began)  # one statement each
 
 
@@ -432,5 +436,5 @@ async def test_engine_without_viewers_polls_about_once_a_second(live_engine: Liv
     assert live_engine.live.stats.cycles - ticks <= 1.5 * (monotonic() - began)
     site = (await fetch_site_ids(live_engine))[0]
     await live_engine.execute_sql(RENAME, site, "While nobody was there")
-    told = await (await live_engine.connect()).subscribe(NAME, id=site).wait_for_states(1)
-    assert read_site_names(told) == ["While nobody was there"]
+    subscriber = await (await live_engine.connect()).subscribe(NAME, id=site).wait_for_states(1)
+    assert read_site_names(subscriber) == ["While nobody was there"]

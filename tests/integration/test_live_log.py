@@ -52,11 +52,11 @@ class Follower:
     """A reader that goes from delta to delta. Every delta must be complete."""
 
     def __init__(
-        self, connection: asyncpg.Connection, change_log: ChangeLog, moment: Snapshot, pause_s: float
+        self, connection: asyncpg.Connection, change_log: ChangeLog, snapshot: Snapshot, pause_s: float
     ) -> None:
         self.connection = connection
         self.log = change_log
-        self.moment = moment
+        self.snapshot = snapshot
         self.pause_s = pause_s
         self.rows: Counter[str] = Counter()
         self.deltas = 0
@@ -64,20 +64,20 @@ class Follower:
     async def step(self) -> None:
         delta = await self._read_delta()
         assert delta.is_complete
-        assert delta.snapshot.includes(self.moment)
+        assert delta.snapshot.includes(self.snapshot)
         assert all(
-            delta.snapshot.is_visible(change.origin.xid) and not self.moment.is_visible(change.origin.xid)
+            delta.snapshot.is_visible(change.origin.xid) and not self.snapshot.is_visible(change.origin.xid)
             for change in delta.changes
         )
         assert [change.origin.sequence for change in delta.changes] == sorted(
             change.origin.sequence for change in delta.changes
         )
         self.rows += count_rows(delta.changes)
-        self.moment = delta.snapshot
+        self.snapshot = delta.snapshot
         self.deltas += bool(delta.changes)
 
     async def _read_delta(self) -> Delta:
-        return await self.log.read_since(self.connection, self.moment)
+        return await self.log.read_since(self.connection, self.snapshot)
 
     async def follow(self, until: asyncio.Event) -> None:
         while not until.is_set():
@@ -141,11 +141,11 @@ class TestCompleteness:
             open_connection(database_url, statement_cache_size=0) as slow,
             open_connection(database_url) as in_snapshots,
         ):
-            moment = await change_log.take_snapshot(quick)
+            snapshot = await change_log.take_snapshot(quick)
             followers = [
-                Follower(quick, change_log, moment, 0),
-                Follower(slow, change_log, moment, 0.3),
-                SnapshotFollower(in_snapshots, change_log, moment, 0.005),
+                Follower(quick, change_log, snapshot, 0),
+                Follower(slow, change_log, snapshot, 0.3),
+                SnapshotFollower(in_snapshots, change_log, snapshot, 0.005),
             ]
             following = [asyncio.create_task(follower.follow(ended)) for follower in followers]
             await asyncio.gather(*(write_randomly(database_url, n, committed, 4) for n in range(WRITERS)))
@@ -173,7 +173,7 @@ class TestCompleteness:
                 await following
                 assert await truncate_expired(pooled) == 0
             async with open_connection(url, statement_cache_size=0) as first:
-                assert (await change_log.read_since(first, follower.moment)).is_complete
+                assert (await change_log.read_since(first, follower.snapshot)).is_complete
         assert committed
         assert follower.rows == committed
 
@@ -189,7 +189,7 @@ class TestCompleteness:
             for number in range(5):
                 await writer.execute(INSERT_API_LOG, f"quick{number}")
                 await follower.step()
-                assert follower.moment.running
+                assert follower.snapshot.running
             assert follower.rows == {f"quick{number}": 1 for number in range(5)}
             await transaction.commit()
         await follower.step()
@@ -202,30 +202,33 @@ class TestCompleteness:
         """A reader that begins during a transaction receives all of it, including its earlier writes."""
         async with writer.transaction():
             await writer.execute(INSERT_API_LOG, "before")
-            moment = await change_log.take_snapshot(reader)
+            snapshot = await change_log.take_snapshot(reader)
             await writer.execute(INSERT_API_LOG, "after")
-            assert (await change_log.read_since(reader, moment)).changes == ()
-        assert count_rows((await change_log.read_since(reader, moment)).changes) == {"before": 1, "after": 1}
+            assert (await change_log.read_since(reader, snapshot)).changes == ()
+        assert count_rows((await change_log.read_since(reader, snapshot)).changes) == {
+            "before": 1,
+            "after": 1,
+        }
 
 
 class TestReading:
     async def test_since_without_changes_is_empty_and_complete(
         self, reader: asyncpg.Connection, change_log: ChangeLog
     ) -> None:
-        moment = await change_log.take_snapshot(reader)
-        delta = await change_log.read_since(reader, moment)
+        snapshot = await change_log.take_snapshot(reader)
+        delta = await change_log.read_since(reader, snapshot)
         assert (delta.changes, delta.is_complete) == ((), True)
-        assert delta.snapshot.includes(moment)
+        assert delta.snapshot.includes(snapshot)
 
     async def test_since_in_a_transaction_reads_at_its_snapshot(
         self, writer: asyncpg.Connection, reader: asyncpg.Connection, change_log: ChangeLog
     ) -> None:
-        moment = await change_log.take_snapshot(reader)
+        snapshot = await change_log.take_snapshot(reader)
         await writer.execute(INSERT_API_LOG, "one")
         await reader.execute(BEGIN_SNAPSHOT)
-        first = await change_log.read_since(reader, moment)
+        first = await change_log.read_since(reader, snapshot)
         await writer.execute(INSERT_API_LOG, "two")
-        assert await change_log.read_since(reader, moment) == first
+        assert await change_log.read_since(reader, snapshot) == first
         assert count_rows(first.changes) == {"one": 1}
         await reader.execute("COMMIT")
         assert count_rows((await change_log.read_since(reader, first.snapshot)).changes) == {"two": 1}
@@ -242,9 +245,9 @@ class TestReading:
             )
             before = await connection.fetch(settings)
             statements: list[str] = []
-            moment = await change_log.take_snapshot(connection)
+            snapshot = await change_log.take_snapshot(connection)
             with connection.query_logger(lambda record: statements.append(record.query)):
-                delta = await change_log.read_since(connection, moment)
+                delta = await change_log.read_since(connection, snapshot)
                 await asyncio.sleep(0.01)  # the loop calls the loggers
             assert delta.is_complete
             assert len(statements) == 1
@@ -255,9 +258,9 @@ class TestReading:
     ) -> None:
         """It takes no transaction id: idle readers would use them up."""
         first = int(await writer.fetchval("SELECT pg_current_xact_id()::text"))
-        moment = await change_log.take_snapshot(reader)
+        snapshot = await change_log.take_snapshot(reader)
         for _ in range(10):
-            moment = (await change_log.read_since(reader, moment)).snapshot
+            snapshot = (await change_log.read_since(reader, snapshot)).snapshot
         assert int(await writer.fetchval("SELECT pg_current_xact_id()::text")) == first + 1
 
     async def test_since_in_a_long_log_scans_only_new_rows(
@@ -271,11 +274,11 @@ class TestReading:
         scans = "SELECT sum(seq_scan), sum(idx_tup_fetch) FROM pg_stat_user_tables WHERE relname LIKE 'change\\_%'"
         for prepare in ("SELECT 1", "ANALYZE live.change"):
             await writer.execute(prepare)
-            moment = await change_log.take_snapshot(reader)
+            snapshot = await change_log.take_snapshot(reader)
             await writer.execute(INSERT_API_LOG, prepare)
             await reader.execute("SELECT pg_stat_force_next_flush()")
             before = await writer.fetchrow(scans)
-            assert count_rows((await change_log.read_since(reader, moment)).changes) == {prepare: 1}
+            assert count_rows((await change_log.read_since(reader, snapshot)).changes) == {prepare: 1}
             await reader.execute("SELECT pg_stat_force_next_flush()")
             after = await writer.fetchrow(scans)
             assert after is not None
@@ -292,10 +295,10 @@ class TestReading:
     ) -> None:
         """A delta with too many changes is reported as incomplete."""
         monkeypatch.setattr(log_module, "_SINCE", log_module._SINCE.replace("20000", "5"))
-        moment = await change_log.take_snapshot(reader)
+        snapshot = await change_log.take_snapshot(reader)
         for number in range(6):
             await writer.execute(INSERT_API_LOG, f"row{number}")
-            assert (await change_log.read_since(reader, moment)).is_complete is (number < 5)
+            assert (await change_log.read_since(reader, snapshot)).is_complete is (number < 5)
 
 
 class TestIncompleteness:
@@ -307,22 +310,22 @@ class TestIncompleteness:
         long_ago = await change_log.take_snapshot(reader)
         await writer.execute(INSERT_API_LOG, "lost")
         assert await truncate_log(writer) == 1
-        moment = await change_log.take_snapshot(reader)
+        snapshot = await change_log.take_snapshot(reader)
         assert not (await change_log.read_since(reader, long_ago)).is_complete
-        delta = await change_log.read_since(reader, moment)
+        delta = await change_log.read_since(reader, snapshot)
         assert (delta.changes, delta.is_complete) == ((), True)
 
     async def test_since_in_snapshot_older_than_truncation_is_incomplete(
         self, writer: asyncpg.Connection, reader: asyncpg.Connection, change_log: ChangeLog
     ) -> None:
         """It reads the part as empty, and the floor from before: neither shows what the part contained."""
-        moment = await change_log.take_snapshot(reader)
+        snapshot = await change_log.take_snapshot(reader)
         await writer.execute(INSERT_API_LOG, "lost")
         await reader.execute(BEGIN_SNAPSHOT)
         await reader.fetchval("SELECT 1")
         assert await truncate_log(writer) == 1
         assert await reader.fetchval("SELECT count(*) FROM live.change") == 0
-        delta = await change_log.read_since(reader, moment)
+        delta = await change_log.read_since(reader, snapshot)
         assert (delta.changes, delta.is_complete) == ((), False)
 
     async def test_since_in_snapshot_aware_of_truncation_is_complete(
@@ -332,11 +335,11 @@ class TestIncompleteness:
         long_ago = await change_log.take_snapshot(reader)
         await writer.execute(INSERT_API_LOG, "over")
         assert await writer.fetchval("SELECT live.keep(0)") == 0
-        moment = await change_log.take_snapshot(reader)
+        snapshot = await change_log.take_snapshot(reader)
         await reader.execute(BEGIN_SNAPSHOT)
         await reader.fetchval("SELECT 1")
         assert await writer.fetchval("SELECT live.keep(0)") == 1
-        delta = await change_log.read_since(reader, moment)
+        delta = await change_log.read_since(reader, snapshot)
         assert (delta.changes, delta.is_complete) == ((), True)
         assert not (await change_log.read_since(reader, long_ago)).is_complete
         await reader.execute("ROLLBACK")
@@ -344,13 +347,13 @@ class TestIncompleteness:
     async def test_change_log_truncate_by_hand_is_refused(
         self, writer: asyncpg.Connection, reader: asyncpg.Connection, change_log: ChangeLog
     ) -> None:
-        moment = await change_log.take_snapshot(reader)
+        snapshot = await change_log.take_snapshot(reader)
         await writer.execute(INSERT_API_LOG, "one")
         for table in ("live.change", "live.change_0"):
             with pytest.raises(asyncpg.RestrictViolationError, match=r"live\.keep"):
                 await writer.execute(f"TRUNCATE {table}")
         await writer.execute("VACUUM FULL live.change")
-        delta = await change_log.read_since(reader, moment)
+        delta = await change_log.read_since(reader, snapshot)
         assert delta.is_complete
         assert count_rows(delta.changes) == {"one": 1}
 
@@ -358,29 +361,29 @@ class TestIncompleteness:
         self, writer: asyncpg.Connection, reader: asyncpg.Connection, change_log: ChangeLog
     ) -> None:
         """As after `pg_restore`: the log and the era of another cluster."""
-        moment = await change_log.take_snapshot(reader)
+        snapshot = await change_log.take_snapshot(reader)
         await writer.execute("UPDATE live.era SET cluster = 1")
         await writer.execute(
             "INSERT INTO live.change (part, xid, at, shape, kind) VALUES (0, '99999999', now(), 1, 4)"
         )
-        delta = await change_log.read_since(reader, moment)
+        delta = await change_log.read_since(reader, snapshot)
         assert (delta.is_complete, delta.snapshot.timeline) == (False, "")
         await change_log.begin_timeline(reader)
-        assert not (await change_log.read_since(reader, moment)).is_complete
+        assert not (await change_log.read_since(reader, snapshot)).is_complete
         now = await change_log.take_snapshot(reader)
         delta = await change_log.read_since(reader, now)
         assert (delta.changes, delta.is_complete) == ((), True)
-        assert now.timeline not in ("", moment.timeline)
+        assert now.timeline not in ("", snapshot.timeline)
 
     async def test_since_snapshot_without_timeline_is_of_the_opened_one(
         self, writer: asyncpg.Connection, reader: asyncpg.Connection, change_log: ChangeLog
     ) -> None:
         """It counts as belonging to the era in which the log was opened."""
-        moment = Snapshot.parse(await reader.fetchval("SELECT pg_current_snapshot()::text"))
-        assert (await change_log.read_since(reader, moment)).is_complete
+        snapshot = Snapshot.parse(await reader.fetchval("SELECT pg_current_snapshot()::text"))
+        assert (await change_log.read_since(reader, snapshot)).is_complete
         await writer.execute("TRUNCATE live.era")
         await change_log.begin_timeline(reader)
-        assert not (await change_log.read_since(reader, moment)).is_complete
+        assert not (await change_log.read_since(reader, snapshot)).is_complete
 
 
 class TestMigrations:
@@ -388,14 +391,14 @@ class TestMigrations:
         self, writer: asyncpg.Connection, reader: asyncpg.Connection, change_log: ChangeLog
     ) -> None:
         """Earlier entries are read with the meaning of their time."""
-        moment = await change_log.take_snapshot(reader)
+        snapshot = await change_log.take_snapshot(reader)
         await writer.execute(INSERT_API_LOG, "one")
         await writer.execute("""
             ALTER TABLE api_logs DROP COLUMN duration_ms, ADD COLUMN note text;
             SELECT live.watch('api_logs', '{body,response_body}');
         """)
         await writer.execute("UPDATE api_logs SET note = 'x' WHERE id = 'one'")
-        first, second = (await change_log.read_since(reader, moment)).changes
+        first, second = (await change_log.read_since(reader, snapshot)).changes
         assert (row_ids(first), row_ids(second)) == (["one"], ["one"])
         assert first.rows is not None
         assert second.rows is not None
@@ -409,17 +412,17 @@ class TestMigrations:
             CREATE TABLE "Odd things" (id text PRIMARY KEY, "select" bigint, "part" text, "now" text, "bits" json);
             SELECT live.watch('Odd things');
         """)
-        moment = await change_log.take_snapshot(reader)
+        snapshot = await change_log.take_snapshot(reader)
         await writer.execute(
             """INSERT INTO "Odd things" VALUES ('a', 1, 's', 'n', '{}'), ('b', 1, 's', 'n', '{}')"""
         )
         await writer.execute("""UPDATE "Odd things" SET "select" = 2, "part" = 't', "bits" = '{"a": 1}'""")
-        came, changed = (await change_log.read_since(reader, moment)).changes
+        came, changed = (await change_log.read_since(reader, snapshot)).changes
         assert (came.table, row_ids(came)) == ("Odd things", ["a", "b"])
         assert changed.rows is not None
         assert [row.columns for row in changed.rows] == [{"select", "part", "bits"}] * 2
         await writer.execute("""SELECT live.unwatch('Odd things'); DELETE FROM "Odd things" """)
-        assert (await change_log.read_since(reader, moment)).changes == (came, changed)
+        assert (await change_log.read_since(reader, snapshot)).changes == (came, changed)
 
     @pytest.mark.parametrize(
         ("table", "unwatched"), [("CREATE TABLE t (key text)", "{}"), ("CREATE TABLE t (id text)", "{nmae}")]
@@ -442,9 +445,9 @@ class TestMigrations:
             assert await writer.fetchval("SELECT to_regnamespace('live') IS NULL")
             await migrate(database_url, settings)
             change_log = await ChangeLog.open(reader)
-            moment = await change_log.take_snapshot(reader)
+            snapshot = await change_log.take_snapshot(reader)
             await writer.execute(INSERT_API_LOG, "with a log")
-            assert count_rows((await change_log.read_since(reader, moment)).changes) == {"with a log": 1}
+            assert count_rows((await change_log.read_since(reader, snapshot)).changes) == {"with a log": 1}
 
 
 class TestRestarts:
@@ -457,11 +460,11 @@ class TestRestarts:
             await migrate(own.build_dsn(name), Settings())
             async with open_connection(own.build_dsn(name)) as connection:
                 change_log = await ChangeLog.open(connection)
-                moment = await change_log.take_snapshot(connection)
+                snapshot = await change_log.take_snapshot(connection)
                 await connection.execute(INSERT_API_LOG, "before")
             own.restart()
             async with open_connection(own.build_dsn(name)) as connection:
-                delta = await change_log.read_since(connection, moment)
+                delta = await change_log.read_since(connection, snapshot)
                 assert delta.is_complete
                 assert count_rows(delta.changes) == {"before": 1}
             own.crash()
@@ -485,8 +488,8 @@ class TestRestarts:
                 change_log = await ChangeLog.open(connection)
                 for number in range(50):
                     await connection.execute(INSERT_API_LOG, f"undone {number}")
-                moment = await change_log.take_snapshot(connection)
+                snapshot = await change_log.take_snapshot(connection)
             own.restore_data(copied)
             async with open_connection(own.build_dsn(name)) as connection:
                 await connection.execute(INSERT_API_LOG, "another past")
-                assert not (await change_log.read_since(connection, moment)).is_complete
+                assert not (await change_log.read_since(connection, snapshot)).is_complete

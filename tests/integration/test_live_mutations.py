@@ -162,9 +162,9 @@ def build_subscription(table: Table) -> str:
     return f"subscription {{ {table.many}({arguments}) {{ nodes {{ {' '.join(leaves)} }} }} }}"
 
 
-def get_rows(told: RecordingSubscriber, table: Table, number: int) -> dict[str, Any]:
+def get_rows(subscriber: RecordingSubscriber, table: Table, number: int) -> dict[str, Any]:
     """The rows in a message, by their ids."""
-    return {row["id"]: row for row in told.states[number]["data"][table.many]["nodes"]}
+    return {row["id"]: row for row in subscriber.states[number]["data"][table.many]["nodes"]}
 
 
 async def execute_case(mutation_harness: MutationHarness, case: MutationCase, who: str | None = None) -> Any:
@@ -217,16 +217,18 @@ async def check_rows_are_sent_once(
 ) -> None:
     """Call a mutation. A subscriber of its table receives the written rows in one state."""
     case = await make_case(mutation_harness, name)
-    sitting = await connect_viewer(live_engine, mutation_harness, case)
-    told = await sitting.subscribe(build_subscription(case.table), {"snapshot": True}).wait_for_states(1)
-    assert not told.errors
+    connection = await connect_viewer(live_engine, mutation_harness, case)
+    subscriber = await connection.subscribe(
+        build_subscription(case.table), {"snapshot": True}
+    ).wait_for_states(1)
+    assert not subscriber.errors
     answer = await execute_case(mutation_harness, case)
     assert not answer.errors, (answer.errors, answer.traceback)
-    assert await wait_until_seen(sitting, answer.extensions["transaction"])
+    assert await wait_until_seen(connection, answer.extensions["transaction"])
     wrote = int(open_transaction(answer.extensions["transaction"]))
-    before, after = (open_snapshot(state["extensions"]["snapshot"]) for state in told.states)
+    before, after = (open_snapshot(state["extensions"]["snapshot"]) for state in subscriber.states)
     assert (before.is_visible(wrote), after.is_visible(wrote)) == (False, True)
-    was, is_now = get_rows(told, case.table, 0), get_rows(told, case.table, 1)
+    was, is_now = get_rows(subscriber, case.table, 0), get_rows(subscriber, case.table, 1)
     changed = {row_id for row_id, row in is_now.items() if was.get(row_id) != row}
     done = answer.data["done"]
     if name == "approveReenrollment":  # it returns the agent, and writes its credential
@@ -235,7 +237,7 @@ async def check_rows_are_sent_once(
         assert {row["id"] for row in (done if isinstance(done, list) else [done])} <= changed
     else:
         assert len(changed) == done["created"] == 1
-    sitting.session.close()
+    connection.session.close()
 
 
 @pytest.mark.newest
@@ -247,24 +249,24 @@ async def test_mutation_forbidden_sends_nothing_to_subscribers(
     clerk = await mutation_harness.add_user(
         all_rights_except(case.right) - {case.right.replace("Read", "Write")}
     )
-    sitting = await connect_viewer(live_engine, mutation_harness, case)
-    told = await sitting.subscribe(build_subscription(case.table)).wait_for_states(1)
+    connection = await connect_viewer(live_engine, mutation_harness, case)
+    subscriber = await connection.subscribe(build_subscription(case.table)).wait_for_states(1)
     assert (await execute_case(mutation_harness, case, clerk)).codes == ["FORBIDDEN"]
     runs = live_engine.run_count
     await live_engine.wait_until_settled()
-    assert len(told.texts) == 1
+    assert len(subscriber.texts) == 1
     assert live_engine.run_count == runs
-    sitting.session.close()
+    connection.session.close()
 
 
 async def test_report_health_check_is_sent_on_the_stream(
     live_engine: LiveEngine, mutation_harness: MutationHarness
 ) -> None:
     case = await make_case(mutation_harness, "reportHealthCheck")
-    sitting = await live_engine.connect(mutation_harness.mine.administrator_id)
-    told = await sitting.subscribe(_HEALTH).wait_for_states(1)
+    connection = await live_engine.connect(mutation_harness.mine.administrator_id)
+    subscriber = await connection.subscribe(_HEALTH).wait_for_states(1)
     assert not (await execute_case(mutation_harness, case)).errors
     await live_engine.wait_until_settled()
-    events = told.data["healthCheckChanges"]["events"]
+    events = subscriber.data["healthCheckChanges"]["events"]
     assert events == [{"resourceId": mutation_harness.mine.ids["sites"], "status": "DEGRADED"}]
-    sitting.session.close()
+    connection.session.close()

@@ -49,41 +49,43 @@ async def fetch_agent_ids(live_engine: LiveEngine, count: int) -> list[str]:
 async def test_subscriptions_through_pooler_send_changes_by_tenant(live_engine: LiveEngine) -> None:
     ids = await fetch_agent_ids(live_engine, 40)
     we, they = await live_engine.connect(), await live_engine.connect(2)
-    told = [we.subscribe(AGENT, id=id_) for id_ in ids]
+    subscribers = [we.subscribe(AGENT, id=id_) for id_ in ids]
     theirs = [they.subscribe(AGENT, id=id_) for id_ in ids]
-    await asyncio.gather(*(each.wait_for_states(1) for each in (*told, *theirs)))
+    await asyncio.gather(*(each.wait_for_states(1) for each in (*subscribers, *theirs)))
     await live_engine.execute_sql(
         "UPDATE agents SET hostname = 'pooled ' || id WHERE id = ANY($1::text[])", ids
     )
     await live_engine.wait_until_settled()
-    assert [each.data["agent"]["hostname"] for each in told] == [f"pooled {id_}" for id_ in ids]
+    assert [each.data["agent"]["hostname"] for each in subscribers] == [f"pooled {id_}" for id_ in ids]
     assert [each.states for each in theirs] == [[{"data": {"agent": None}}]] * len(ids)
 
 
 async def test_workers_through_pooler_share_one_snapshot(live_engine: LiveEngine) -> None:
     """Queries of so many shapes that no statement combines them, so that the snapshot is exported and imported."""
     (id_,) = await fetch_agent_ids(live_engine, 1)
-    sitting = await live_engine.connect()
-    told = [sitting.subscribe(f"{AGENT} # {number}", {"snapshot": True}, id=id_) for number in range(60)]
-    await asyncio.gather(*(each.wait_for_states(1) for each in told))
+    connection = await live_engine.connect()
+    subscribers = [
+        connection.subscribe(f"{AGENT} # {number}", {"snapshot": True}, id=id_) for number in range(60)
+    ]
+    await asyncio.gather(*(each.wait_for_states(1) for each in subscribers))
     for number in range(20):
         await live_engine.execute_sql(RENAME, id_, f"shared {number}")
     await live_engine.wait_until_settled()
-    by_moment: dict[str, set[str]] = {}
-    for each in told:
+    by_snapshot: dict[str, set[str]] = {}
+    for each in subscribers:
         for state in each.states[1:]:
-            by_moment.setdefault(state["extensions"]["snapshot"], set()).add(
+            by_snapshot.setdefault(state["extensions"]["snapshot"], set()).add(
                 state["data"]["agent"]["hostname"]
             )
-    assert all(len(names) == 1 for names in by_moment.values())
-    assert {each.data["agent"]["hostname"] for each in told} == {"shared 19"}
+    assert all(len(names) == 1 for names in by_snapshot.values())
+    assert {each.data["agent"]["hostname"] for each in subscribers} == {"shared 19"}
 
 
 async def test_writes_and_requests_through_pooler_succeed(live_engine: LiveEngine) -> None:
     ids = await fetch_agent_ids(live_engine, 6)
-    sitting = await live_engine.connect()
-    told = {id_: await sitting.subscribe(AGENT, id=id_).wait_for_states(1) for id_ in ids}
-    page = await sitting.subscribe(AGENTS).wait_for_states(1)
+    live_connection = await live_engine.connect()
+    subscribers = {id_: await live_connection.subscribe(AGENT, id=id_).wait_for_states(1) for id_ in ids}
+    page = await live_connection.subscribe(AGENTS).wait_for_states(1)
 
     async def write(id_: str) -> None:
         for number in range(30):
@@ -97,29 +99,29 @@ async def test_writes_and_requests_through_pooler_succeed(live_engine: LiveEngin
 
     await asyncio.gather(*(write(id_) for id_ in ids), count_agents(), count_agents())
     await live_engine.wait_until_settled()
-    assert {each.data["agent"]["hostname"] for each in told.values()} == {"0000 29"}
+    assert {each.data["agent"]["hostname"] for each in subscribers.values()} == {"0000 29"}
     assert [node["hostname"] for node in page.data["agents"]["nodes"]][:6] == ["0000 29"] * 6
     assert live_engine.live.stats.outages == 0
 
 
 async def test_deactivated_user_through_pooler_is_disconnected(live_engine: LiveEngine) -> None:
-    sitting = await live_engine.connect(2)
-    await sitting.subscribe(AGENTS).wait_for_states(1)
+    connection = await live_engine.connect(2)
+    await connection.subscribe(AGENTS).wait_for_states(1)
     await live_engine.execute_sql(
         "UPDATE users SET status = 'inactive' WHERE id = $1", live_engine.user_ids[2]
     )
     await live_engine.wait_until_settled()
     await live_engine.execute_sql("UPDATE users SET status = 'active' WHERE id = $1", live_engine.user_ids[2])
-    assert len(sitting.disconnects) == 1
+    assert len(connection.disconnects) == 1
 
 
 async def test_sessions_through_pooler_keep_no_transaction_or_lock(
     live_engine: LiveEngine, writable_demo_database_url: str
 ) -> None:
-    sitting = await live_engine.connect()
+    connection = await live_engine.connect()
     await asyncio.gather(
         *(
-            sitting.subscribe(AGENT, id=id_).wait_for_states(1)
+            connection.subscribe(AGENT, id=id_).wait_for_states(1)
             for id_ in await fetch_agent_ids(live_engine, 20)
         )
     )
@@ -138,8 +140,8 @@ async def test_sessions_through_pooler_keep_no_transaction_or_lock(
 
 
 async def test_idle_engine_through_pooler_runs_few_statements(live_engine: LiveEngine) -> None:
-    sitting = await live_engine.connect()
-    await sitting.subscribe(AGENTS).wait_for_states(1)
+    connection = await live_engine.connect()
+    await connection.subscribe(AGENTS).wait_for_states(1)
     await asyncio.sleep(1)
     began, ticks = monotonic(), live_engine.live.stats.cycles
     await asyncio.sleep(2)

@@ -65,18 +65,18 @@ class TestTruncation:
     async def test_truncation_before_the_retention_time_keeps_the_change(
         self, writer: asyncpg.Connection, truncator: asyncpg.Connection, change_log: ChangeLog
     ) -> None:
-        moment = await change_log.take_snapshot(writer)
+        snapshot = await change_log.take_snapshot(writer)
         await writer.execute(INSERT_API_LOG, "one")
         passed = 0.0
         while passed + PAUSE_S < CHANGE_LOG_RETENTION_S:
             assert await truncate_expired(truncator) == 0
-            assert (await change_log.read_since(writer, moment)).is_complete
+            assert (await change_log.read_since(writer, snapshot)).is_complete
             await pass_time(writer, PAUSE_S)
             passed += PAUSE_S
         assert await writer.fetchval(LOGGED) == 1
         assert await truncate_repeatedly(truncator) == 1
         assert await writer.fetchval(LOGGED) == 0
-        assert not (await change_log.read_since(writer, moment)).is_complete
+        assert not (await change_log.read_since(writer, snapshot)).is_complete
 
     async def test_truncation_of_late_commit_counts_from_the_commit(
         self,
@@ -91,9 +91,9 @@ class TestTruncation:
             for _ in range(2):
                 assert await truncate_repeatedly(truncator) == 0
                 await pass_time(writer, CHANGE_LOG_RETENTION_S)
-            moment = await change_log.take_snapshot(writer)
+            snapshot = await change_log.take_snapshot(writer)
         assert await truncate_repeatedly(truncator) == 0
-        delta = await change_log.read_since(writer, moment)
+        delta = await change_log.read_since(writer, snapshot)
         assert delta.is_complete
         assert count_rows(delta.changes) == {"slow": 1}
         await pass_time(writer, CHANGE_LOG_RETENTION_S)
@@ -110,10 +110,10 @@ class TestTruncation:
             await slow.execute("SELECT pg_current_xact_id()")
             await writer.execute(INSERT_API_LOG, "one")
             await truncate_repeatedly(truncator)
-            moment = await change_log.take_snapshot(writer)
+            snapshot = await change_log.take_snapshot(writer)
             await pass_time(writer, CHANGE_LOG_RETENTION_S)
             assert await truncate_repeatedly(truncator) == 1
-            assert (await change_log.read_since(writer, moment)).is_complete
+            assert (await change_log.read_since(writer, snapshot)).is_complete
 
     async def test_truncation_of_an_empty_log_rewrites_no_file(self, truncator: asyncpg.Connection) -> None:
         files = "SELECT pg_relation_filenode('live.change_' || n) FROM generate_series(0, 3) n"
@@ -138,11 +138,11 @@ class TestTruncation:
         """Entries from a future that never came do not count. Then everything continues."""
         await truncate_expired(truncator)
         await pass_time(writer, -86_400)
-        moment = await change_log.take_snapshot(writer)
+        snapshot = await change_log.take_snapshot(writer)
         await writer.execute(INSERT_API_LOG, "one")
         await writer.execute("UPDATE live.change SET at = now()")
         assert await truncate_repeatedly(truncator) == 0
-        assert count_rows((await change_log.read_since(writer, moment)).changes) == {"one": 1}
+        assert count_rows((await change_log.read_since(writer, snapshot)).changes) == {"one": 1}
         await pass_time(writer, CHANGE_LOG_RETENTION_S)
         assert await truncate_repeatedly(truncator) == 1
 
@@ -155,8 +155,8 @@ class TestTruncation:
         await truncate_expired(truncator)
         await writer.execute("TRUNCATE live.era")
         assert await truncate_repeatedly(truncator) == 0
-        moment = await change_log.take_snapshot(writer)
-        assert (await change_log.read_since(writer, moment)).is_complete
+        snapshot = await change_log.take_snapshot(writer)
+        assert (await change_log.read_since(writer, snapshot)).is_complete
 
     async def test_truncation_in_repeatable_read_is_refused(self, truncator: asyncpg.Connection) -> None:
         """It would not see later commits, and would delete them unread."""
@@ -187,17 +187,17 @@ class TestConcurrency:
         change_log: ChangeLog,
     ) -> None:
         """Neither the keeper, nor a writer, nor another reader waits for it."""
-        moment = await change_log.take_snapshot(writer)
+        snapshot = await change_log.take_snapshot(writer)
         await writer.execute(INSERT_API_LOG, "one")
         async with open_connection(database_url) as reader:
             await reader.execute(BEGIN_SNAPSHOT)
-            first = await change_log.read_since(reader, moment)
+            first = await change_log.read_since(reader, snapshot)
             keeping = asyncio.create_task(truncate_log(truncator))
             async with asyncio.timeout(HANG_S):  # the reader's transaction is open all the time
                 await writer.execute(INSERT_API_LOG, "two")
-                await change_log.read_since(writer, moment)
+                await change_log.read_since(writer, snapshot)
                 assert await keeping == 0
-            assert await change_log.read_since(reader, moment) == first
+            assert await change_log.read_since(reader, snapshot) == first
             await reader.execute("COMMIT")
         assert await truncate_log(truncator) == 1
 
@@ -224,9 +224,9 @@ class TestPartitionRing:
         until = time.monotonic() + SECONDS
         async with open_connection(database_url) as quick, open_connection(database_url) as slow:
             writers = [_write_until(database_url, n, committed, until) for n in range(6)]
-            moment = await change_log.take_snapshot(writer)
-            quick_one = _read_until(quick, change_log, moment, 0.005, until)
-            slow_one = _read_until(slow, change_log, moment, KEPT_S / 4, until)
+            snapshot = await change_log.take_snapshot(writer)
+            quick_one = _read_until(quick, change_log, snapshot, 0.005, until)
+            slow_one = _read_until(slow, change_log, snapshot, KEPT_S / 4, until)
             keepers = [_truncate_until(database_url, until) for _ in range(2)]
             quick_rows, slow_rows, emptied, _ = await asyncio.gather(
                 quick_one, slow_one, asyncio.gather(*keepers), asyncio.gather(*writers)
@@ -243,12 +243,12 @@ class TestPartitionRing:
         await writer.execute(QUICK_RING)
         monkeypatch.setattr(retention, "CHANGE_LOG_RETENTION_S", KEPT_S)
         change_log = await ChangeLog.open(writer)
-        moment = await change_log.take_snapshot(writer)
+        snapshot = await change_log.take_snapshot(writer)
         until = time.monotonic() + 3
         await asyncio.gather(
             _write_until(database_url, 0, Counter(), until), _truncate_until(database_url, until)
         )
-        assert not (await change_log.read_since(writer, moment)).is_complete
+        assert not (await change_log.read_since(writer, snapshot)).is_complete
 
 
 async def _write_until(url: str, number: int, committed: Counter[str], until: float) -> None:
@@ -269,16 +269,16 @@ async def _write_until(url: str, number: int, committed: Counter[str], until: fl
 
 
 async def _read_until(
-    connection: asyncpg.Connection, change_log: ChangeLog, moment: Snapshot, pause_s: float, until: float
+    connection: asyncpg.Connection, change_log: ChangeLog, snapshot: Snapshot, pause_s: float, until: float
 ) -> Counter[str]:
     """All changes that a reader receives. Each delta must be complete."""
     rows: Counter[str] = Counter()
     while True:
         is_last = time.monotonic() > until + 1
-        delta = await change_log.read_since(connection, moment)
+        delta = await change_log.read_since(connection, snapshot)
         assert delta.is_complete
         rows += count_rows(delta.changes)
-        moment = delta.snapshot
+        snapshot = delta.snapshot
         if is_last:
             return rows
         await asyncio.sleep(pause_s)
@@ -301,7 +301,7 @@ class TestWithoutServers:
         self, writer: asyncpg.Connection, change_log: ChangeLog
     ) -> None:
         """Each round has as many writes as would double the log, eleven minutes later."""
-        moment = await change_log.take_snapshot(writer)
+        snapshot = await change_log.take_snapshot(writer)
         await writer.execute(INSERT_API_LOG, "one")
         lengths = []
         for _ in range(4):
@@ -314,10 +314,10 @@ class TestWithoutServers:
             await pass_time(writer, 660)
         assert lengths[0] >= 8000
         assert max(lengths) < 3 * 8000
-        assert not (await change_log.read_since(writer, moment)).is_complete
-        moment = await change_log.take_snapshot(writer)
+        assert not (await change_log.read_since(writer, snapshot)).is_complete
+        snapshot = await change_log.take_snapshot(writer)
         await writer.execute(INSERT_API_LOG, "two")
-        delta = await change_log.read_since(writer, moment)
+        delta = await change_log.read_since(writer, snapshot)
         assert delta.is_complete
         assert count_rows(delta.changes) == {"two": 1}
 
@@ -356,15 +356,15 @@ class TestWithoutServers:
     async def test_tidy_rolled_back_keeps_the_changes(
         self, writer: asyncpg.Connection, change_log: ChangeLog
     ) -> None:
-        moment = await change_log.take_snapshot(writer)
+        snapshot = await change_log.take_snapshot(writer)
         await writer.execute(INSERT_API_LOG, "one")
         await pass_time(writer, 660)
         transaction = writer.transaction()
         await transaction.start()
         await writer.execute("SELECT live.tidy()")
-        assert not (await change_log.read_since(writer, moment)).is_complete
+        assert not (await change_log.read_since(writer, snapshot)).is_complete
         await transaction.rollback()
-        delta = await change_log.read_since(writer, moment)
+        delta = await change_log.read_since(writer, snapshot)
         assert delta.is_complete
         assert count_rows(delta.changes) == {"one": 1}
 

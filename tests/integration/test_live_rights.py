@@ -59,35 +59,35 @@ async def insert_clerks(live_engine: LiveEngine, *users: str) -> None:
     )
 
 
-async def wait_for_disconnect(sitting: LiveConnection) -> DisconnectReason:
-    await wait_until(lambda: bool(sitting.disconnects))
-    (gone,) = sitting.disconnects
-    assert sitting.session.viewer is None
-    assert len(sitting.session) == 0
+async def wait_for_disconnect(connection: LiveConnection) -> DisconnectReason:
+    await wait_until(lambda: bool(connection.disconnects))
+    (gone,) = connection.disconnects
+    assert connection.session.viewer is None
+    assert len(connection.session) == 0
     return gone.reason
 
 
 @pytest.mark.role_modes
 async def test_subscription_right_revoked_and_granted_hides_and_shows_answer(live_engine: LiveEngine) -> None:
     clerk = await live_engine.connect("clerk")
-    told, unconcerned = (
+    subscriber, unconcerned = (
         await clerk.subscribe(AGENTS).wait_for_states(1),
         await clerk.subscribe(SITES).wait_for_states(1),
     )
-    count = told.data["agents"]["totalCount"]
+    count = subscriber.data["agents"]["totalCount"]
     await live_engine.execute_sql(SET_RIGHTS, "clerks", READS_SITES)
     await live_engine.wait_until_settled()
-    assert told.states[1]["data"] == {"agents": None}
-    assert told.states[1]["errors"][0]["extensions"] == {"code": "FORBIDDEN", "right": "Agents.Read"}
+    assert subscriber.states[1]["data"] == {"agents": None}
+    assert subscriber.states[1]["errors"][0]["extensions"] == {"code": "FORBIDDEN", "right": "Agents.Read"}
     await live_engine.execute_sql(SET_RIGHTS, "clerks", READS_BOTH)
     await live_engine.wait_until_settled()
-    assert [state["data"] for state in told.states[2:]] == [{"agents": {"totalCount": count}}]
+    assert [state["data"] for state in subscriber.states[2:]] == [{"agents": {"totalCount": count}}]
     assert len(unconcerned.texts) == 1
 
 
 @pytest.mark.role_modes
 async def test_subscription_write_that_revokes_the_right_is_not_shown(live_engine: LiveEngine) -> None:
-    told = await (await live_engine.connect("clerk")).subscribe(AGENTS).wait_for_states(1)
+    subscriber = await (await live_engine.connect("clerk")).subscribe(AGENTS).wait_for_states(1)
     async with live_engine.owner.transaction():
         await live_engine.owner.execute(SET_RIGHTS, "clerks", READS_SITES)
         await live_engine.owner.execute(
@@ -96,22 +96,22 @@ async def test_subscription_write_that_revokes_the_right_is_not_shown(live_engin
             live_engine.tenant_id,
         )
     await live_engine.wait_until_settled()
-    assert [state["data"] for state in told.states[1:]] == [{"agents": None}]
+    assert [state["data"] for state in subscriber.states[1:]] == [{"agents": None}]
 
 
 @pytest.mark.role_modes
 async def test_subscription_after_role_change_follows_the_new_role(live_engine: LiveEngine) -> None:
     await live_engine.execute_sql(SET_RIGHTS, "others", READS_SITES)
     clerk = await live_engine.connect("clerk")
-    told = await clerk.subscribe(AGENTS).wait_for_states(1)
+    subscriber = await clerk.subscribe(AGENTS).wait_for_states(1)
     mine = await clerk.subscribe(RIGHTS).wait_for_states(1)
     await live_engine.execute_sql("UPDATE users SET role_id = 'others' WHERE id = 'clerk'")
     await live_engine.wait_until_settled()
-    assert told.states[-1]["data"] == {"agents": None}
+    assert subscriber.states[-1]["data"] == {"agents": None}
     assert mine.data == {"viewer": {"rights": ["Sites.Read"]}}
     await live_engine.execute_sql(SET_RIGHTS, "others", READS_BOTH)  # the new role is the watched one now
     await live_engine.wait_until_settled()
-    assert told.data["agents"]["totalCount"] > 0
+    assert subscriber.data["agents"]["totalCount"] > 0
     await live_engine.execute_sql(SET_RIGHTS, "clerks", "{}")
     runs, sign_ins = live_engine.run_count, live_engine.live.stats.sign_ins
     await live_engine.wait_until_settled()
@@ -149,14 +149,14 @@ async def test_session_of_viewer_no_longer_allowed_is_disconnected(
     live_engine: LiveEngine, statement: str
 ) -> None:
     clerk, neighbour = await live_engine.connect("clerk"), await live_engine.connect(2)
-    told, theirs = (
+    subscriber, theirs = (
         await clerk.subscribe(SITES).wait_for_states(1),
         await neighbour.subscribe(SITES).wait_for_states(1),
     )
     await live_engine.execute_sql(statement)
     assert await wait_for_disconnect(clerk) is DisconnectReason.REFUSED
-    assert len(told.texts) == 1
-    assert told.errors is None
+    assert len(subscriber.texts) == 1
+    assert subscriber.errors is None
     assert not neighbour.disconnects
     assert len(theirs.texts) == 1
     with pytest.raises(UnauthenticatedError):
@@ -173,8 +173,8 @@ async def test_sessions_of_a_deactivated_user_are_disconnected_by_one_sign_in(
     assert len(live_engine.live.viewers) == 20
     sign_ins = live_engine.live.stats.sign_ins
     await live_engine.execute_sql("UPDATE users SET status = 'inactive' WHERE id = 'clerk'")
-    for sitting in sittings:
-        assert await wait_for_disconnect(sitting) is DisconnectReason.REFUSED
+    for connection in sittings:
+        assert await wait_for_disconnect(connection) is DisconnectReason.REFUSED
     await live_engine.wait_until_settled()  # the watcher's run is counted after all messages are sent
     assert live_engine.live.stats.sign_ins == sign_ins + 1
     live = live_engine.live
@@ -186,17 +186,17 @@ async def test_role_change_of_thousand_users_acts_in_one_refresh_cycle(live_engi
     users = [f"clerk {number}" for number in range(1_000)]
     await insert_clerks(live_engine, *users)
     sittings = [await live_engine.connect(user) for user in users]
-    told = [sitting.subscribe(AGENTS) for sitting in sittings]
-    await asyncio.gather(*(each.wait_for_states(1) for each in told))
+    subscribers = [connection.subscribe(AGENTS) for connection in sittings]
+    await asyncio.gather(*(each.wait_for_states(1) for each in subscribers))
     await live_engine.wait_until_settled()
     assert len(live_engine.live.registry) == 1
-    moments, runs = live_engine.live.stats.snapshots, live_engine.run_count
+    snapshots, runs = live_engine.live.stats.snapshots, live_engine.run_count
     await live_engine.execute_sql(SET_RIGHTS, "clerks", READS_SITES)
     await live_engine.wait_until_settled()
-    assert not [each.errors for each in told if each.errors]
-    assert [each.states[-1]["data"] for each in told] == [{"agents": None}] * len(told)
+    assert not [each.errors for each in subscribers if each.errors]
+    assert [each.states[-1]["data"] for each in subscribers] == [{"agents": None}] * len(subscribers)
     assert (
-        live_engine.live.stats.snapshots - moments,
+        live_engine.live.stats.snapshots - snapshots,
         live_engine.run_count - runs,
         len(live_engine.live.registry),
     ) == (1, 1, 1)
@@ -208,7 +208,7 @@ async def test_platform_session_is_disconnected_only_when_tenant_is_deleted(live
         await live_engine.connect_as_platform(live_engine.tenant_id),
         await live_engine.connect_as_platform(),
     )
-    told = await in_tenant.subscribe(SITES).wait_for_states(1)
+    subscriber = await in_tenant.subscribe(SITES).wait_for_states(1)
     tenants = await without.subscribe(
         "subscription { tenants(first: 50) { nodes { id status } } }"
     ).wait_for_states(1)
@@ -217,7 +217,7 @@ async def test_platform_session_is_disconnected_only_when_tenant_is_deleted(live
     )
     await live_engine.wait_until_settled()
     assert not in_tenant.disconnects
-    assert len(told.texts) == 1
+    assert len(subscriber.texts) == 1
     assert len(tenants.texts) == 2
     await live_engine.execute_sql("UPDATE tenants SET deleted_at = 1 WHERE id = $1", live_engine.tenant_id)
     assert await wait_for_disconnect(in_tenant) is DisconnectReason.REFUSED
@@ -229,22 +229,22 @@ async def test_platform_session_is_disconnected_only_when_tenant_is_deleted(live
 @pytest.mark.role_modes
 async def test_session_with_expired_token_is_disconnected(live_engine: LiveEngine) -> None:
     clerk = await live_engine.connect("clerk", now_ms() - TOKEN_LEEWAY_S * 1000 + 4_000)
-    told = await clerk.subscribe(SITES).wait_for_states(1)
+    subscriber = await clerk.subscribe(SITES).wait_for_states(1)
     assert not clerk.disconnects
     assert await wait_for_disconnect(clerk) is DisconnectReason.EXPIRED
-    assert len(told.texts) == 1
+    assert len(subscriber.texts) == 1
     assert len(live_engine.live.registry) == 0
 
 
 @pytest.mark.role_modes
 async def test_renew_with_fresh_token_prolongs_the_session(live_engine: LiveEngine) -> None:
     clerk = await live_engine.connect("clerk", now_ms() - TOKEN_LEEWAY_S * 1000 + 2_000)
-    told = await clerk.subscribe("subscription { viewer { expiresAt } }").wait_for_states(1)
+    subscriber = await clerk.subscribe("subscription { viewer { expiresAt } }").wait_for_states(1)
     await clerk.session.renew(Identity(ViewerKind.USER, "clerk", DATE_MAX_MS))
     await asyncio.sleep(4.2)
     assert not clerk.disconnects
     await live_engine.wait_until_settled()
-    assert told.data == {"viewer": {"expiresAt": DATE_MAX_MS}}
+    assert subscriber.data == {"viewer": {"expiresAt": DATE_MAX_MS}}
     await clerk.session.renew(Identity(ViewerKind.USER, "clerk", now_ms() - TOKEN_LEEWAY_S * 1000 + 100))
     assert await wait_for_disconnect(clerk) is DisconnectReason.EXPIRED
     with pytest.raises(ForbiddenError):
@@ -273,24 +273,24 @@ async def test_sign_in_concurrent_with_deactivation_is_disconnected(live_engine:
         await asyncio.sleep(0.0003 * number)
         await live_engine.execute_sql("UPDATE users SET status = 'inactive' WHERE id = 'clerk'")
         try:
-            sitting = await signing_in
+            connection = await signing_in
         except UnauthenticatedError:
             pass
         else:
-            assert await wait_for_disconnect(sitting) is DisconnectReason.REFUSED
+            assert await wait_for_disconnect(connection) is DisconnectReason.REFUSED
         await live_engine.execute_sql("UPDATE users SET status = 'active' WHERE id = 'clerk'")
 
 
 @pytest.mark.role_modes
 async def test_subscription_viewer_user_change_sends_a_message(live_engine: LiveEngine) -> None:
-    told = (
+    subscriber = (
         await (await live_engine.connect("clerk"))
         .subscribe("subscription { viewer { user { name } } }")
         .wait_for_states(1)
     )
     await live_engine.execute_sql("UPDATE users SET name = 'Clarissa' WHERE id = 'clerk'")
     await live_engine.wait_until_settled()
-    assert told.data == {"viewer": {"user": {"name": "Clarissa"}}}
+    assert subscriber.data == {"viewer": {"user": {"name": "Clarissa"}}}
 
 
 @pytest.mark.role_modes
@@ -300,7 +300,7 @@ async def test_subscriptions_of_two_tenants_share_no_rows(live_engine: LiveEngin
     theirs = await (await live_engine.connect(2)).subscribe(query).wait_for_states(1)
     await live_engine.execute_sql("UPDATE sites SET name = name || '.'")
     await live_engine.wait_until_settled()
-    ids = [{site["id"] for site in told.data["sites"]["nodes"]} for told in (ours, theirs)]
+    ids = [{site["id"] for site in subscriber.data["sites"]["nodes"]} for subscriber in (ours, theirs)]
     assert ids[0]
     assert ids[1]
     assert ids[0].isdisjoint(ids[1])
@@ -333,13 +333,13 @@ async def test_revoke_platform_token_closes_its_sockets_and_no_others(
     ]
     others = [await live_engine.connect_as(make_platform_identity(good), tenant), await live_engine.connect()]
     query = SITES if in_tenant else "subscription { tenants { totalCount } }"
-    told = await sockets[0].subscribe(query).wait_for_states(1)
+    subscriber = await sockets[0].subscribe(query).wait_for_states(1)
     kept = await others[0].subscribe(query).wait_for_states(1)
     await live_engine.execute_sql(REVOKE, lost)
     assert {await wait_for_disconnect(each) for each in sockets} == {DisconnectReason.REFUSED}
     await live_engine.wait_until_settled()
     assert not any(each.disconnects for each in others)
-    assert (len(told.texts), len(kept.texts), kept.errors) == (1, 1, None)
+    assert (len(subscriber.texts), len(kept.texts), kept.errors) == (1, 1, None)
     assert all(each.session.viewer is None for each in sockets)
     with pytest.raises(UnauthenticatedError):
         await live_engine.connect_as(make_platform_identity(lost), tenant)
@@ -351,28 +351,28 @@ async def test_revoke_platform_token_closes_its_sockets_and_no_others(
 async def test_revoke_platform_token_closes_its_streams(live_engine: LiveEngine) -> None:
     lost = await insert_platform_token(live_engine, "lost-stream")
     socket = await live_engine.connect_as(make_platform_identity(lost), live_engine.tenant_id)
-    told = await socket.subscribe("subscription { agentCheckins { cursor } }").wait_for_states(1)
+    subscriber = await socket.subscribe("subscription { agentCheckins { cursor } }").wait_for_states(1)
     assert not socket.disconnects
     await live_engine.execute_sql(REVOKE, lost)
     assert await wait_for_disconnect(socket) is DisconnectReason.REFUSED
-    heard = len(told.texts)
+    message_count = len(subscriber.texts)
     await live_engine.execute_sql(
         "UPDATE agents SET last_checkin_at = app.now_ms() WHERE tenant_id = $1", live_engine.tenant_id
     )
     await live_engine.wait_until_settled()
-    assert len(told.texts) == heard
+    assert len(subscriber.texts) == message_count
 
 
 @pytest.mark.role_modes
 async def test_renew_platform_socket_with_another_token_follows_that_token(live_engine: LiveEngine) -> None:
     first, second = [await insert_platform_token(live_engine, name) for name in ("renewed-1", "renewed-2")]
     socket = await live_engine.connect_as(make_platform_identity(first), live_engine.tenant_id)
-    told = await socket.subscribe(SITES).wait_for_states(1)
+    subscriber = await socket.subscribe(SITES).wait_for_states(1)
     await socket.session.renew(make_platform_identity(second))
     await live_engine.execute_sql(REVOKE, first)
     await live_engine.wait_until_settled()
     assert not socket.disconnects
-    assert told.errors is None
+    assert subscriber.errors is None
     await live_engine.execute_sql(REVOKE, second)
     assert await wait_for_disconnect(socket) is DisconnectReason.REFUSED
 

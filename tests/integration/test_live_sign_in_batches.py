@@ -35,12 +35,12 @@ async def test_sign_in_many_concurrently_share_few_snapshots(
     users = [live_engine.user_ids[number % len(live_engine.user_ids)] for number in range(MANY)]
     sittings = await asyncio.gather(*(live_engine.connect(user) for user in users))
     assert len(snapshots_taken) <= 2
-    for user, sitting in zip(users, sittings, strict=True):
-        assert sitting.session.viewer is not None
-        assert sitting.session.viewer.user_id == user
+    for user, connection in zip(users, sittings, strict=True):
+        assert connection.session.viewer is not None
+        assert connection.session.viewer.user_id == user
     assert len(live_engine.live.viewers) == MANY
-    for sitting in sittings:
-        sitting.session.close()
+    for connection in sittings:
+        connection.session.close()
     assert not len(live_engine.live.viewers)
 
 
@@ -53,8 +53,8 @@ async def test_sign_in_with_one_refused_admits_the_others(
     assert isinstance(found[1], UnauthenticatedError)
     assert not isinstance(found[0], BaseException)
     assert not isinstance(found[2], BaseException)
-    for sitting in (found[0], found[2]):
-        sitting.session.close()
+    for connection in (found[0], found[2]):
+        connection.session.close()
     assert snapshots_taken == [True]
 
 

@@ -75,29 +75,31 @@ async def write_check_ins_at_next_time(live_engine: LiveEngine, *ids: str) -> in
     return at
 
 
-def read_messages(told: RecordingSubscriber, stream: str = "agentCheckins") -> list[dict[str, Any]]:
-    found = [state["data"][stream] for state in told.states]
-    assert all("errors" not in state for state in told.states)
+def read_messages(subscriber: RecordingSubscriber, stream: str = "agentCheckins") -> list[dict[str, Any]]:
+    found = [state["data"][stream] for state in subscriber.states]
+    assert all("errors" not in state for state in subscriber.states)
     return found
 
 
-def read_check_ins(told: RecordingSubscriber) -> list[tuple[str, int]]:
+def read_check_ins(subscriber: RecordingSubscriber) -> list[tuple[str, int]]:
     """Every received check-in, in order."""
-    return [(e["agentId"], e["checkedInAt"]) for message in read_messages(told) for e in message["events"]]
+    return [
+        (e["agentId"], e["checkedInAt"]) for message in read_messages(subscriber) for e in message["events"]
+    ]
 
 
-async def _wait_for_last_check_in(told: RecordingSubscriber, expected: tuple[str, int]) -> None:
-    await wait_until(lambda: read_check_ins(told)[-1:] == [expected])
+async def _wait_for_last_check_in(subscriber: RecordingSubscriber, expected: tuple[str, int]) -> None:
+    await wait_until(lambda: read_check_ins(subscriber)[-1:] == [expected])
 
 
-async def _wait_for_check_ins(told: RecordingSubscriber, number: int) -> None:
-    await wait_until(lambda: len(read_check_ins(told)) >= number)
+async def _wait_for_check_ins(subscriber: RecordingSubscriber, number: int) -> None:
+    await wait_until(lambda: len(read_check_ins(subscriber)) >= number)
 
 
 @pytest.mark.role_modes
 async def test_stream_first_message_is_a_cursor(live_engine: LiveEngine) -> None:
-    told = (await live_engine.connect()).subscribe(CHECKINS)
-    (message,) = read_messages(told)
+    subscriber = (await live_engine.connect()).subscribe(CHECKINS)
+    (message,) = read_messages(subscriber)
     assert message["events"] == []
     assert message["cursor"]
 
@@ -105,40 +107,43 @@ async def test_stream_first_message_is_a_cursor(live_engine: LiveEngine) -> None
 @pytest.mark.role_modes
 async def test_stream_check_in_is_sent_once_with_all_fields(live_engine: LiveEngine) -> None:
     agent, site = (await fetch_agents_with_sites(live_engine))[0]
-    told = (await live_engine.connect()).subscribe(CHECKINS)
+    subscriber = (await live_engine.connect()).subscribe(CHECKINS)
     first, second = (
         await write_check_ins_at_next_time(live_engine, agent),
         await write_check_ins_at_next_time(live_engine, agent),
     )
-    await wait_until(lambda: len(read_check_ins(told)) == 2)
-    events = [event for message in read_messages(told) for event in message["events"]]
+    await wait_until(lambda: len(read_check_ins(subscriber)) == 2)
+    events = [event for message in read_messages(subscriber) for event in message["events"]]
     assert [(e["agentId"], e["siteId"], e["checkedInAt"]) for e in events] == [
         (agent, site, first),
         (agent, site, second),
     ]
     assert events[1]["previousCheckinAt"] == first
     await live_engine.wait_until_settled()
-    assert len(read_check_ins(told)) == 2
+    assert len(read_check_ins(subscriber)) == 2
 
 
 @pytest.mark.role_modes
 async def test_stream_check_ins_of_one_write_are_one_message(live_engine: LiveEngine) -> None:
     ids = [agent for agent, _ in (await fetch_agents_with_sites(live_engine))[:5]]
-    told = (await live_engine.connect()).subscribe(CHECKINS)
+    subscriber = (await live_engine.connect()).subscribe(CHECKINS)
     at = await write_check_ins_at_next_time(live_engine, *ids)
-    await told.wait_for_states(2)
-    assert sorted(read_check_ins(told)) == [(agent, at) for agent in ids]
-    assert len(told.texts) == 2
+    await subscriber.wait_for_states(2)
+    assert sorted(read_check_ins(subscriber)) == [(agent, at) for agent in ids]
+    assert len(subscriber.texts) == 2
 
 
 @pytest.mark.role_modes
 async def test_stream_with_filters_sends_only_matching_check_ins(live_engine: LiveEngine) -> None:
     all_agents = await fetch_agents_with_sites(live_engine)
     (one, site), other = all_agents[0], next(a for a, s in all_agents if s != all_agents[0][1])
-    sitting = await live_engine.connect()
-    everything, of_site = sitting.subscribe(CHECKINS), sitting.subscribe(CHECKINS, site=site)
-    of_agent, of_none = sitting.subscribe(CHECKINS, agents=[other]), sitting.subscribe(CHECKINS, agents=[])
-    neither = sitting.subscribe(CHECKINS, site=site, agents=[other])
+    connection = await live_engine.connect()
+    everything, of_site = connection.subscribe(CHECKINS), connection.subscribe(CHECKINS, site=site)
+    of_agent, of_none = (
+        connection.subscribe(CHECKINS, agents=[other]),
+        connection.subscribe(CHECKINS, agents=[]),
+    )
+    neither = connection.subscribe(CHECKINS, site=site, agents=[other])
     first, second = (
         await write_check_ins_at_next_time(live_engine, one),
         await write_check_ins_at_next_time(live_engine, other),
@@ -154,30 +159,30 @@ async def test_stream_with_filters_sends_only_matching_check_ins(live_engine: Li
 @pytest.mark.role_modes
 async def test_stream_other_writes_and_tenants_are_not_sent(live_engine: LiveEngine) -> None:
     agent = (await fetch_agents_with_sites(live_engine))[0][0]
-    told = (await live_engine.connect()).subscribe(CHECKINS)
+    subscriber = (await live_engine.connect()).subscribe(CHECKINS)
     mine = {a for a, _ in await fetch_agents_with_sites(live_engine)}
     foreign = await live_engine.execute_sql(
         "SELECT min(id) FROM agents WHERE id <> ALL($1::text[])", list(mine)
     )
-    statements = told.texts.copy()
+    statements = subscriber.texts.copy()
     await live_engine.execute_sql("UPDATE agents SET hostname = hostname || 'x' WHERE id = $1", agent)
     await live_engine.execute_sql("UPDATE agents SET last_checkin_at = last_checkin_at WHERE id = $1", agent)
     await write_check_ins_at_next_time(live_engine, foreign)
     await live_engine.wait_until_settled()
-    assert told.texts == statements
+    assert subscriber.texts == statements
 
 
 @pytest.mark.role_modes
 async def test_stream_event_rows_are_as_of_the_message(live_engine: LiveEngine) -> None:
     agent, site = (await fetch_agents_with_sites(live_engine))[0]
-    told = (await live_engine.connect()).subscribe(WITH_ROWS)
+    subscriber = (await live_engine.connect()).subscribe(WITH_ROWS)
     await live_engine.execute_sql(
         "UPDATE agents SET hostname = 'host-now', last_checkin_at = $2 WHERE id = $1",
         agent,
         CheckInTimes.next(),
     )
-    await told.wait_for_states(2)
-    (event,) = read_messages(told)[-1]["events"]
+    await subscriber.wait_for_states(2)
+    (event,) = read_messages(subscriber)[-1]["events"]
     name = await live_engine.execute_sql("SELECT name FROM sites WHERE id = $1", site)
     # No agent is online by a check-in in the future, which `CheckInTimes` writes.
     assert event["agent"] == {"id": agent, "hostname": "host-now", "isOnline": False}
@@ -187,29 +192,29 @@ async def test_stream_event_rows_are_as_of_the_message(live_engine: LiveEngine) 
 @pytest.mark.role_modes
 async def test_stream_many_events_are_sent_with_their_rows(live_engine: LiveEngine) -> None:
     ids = [agent for agent, _ in await fetch_agents_with_sites(live_engine)]
-    told = (await live_engine.connect()).subscribe(WITH_ROWS)
+    subscriber = (await live_engine.connect()).subscribe(WITH_ROWS)
     at = await write_check_ins_at_next_time(live_engine, *ids)
-    await wait_until(lambda: len(read_check_ins(told)) == len(ids))
-    assert sorted(read_check_ins(told)) == [(agent, at) for agent in ids]
-    assert all(e["agent"]["id"] == e["agentId"] for m in read_messages(told) for e in m["events"])
+    await wait_until(lambda: len(read_check_ins(subscriber)) == len(ids))
+    assert sorted(read_check_ins(subscriber)) == [(agent, at) for agent in ids]
+    assert all(e["agent"]["id"] == e["agentId"] for m in read_messages(subscriber) for e in m["events"])
 
 
 @pytest.mark.role_modes
 async def test_streams_of_equal_queries_are_shared(live_engine: LiveEngine) -> None:
     one, other = await live_engine.connect(), await live_engine.connect()
-    told = [sitting.subscribe(WITH_ROWS) for sitting in (one, other) for _ in range(3)]
+    subscribers = [connection.subscribe(WITH_ROWS) for connection in (one, other) for _ in range(3)]
     assert len(live_engine.live.streams) == 1
     await write_check_ins_at_next_time(live_engine, (await fetch_agents_with_sites(live_engine))[0][0])
-    await asyncio.gather(*(each.wait_for_states(2) for each in told))
-    assert len({each.texts[-1] for each in told}) == 1
-    assert len({id(each.texts[-1]) for each in told}) == 1  # encoded once
-    resumed = one.subscribe(WITH_ROWS, since=read_messages(told[0])[-1]["cursor"])
+    await asyncio.gather(*(each.wait_for_states(2) for each in subscribers))
+    assert len({each.texts[-1] for each in subscribers}) == 1
+    assert len({id(each.texts[-1]) for each in subscribers}) == 1  # encoded once
+    resumed = one.subscribe(WITH_ROWS, since=read_messages(subscribers[0])[-1]["cursor"])
     await resumed.wait_for_states(1)
     await write_check_ins_at_next_time(live_engine, (await fetch_agents_with_sites(live_engine))[0][0])
     await resumed.wait_for_states(2)
     await wait_until(lambda: len(live_engine.live.streams) == 1)
-    for sitting in (one, other):
-        sitting.session.close()
+    for connection in (one, other):
+        connection.session.close()
     assert len(live_engine.live.streams) == 0
     await wait_until(lambda: not live_engine.live.streams._tasks)
 
@@ -217,20 +222,26 @@ async def test_streams_of_equal_queries_are_shared(live_engine: LiveEngine) -> N
 @pytest.mark.role_modes
 async def test_stream_resumed_from_cursor_sends_missed_events(live_engine: LiveEngine) -> None:
     agent = (await fetch_agents_with_sites(live_engine))[0][0]
-    sitting = await live_engine.connect()
-    told = sitting.subscribe(CHECKINS)
+    connection = await live_engine.connect()
+    subscriber = connection.subscribe(CHECKINS)
     first = await write_check_ins_at_next_time(live_engine, agent)
-    await wait_until(lambda: len(read_check_ins(told)) == 1)
-    assert told.subscription is not None
-    told.subscription.cancel()
+    await wait_until(lambda: len(read_check_ins(subscriber)) == 1)
+    assert subscriber.subscription is not None
+    subscriber.subscription.cancel()
     missed = [await write_check_ins_at_next_time(live_engine, agent) for _ in range(3)]
     await live_engine.wait_until_settled()
-    assert read_check_ins(told) == [(agent, first)]
-    resumed = await sitting.subscribe(CHECKINS, since=read_messages(told)[-1]["cursor"]).wait_for_states(1)
+    assert read_check_ins(subscriber) == [(agent, first)]
+    resumed = await connection.subscribe(
+        CHECKINS, since=read_messages(subscriber)[-1]["cursor"]
+    ).wait_for_states(1)
     assert read_check_ins(resumed) == [(agent, at) for at in missed]
-    again = await sitting.subscribe(CHECKINS, since=read_messages(told)[0]["cursor"]).wait_for_states(1)
+    again = await connection.subscribe(
+        CHECKINS, since=read_messages(subscriber)[0]["cursor"]
+    ).wait_for_states(1)
     assert read_check_ins(again) == [(agent, at) for at in (first, *missed)]
-    nothing = await sitting.subscribe(CHECKINS, since=read_messages(again)[-1]["cursor"]).wait_for_states(1)
+    nothing = await connection.subscribe(CHECKINS, since=read_messages(again)[-1]["cursor"]).wait_for_states(
+        1
+    )
     assert read_check_ins(nothing) == []
     live = await write_check_ins_at_next_time(live_engine, agent)
     for each in (resumed, again, nothing):
@@ -244,14 +255,14 @@ async def test_stream_with_reconnecting_clients_sends_each_event_once(
     """Writers with transactions, some rolled back, some long; readers that leave and come back."""
     ids = [agent for agent, _ in await fetch_agents_with_sites(live_engine)]
     dice = random.Random(5)  # noqa: S311 - the same cases each time
-    sitting = await live_engine.connect()
-    begun = sitting.subscribe(query)
+    connection = await live_engine.connect()
+    begun = connection.subscribe(query)
     committed: list[tuple[str, int]] = []
     writing = asyncio.gather(
         *(_write_random_check_ins(live_engine, dice, ids[n::4], committed) for n in range(4))
     )
     found = await asyncio.gather(
-        *(_resubscribe_repeatedly(sitting, dice, query, begun, writing) for _ in range(4))
+        *(_resubscribe_repeatedly(connection, dice, query, begun, writing) for _ in range(4))
     )
     await wait_until(lambda: len(read_check_ins(begun)) == len(committed))
     assert sorted(read_check_ins(begun)) == sorted(committed)
@@ -285,7 +296,7 @@ async def _write_random_check_ins(
 
 
 async def _resubscribe_repeatedly(
-    sitting: LiveConnection,
+    connection: LiveConnection,
     dice: random.Random,
     query: str,
     begun: RecordingSubscriber,
@@ -294,14 +305,14 @@ async def _resubscribe_repeatedly(
     cursor, found = read_messages(begun)[0]["cursor"], []
     last = False
     while True:
-        told = await sitting.subscribe(query, since=cursor).wait_for_states(1)
+        subscriber = await connection.subscribe(query, since=cursor).wait_for_states(1)
         await asyncio.sleep(dice.random() / 20)
         if last:
             await asyncio.sleep(0.3)
-        assert told.subscription is not None
-        told.subscription.cancel()
-        found += read_check_ins(told)
-        cursor = read_messages(told)[-1]["cursor"]
+        assert subscriber.subscription is not None
+        subscriber.subscription.cancel()
+        found += read_check_ins(subscriber)
+        cursor = read_messages(subscriber)[-1]["cursor"]
         if last:
             return found
         last = writing.done()
@@ -312,14 +323,14 @@ async def test_stream_more_events_than_a_message_allows_are_split(
 ) -> None:
     monkeypatch.setattr("subscriptions.event_streams.stream.STREAM_EVENTS_MAX", 7)
     ids = [agent for agent, _ in await fetch_agents_with_sites(live_engine)][:40]
-    sitting = await live_engine.connect()
-    told = sitting.subscribe(CHECKINS)
+    connection = await live_engine.connect()
+    subscriber = connection.subscribe(CHECKINS)
     at = await write_check_ins_at_next_time(live_engine, *ids)
-    await wait_until(lambda: len(read_check_ins(told)) == len(ids))
-    parts = read_messages(told)
+    await wait_until(lambda: len(read_check_ins(subscriber)) == len(ids))
+    parts = read_messages(subscriber)
     assert max(len(part["events"]) for part in parts) == 7
     for number, part in enumerate(parts):
-        rest = sitting.subscribe(CHECKINS, since=part["cursor"])
+        rest = connection.subscribe(CHECKINS, since=part["cursor"])
         seen = {e["agentId"] for p in parts[: number + 1] for e in p["events"]}
         expected = {(agent, at) for agent in ids if agent not in seen}
         await rest.wait_for_states(1)
@@ -329,8 +340,8 @@ async def test_stream_more_events_than_a_message_allows_are_split(
 
 @pytest.mark.role_modes
 async def test_stream_with_invalid_or_foreign_cursor_is_refused(live_engine: LiveEngine) -> None:
-    (_, site), sitting = (await fetch_agents_with_sites(live_engine))[0], await live_engine.connect()
-    cursor = read_messages(sitting.subscribe(CHECKINS))[0]["cursor"]
+    (_, site), connection = (await fetch_agents_with_sites(live_engine))[0], await live_engine.connect()
+    cursor = read_messages(connection.subscribe(CHECKINS))[0]["cursor"]
     for variables in (
         {"since": "x"},
         {"since": cursor, "site": site},
@@ -338,43 +349,45 @@ async def test_stream_with_invalid_or_foreign_cursor_is_refused(live_engine: Liv
         {"since": ""},
     ):
         with pytest.raises(BadUserInputError):
-            sitting.subscribe(CHECKINS, **variables)
+            connection.subscribe(CHECKINS, **variables)
     with pytest.raises(BadUserInputError):
-        sitting.subscribe(HEALTH, since=cursor)
+        connection.subscribe(HEALTH, since=cursor)
     with pytest.raises(BadUserInputError):
         (await live_engine.connect(2)).subscribe(CHECKINS, since=cursor)
-    await sitting.subscribe(CHECKINS, since=cursor, agents=None).wait_for_states(1)
+    await connection.subscribe(CHECKINS, since=cursor, agents=None).wait_for_states(1)
 
 
-@pytest.mark.parametrize("moment", ["5:5:@elsewhere", f"{2**62 + 5}:{2**62 + 5}:", "5:5:"])
-async def test_stream_cursor_outside_the_change_log_has_expired(live_engine: LiveEngine, moment: str) -> None:
+@pytest.mark.parametrize("snapshot", ["5:5:@elsewhere", f"{2**62 + 5}:{2**62 + 5}:", "5:5:"])
+async def test_stream_cursor_outside_the_change_log_has_expired(
+    live_engine: LiveEngine, snapshot: str
+) -> None:
     """Of another cluster, from the future, and of a time that is no longer kept."""
-    sitting = await live_engine.connect()
+    connection = await live_engine.connect()
     binding = compute_binding("agentCheckins", live_engine.tenant_id, {})
-    now = StreamCursor.open(read_messages(sitting.subscribe(CHECKINS))[0]["cursor"], binding, SEALER)
-    if moment == "5:5:":
+    now = StreamCursor.open(read_messages(connection.subscribe(CHECKINS))[0]["cursor"], binding, SEALER)
+    if snapshot == "5:5:":
         await live_engine.execute_sql("UPDATE live.floor SET moment = '9:9:' WHERE name = 'tidied'")
-    era = "" if "@" in moment else f"@{now.snapshot.timeline}"
-    cursor = StreamCursor(Snapshot.parse(moment + era)).seal(binding, SEALER)
-    told = await sitting.subscribe(CHECKINS, since=cursor).wait_for_error()
-    assert (told.code, told.texts) == ("CURSOR_EXPIRED", [])
-    await sitting.subscribe(CHECKINS, since=StreamCursor(now.snapshot).seal(binding, SEALER)).wait_for_states(
-        1
-    )
+    era = "" if "@" in snapshot else f"@{now.snapshot.timeline}"
+    cursor = StreamCursor(Snapshot.parse(snapshot + era)).seal(binding, SEALER)
+    subscriber = await connection.subscribe(CHECKINS, since=cursor).wait_for_error()
+    assert (subscriber.code, subscriber.texts) == ("CURSOR_EXPIRED", [])
+    await connection.subscribe(
+        CHECKINS, since=StreamCursor(now.snapshot).seal(binding, SEALER)
+    ).wait_for_states(1)
 
 
 @pytest.mark.role_modes
 async def test_streams_after_incomplete_change_log_end_as_expired(live_engine: LiveEngine) -> None:
-    sitting = await live_engine.connect()
-    told = [sitting.subscribe(query) for query in (CHECKINS, WITH_ROWS, HEALTH)]
+    connection = await live_engine.connect()
+    subscribers = [connection.subscribe(query) for query in (CHECKINS, WITH_ROWS, HEALTH)]
     await live_engine.execute_sql(
         """UPDATE live.floor SET moment = (n || ':' || n || ':')::pg_snapshot
            FROM (SELECT pg_current_xact_id()::text::bigint + 1 AS n) next WHERE name = 'tidied'"""
     )
-    for each in told:
+    for each in subscribers:
         assert (await each.wait_for_error()).code == "CURSOR_EXPIRED"
     assert len(live_engine.live.streams) == 0
-    again = sitting.subscribe(CHECKINS)
+    again = connection.subscribe(CHECKINS)
     agent = (await fetch_agents_with_sites(live_engine))[0][0]
     at = await write_check_ins_at_next_time(live_engine, agent)
     await wait_until(lambda: read_check_ins(again) == [(agent, at)])
@@ -382,7 +395,7 @@ async def test_streams_after_incomplete_change_log_end_as_expired(live_engine: L
 
 @pytest.mark.role_modes
 async def test_stream_3000_check_ins_in_one_statement_are_all_sent(live_engine: LiveEngine) -> None:
-    told = (await live_engine.connect()).subscribe(CHECKINS)
+    subscriber = (await live_engine.connect()).subscribe(CHECKINS)
     await live_engine.execute_sql(
         """INSERT INTO agents (tenant_id, site_id, guid, hostname, platform, version)
            SELECT tenant_id, site_id, 'fleet' || n, 'fleet', 'linux', '1'
@@ -393,16 +406,16 @@ async def test_stream_3000_check_ins_in_one_statement_are_all_sent(live_engine: 
     await live_engine.execute_sql(
         "UPDATE agents SET version = '2', last_checkin_at = $1 WHERE hostname = 'fleet'", at
     )
-    await wait_until(lambda: len(read_check_ins(told)) >= 3_000)
-    assert len(set(read_check_ins(told))) == len(read_check_ins(told)) == 3_000
-    assert max(len(message["events"]) for message in read_messages(told)) <= limits.STREAM_EVENTS_MAX
+    await wait_until(lambda: len(read_check_ins(subscriber)) >= 3_000)
+    assert len(set(read_check_ins(subscriber))) == len(read_check_ins(subscriber)) == 3_000
+    assert max(len(message["events"]) for message in read_messages(subscriber)) <= limits.STREAM_EVENTS_MAX
     await live_engine.execute_sql("DELETE FROM agents WHERE hostname = 'fleet'")
 
 
-def read_health_changes(told: RecordingSubscriber) -> list[tuple[str, str | None, str]]:
+def read_health_changes(subscriber: RecordingSubscriber) -> list[tuple[str, str | None, str]]:
     return [
         (event["resourceId"], event["previousStatus"], event["status"])
-        for message in read_messages(told, "healthCheckChanges")
+        for message in read_messages(subscriber, "healthCheckChanges")
         for event in message["events"]
     ]
 
@@ -428,18 +441,18 @@ async def _write_health_check(
 async def test_health_stream_sends_status_changes_but_not_reports(live_engine: LiveEngine) -> None:
     (agent, site), (other, _) = (await fetch_agents_with_sites(live_engine))[:2]
     await live_engine.execute_sql("DELETE FROM health_checks WHERE tenant_id = $1", live_engine.tenant_id)
-    sitting = await live_engine.connect()
-    told, down = sitting.subscribe(HEALTH), sitting.subscribe(HEALTH, status="DOWN")
-    sites = sitting.subscribe(HEALTH, type="SITE")
+    connection = await live_engine.connect()
+    subscriber, down = connection.subscribe(HEALTH), connection.subscribe(HEALTH, status="DOWN")
+    sites = connection.subscribe(HEALTH, type="SITE")
     await _write_health_check(live_engine, "agent", agent, "healthy")
     await _write_health_check(live_engine, "agent", agent, "healthy")
     await _write_health_check(live_engine, "agent", agent, "degraded", 1)
     await _write_health_check(live_engine, "agent", agent, "degraded", 2)
     await _write_health_check(live_engine, "agent", other, "down", 3)
     await _write_health_check(live_engine, "site", site, "down", 1)
-    await wait_until(lambda: len(read_health_changes(told)) >= 4)
+    await wait_until(lambda: len(read_health_changes(subscriber)) >= 4)
     await live_engine.wait_until_settled()
-    assert read_health_changes(told) == [
+    assert read_health_changes(subscriber) == [
         (agent, None, "HEALTHY"),
         (agent, "HEALTHY", "DEGRADED"),
         (other, None, "DOWN"),
@@ -461,9 +474,9 @@ async def test_health_stream_of_a_site_sends_changes_of_its_resources(live_engin
     )
     await live_engine.execute_sql("UPDATE data_sources SET site_id = $2 WHERE id = $1", source, site)
     await live_engine.execute_sql("DELETE FROM health_checks WHERE tenant_id = $1", live_engine.tenant_id)
-    sitting = await live_engine.connect()
-    everything, told = sitting.subscribe(HEALTH), sitting.subscribe(HEALTH, site=site)
-    again = sitting.subscribe(HEALTH, site=site, status="DOWN")
+    connection = await live_engine.connect()
+    everything, subscriber = connection.subscribe(HEALTH), connection.subscribe(HEALTH, site=site)
+    again = connection.subscribe(HEALTH, site=site, status="DOWN")
     resources = (
         ("agent", agent),
         ("agent", other),
@@ -474,10 +487,10 @@ async def test_health_stream_of_a_site_sends_changes_of_its_resources(live_engin
     for kind, resource in resources:
         await _write_health_check(live_engine, kind, resource, "down", 1)
     await wait_until(lambda: len(read_health_changes(everything)) == 5)
-    await wait_until(lambda: len(read_health_changes(told)) >= 3)
+    await wait_until(lambda: len(read_health_changes(subscriber)) >= 3)
     await live_engine.wait_until_settled()
-    assert [resource for resource, *_ in read_health_changes(told)] == [agent, site, source]
-    assert read_health_changes(again) == read_health_changes(told)
+    assert [resource for resource, *_ in read_health_changes(subscriber)] == [agent, site, source]
+    assert read_health_changes(again) == read_health_changes(subscriber)
 
 
 @pytest.mark.role_modes
@@ -485,24 +498,24 @@ async def test_health_stream_event_includes_its_health_check(live_engine: LiveEn
     agent = (await fetch_agents_with_sites(live_engine))[0][0]
     await _write_health_check(live_engine, "agent", agent, "healthy")
     await live_engine.wait_until_settled()
-    told = (await live_engine.connect()).subscribe(HEALTH_ROWS)
+    subscriber = (await live_engine.connect()).subscribe(HEALTH_ROWS)
     await live_engine.execute_sql(
         "UPDATE health_checks SET status = 'down', error_message = 'gone' WHERE resource_id = $1", agent
     )
-    await told.wait_for_states(2)
-    (event,) = read_messages(told, "healthCheckChanges")[-1]["events"]
+    await subscriber.wait_for_states(2)
+    (event,) = read_messages(subscriber, "healthCheckChanges")[-1]["events"]
     assert event["healthCheck"]["errorMessage"] == "gone"
     assert event["healthCheck"]["resource"] == {"id": agent}
 
 
 @pytest.mark.role_modes
 async def test_stream_without_right_or_tenant_is_refused(live_engine: LiveEngine) -> None:
-    sitting = await live_engine.connect_as_platform(live_engine.tenant_id)
-    told = sitting.subscribe(WITH_ROWS)
+    connection = await live_engine.connect_as_platform(live_engine.tenant_id)
+    subscriber = connection.subscribe(WITH_ROWS)
     agent = (await fetch_agents_with_sites(live_engine))[0][0]
     await write_check_ins_at_next_time(live_engine, agent)
-    await told.wait_for_states(2)
-    assert read_check_ins(told)[0][0] == agent
+    await subscriber.wait_for_states(2)
+    assert read_check_ins(subscriber)[0][0] == agent
     with pytest.raises(BadUserInputError, match="X-Tenant-Id"):
         (await live_engine.connect_as_platform(None)).subscribe(CHECKINS)
     role = await live_engine.execute_sql("SELECT role_id FROM users WHERE id = $1", live_engine.user_ids[1])
@@ -520,25 +533,25 @@ async def test_stream_ends_only_when_its_own_right_is_revoked(live_engine: LiveE
     role = await live_engine.execute_sql("SELECT role_id FROM users WHERE id = $1", live_engine.user_ids[1])
     rights = await live_engine.execute_sql("SELECT rights::text FROM roles WHERE id = $1", role)
     agent = (await fetch_agents_with_sites(live_engine))[0][0]
-    told = (await live_engine.connect(1)).subscribe(WITH_ROWS)
+    subscriber = (await live_engine.connect(1)).subscribe(WITH_ROWS)
     try:
         await live_engine.execute_sql(
             "UPDATE roles SET rights = '{\"Agents.Read\": true}' WHERE id = $1", role
         )
         first = await write_check_ins_at_next_time(live_engine, agent)
-        await told.wait_for_states(2)
-        state = told.states[-1]
+        await subscriber.wait_for_states(2)
+        state = subscriber.states[-1]
         (event,) = state["data"]["agentCheckins"]["events"]
         assert (event["checkedInAt"], event["site"]) == (first, None)
         assert [error["extensions"]["code"] for error in state["errors"]] == ["FORBIDDEN"]
         await live_engine.execute_sql(
             "UPDATE roles SET rights = '{\"Sites.Read\": true}' WHERE id = $1", role
         )
-        await told.wait_for_error()
-        assert told.code == "FORBIDDEN"
+        await subscriber.wait_for_error()
+        assert subscriber.code == "FORBIDDEN"
         await write_check_ins_at_next_time(live_engine, agent)
         await live_engine.wait_until_settled()
-        assert len(told.texts) == 2
+        assert len(subscriber.texts) == 2
     finally:
         await live_engine.execute_sql("UPDATE roles SET rights = $2::text::jsonb WHERE id = $1", role, rights)
 
@@ -568,9 +581,9 @@ async def test_streams_after_lost_connection_send_the_events_once(live_engine: L
     await live_engine.execute_sql("DELETE FROM health_checks WHERE resource_id = $1", agent)
     await _write_health_check(live_engine, "agent", agent, "healthy")
     await live_engine.wait_until_settled()
-    sitting = await live_engine.connect()
-    told, health = sitting.subscribe(WITH_ROWS), sitting.subscribe(HEALTH, site=site)
-    down = sitting.subscribe(HEALTH, site=site, status="DOWN")
+    connection = await live_engine.connect()
+    subscriber, health = connection.subscribe(WITH_ROWS), connection.subscribe(HEALTH, site=site)
+    down = connection.subscribe(HEALTH, site=site, status="DOWN")
     blocking = await asyncpg.connect(live_engine.database._dsn)
     async with blocking.transaction():
         await blocking.execute("LOCK TABLE sites, data_sources IN ACCESS EXCLUSIVE MODE")
@@ -581,47 +594,47 @@ async def test_streams_after_lost_connection_send_the_events_once(live_engine: L
         )
         await _terminate_waiting(live_engine, 2)
     await blocking.close()
-    await wait_until(lambda: read_check_ins(told) == [(agent, at)])
+    await wait_until(lambda: read_check_ins(subscriber) == [(agent, at)])
     await wait_until(
         lambda: read_health_changes(health) == read_health_changes(down) == [(agent, "HEALTHY", "DOWN")]
     )
     await live_engine.wait_until_settled()
-    assert (len(told.texts), len(health.texts), len(down.texts)) == (2, 2, 2)
+    assert (len(subscriber.texts), len(health.texts), len(down.texts)) == (2, 2, 2)
 
 
 async def test_stream_without_events_sends_fresh_cursors(
     live_engine: LiveEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("subscriptions.event_streams.stream_registry.STREAM_CURSOR_INTERVAL_S", 0.1)
-    told = (await live_engine.connect()).subscribe(CHECKINS)
+    subscriber = (await live_engine.connect()).subscribe(CHECKINS)
     await live_engine.execute_sql("SELECT pg_current_xact_id()")
-    await told.wait_for_states(3)
-    first, *_, last = read_messages(told)
+    await subscriber.wait_for_states(3)
+    first, *_, last = read_messages(subscriber)
     assert last["events"] == []
     assert last["cursor"] != first["cursor"]
     resumed = await (await live_engine.connect()).subscribe(CHECKINS, since=last["cursor"]).wait_for_states(1)
     agent = (await fetch_agents_with_sites(live_engine))[0][0]
     at = await write_check_ins_at_next_time(live_engine, agent)
-    await wait_until(lambda: read_check_ins(resumed) == read_check_ins(told) == [(agent, at)])
+    await wait_until(lambda: read_check_ins(resumed) == read_check_ins(subscriber) == [(agent, at)])
 
 
 @pytest.mark.role_modes
 async def test_streams_many_cancelled_leave_nothing_behind(live_engine: LiveEngine) -> None:
-    sitting = await live_engine.connect()
-    cursor = read_messages(sitting.subscribe(CHECKINS))[0]["cursor"]
+    connection = await live_engine.connect()
+    cursor = read_messages(connection.subscribe(CHECKINS))[0]["cursor"]
     for number in range(500):
         since = cursor if number % 3 == 0 else None
-        told = (
-            sitting.subscribe(CHECKINS, agents=[f"a{number % 7}"] if number % 2 else None)
+        subscriber = (
+            connection.subscribe(CHECKINS, agents=[f"a{number % 7}"] if number % 2 else None)
             if since is None
-            else (sitting.subscribe(CHECKINS, since=since))
+            else (connection.subscribe(CHECKINS, since=since))
         )
         if number % 5 == 0:
-            await told.wait_for_states(1)
-        assert told.subscription is not None
-        told.subscription.cancel()
-        told.subscription.cancel()
-    sitting.session.close()
+            await subscriber.wait_for_states(1)
+        assert subscriber.subscription is not None
+        subscriber.subscription.cancel()
+        subscriber.subscription.cancel()
+    connection.session.close()
     await live_engine.wait_until_settled()
     await wait_until(lambda: not live_engine.live.streams._tasks)
     streams = live_engine.live.streams
@@ -634,10 +647,10 @@ async def test_health_streams_failed_site_lookup_is_repeated(
     """Two streams wait for the site of one event, and the connection of its query is lost."""
     agent, site = (await fetch_agents_with_sites(live_engine))[0]
     await live_engine.execute_sql("DELETE FROM health_checks WHERE tenant_id = $1", live_engine.tenant_id)
-    sitting = await live_engine.connect()
+    connection = await live_engine.connect()
     of_agents, of_all = (
-        sitting.subscribe(HEALTH, site=site, type="AGENT"),
-        sitting.subscribe(HEALTH, site=site),
+        connection.subscribe(HEALTH, site=site, type="AGENT"),
+        connection.subscribe(HEALTH, site=site),
     )
     await live_engine.wait_until_settled()
     snapshots, lost = count(), asyncio.Event()
@@ -675,12 +688,12 @@ async def test_stream_after_cancelled_cursor_query_sends_fresh_cursors(
 ) -> None:
     """An administrator cancels all statements that wait for the log: the ticks, and those that renew cursors."""
     monkeypatch.setattr("subscriptions.event_streams.stream_registry.STREAM_CURSOR_INTERVAL_S", 0.1)
-    told = await (await live_engine.connect()).subscribe(CHECKINS).wait_for_states(2)
+    subscriber = await (await live_engine.connect()).subscribe(CHECKINS).wait_for_states(2)
     blocking = await asyncpg.connect(live_engine.database._dsn)
     async with blocking.transaction():
         await blocking.execute("LOCK TABLE live.change IN ACCESS EXCLUSIVE MODE")
         await live_engine.execute_sql("SELECT pg_current_xact_id()")
         await _terminate_waiting(live_engine, 2, "pg_cancel_backend")
     await blocking.close()
-    await told.wait_for_states(len(told.texts) + 2)
-    assert told.errors is None
+    await subscriber.wait_for_states(len(subscriber.texts) + 2)
+    assert subscriber.errors is None

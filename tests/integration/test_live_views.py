@@ -145,14 +145,16 @@ async def test_view_subscription_sends_changes_of_its_source_rows_only(
     live_engine: LiveEngine, case: ViewCase, way: dict[str, Any]
 ) -> None:
     query = f"subscription {{ {case.view}(first: 1000) {{ nodes {{ {case.columns} }} }} }}"
-    sitting = await (live_engine.connect_as_platform(live_engine.tenant_id) if way else live_engine.connect())
-    told = await sitting.subscribe(query, way).wait_for_states(1)
+    connection = await (
+        live_engine.connect_as_platform(live_engine.tenant_id) if way else live_engine.connect()
+    )
+    subscriber = await connection.subscribe(query, way).wait_for_states(1)
     for statement in case.changes:
-        before, count = told.data, len(told.texts)
+        before, count = subscriber.data, len(subscriber.texts)
         await _write_as_user(live_engine, statement)
         await live_engine.wait_until_settled()
-        assert len(told.texts) > count, statement
-        assert told.data != before
+        assert len(subscriber.texts) > count, statement
+        assert subscriber.data != before
     runs = live_engine.run_count
     for statement in case.others:
         await _write_as_user(live_engine, statement)
@@ -164,7 +166,7 @@ async def test_view_subscription_of_platform_sends_changes_of_every_tenant(live_
     """Its list has the tenants of all data sources, whichever tenant it names."""
     query = "subscription { enabledIntegrationsView { nodes { id enabledIntegrationCount } } }"
     for tenant in (None, live_engine.tenant_id):
-        told = await (await live_engine.connect_as_platform(tenant)).subscribe(query).wait_for_states(1)
+        subscriber = await (await live_engine.connect_as_platform(tenant)).subscribe(query).wait_for_states(1)
         other = (
             "SELECT max(tenant_id) FROM data_sources d WHERE tenant_id <> $1 AND deleted_at IS NULL "
             "AND EXISTS (SELECT FROM tenants t WHERE t.id = d.tenant_id AND t.deleted_at IS NULL)"
@@ -173,4 +175,4 @@ async def test_view_subscription_of_platform_sends_changes_of_every_tenant(live_
             f"UPDATE data_sources SET deleted_at = 1 WHERE tenant_id = ({other})", live_engine.tenant_id
         )
         await live_engine.wait_until_settled()
-        assert len(told.texts) == 2
+        assert len(subscriber.texts) == 2

@@ -29,10 +29,10 @@ async def live_engine(writable_demo_database_url: str) -> AsyncIterator[LiveEngi
         assert len(made.live.write_barrier) == 0
 
 
-async def wait_until_seen(sitting: LiveConnection, transaction: str) -> bool:
+async def wait_until_seen(connection: LiveConnection, transaction: str) -> bool:
     """Whether all subscriptions of a session show a transaction. Waits for the reply."""
     answered: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-    sitting.session.wait_for_transaction(transaction, answered.set_result)
+    connection.session.wait_for_transaction(transaction, answered.set_result)
     async with asyncio.timeout(HANG_S):
         return await answered
 
@@ -53,42 +53,42 @@ async def commit_nothing(live_engine: LiveEngine) -> str:
 @pytest.mark.role_modes
 async def test_catch_up_after_irrelevant_write_sends_no_message(live_engine: LiveEngine) -> None:
     (_, agent), (_, other), *_ = (await fetch_agent_by_site(live_engine)).items()
-    sitting = await live_engine.connect()
-    told = await sitting.subscribe(AGENT, id=agent).wait_for_states(1)
+    connection = await live_engine.connect()
+    subscriber = await connection.subscribe(AGENT, id=agent).wait_for_states(1)
     wrote = await write(live_engine, RENAME, other, "nobody looks")
-    assert await wait_until_seen(sitting, wrote)
-    assert len(told.texts) == 1
+    assert await wait_until_seen(connection, wrote)
+    assert len(subscriber.texts) == 1
 
 
 @pytest.mark.role_modes
 async def test_catch_up_after_relevant_write_follows_its_message(live_engine: LiveEngine) -> None:
     (_, agent), *_ = (await fetch_agent_by_site(live_engine)).items()
-    sitting = await live_engine.connect()
-    told = await sitting.subscribe(AGENT, id=agent).wait_for_states(1)
+    connection = await live_engine.connect()
+    subscriber = await connection.subscribe(AGENT, id=agent).wait_for_states(1)
     for number in range(20):
-        assert await wait_until_seen(sitting, await write(live_engine, RENAME, agent, f"before {number}"))
-        assert told.data["agent"]["hostname"] == f"before {number}"
+        assert await wait_until_seen(connection, await write(live_engine, RENAME, agent, f"before {number}"))
+        assert subscriber.data["agent"]["hostname"] == f"before {number}"
 
 
 @pytest.mark.role_modes
 async def test_catch_up_after_subscribe_follows_the_first_message(live_engine: LiveEngine) -> None:
     agents = list((await fetch_agent_by_site(live_engine)).values())
-    sitting = await live_engine.connect()
+    connection = await live_engine.connect()
     for number in range(20):
-        told = sitting.subscribe(AGENT, id=agents[number % len(agents)])
-        assert await wait_until_seen(sitting, await commit_nothing(live_engine))
-        assert len(told.texts) == 1
+        subscriber = connection.subscribe(AGENT, id=agents[number % len(agents)])
+        assert await wait_until_seen(connection, await commit_nothing(live_engine))
+        assert len(subscriber.texts) == 1
 
 
 @pytest.mark.role_modes
 async def test_catch_up_with_open_streams_follows_their_events(live_engine: LiveEngine) -> None:
     (_, agent), *_ = (await fetch_agent_by_site(live_engine)).items()
-    sitting = await live_engine.connect()
-    streams = [await sitting.subscribe(query).wait_for_states(1) for query in (CHECKINS, PLAIN)]
+    connection = await live_engine.connect()
+    streams = [await connection.subscribe(query).wait_for_states(1) for query in (CHECKINS, PLAIN)]
     for number in range(1, 20):
-        assert await wait_until_seen(sitting, await write(live_engine, BEAT, agent))
-        for told in streams:
-            events = [e for state in told.states for e in state["data"]["agentCheckins"]["events"]]
+        assert await wait_until_seen(connection, await write(live_engine, BEAT, agent))
+        for subscriber in streams:
+            events = [e for state in subscriber.states for e in state["data"]["agentCheckins"]["events"]]
             assert len(events) == number
 
 
@@ -97,7 +97,7 @@ async def test_catch_up_with_slow_run_delays_only_its_own_session(
 ) -> None:
     (site, agent), (_, other), *_ = (await fetch_agent_by_site(live_engine)).items()
     slow, quick = await live_engine.connect(), await live_engine.connect()
-    told = await slow.subscribe(SITE, id=site).wait_for_states(1)
+    subscriber = await slow.subscribe(SITE, id=site).wait_for_states(1)
     await quick.subscribe(AGENT, id=other).wait_for_states(1)
     async with lock_table(writable_demo_database_url, "sites"):
         wrote = await write(live_engine, MOVED, agent)
@@ -105,18 +105,18 @@ async def test_catch_up_with_slow_run_delays_only_its_own_session(
         assert await wait_until_seen(quick, wrote)
         await wait_until(lambda: live_engine.live.stats.detached_runs > 0)
         assert not waiting.done()
-        assert len(told.texts) == 1
+        assert len(subscriber.texts) == 1
     assert await waiting
-    assert len(told.texts) == 2
+    assert len(subscriber.texts) == 2
     await live_engine.execute_sql("UPDATE agents SET deleted_at = NULL WHERE id = $1", agent)
 
 
 @pytest.mark.role_modes
 async def test_catch_up_under_constant_writes_completes(live_engine: LiveEngine) -> None:
     (_, agent), *_ = (await fetch_agent_by_site(live_engine)).items()
-    sitting = await live_engine.connect()
-    told = await sitting.subscribe(AGENT, id=agent).wait_for_states(1)
-    await sitting.subscribe(CHECKINS).wait_for_states(1)
+    connection = await live_engine.connect()
+    subscriber = await connection.subscribe(AGENT, id=agent).wait_for_states(1)
+    await connection.subscribe(CHECKINS).wait_for_states(1)
     over, wrote = asyncio.Event(), await commit_nothing(live_engine)
 
     async def write_on() -> int:
@@ -130,10 +130,10 @@ async def test_catch_up_under_constant_writes_completes(live_engine: LiveEngine)
 
     writing = asyncio.create_task(write_on())
     for _ in range(20):
-        assert await wait_until_seen(sitting, wrote)
+        assert await wait_until_seen(connection, wrote)
     over.set()
     assert await writing >= 10
-    assert len(told.texts) > 5
+    assert len(subscriber.texts) > 5
 
 
 @pytest.mark.role_modes
@@ -149,30 +149,30 @@ async def test_catch_up_after_slow_subscription_is_cancelled_completes(
     live_engine: LiveEngine, writable_demo_database_url: str
 ) -> None:
     (site, agent), *_ = (await fetch_agent_by_site(live_engine)).items()
-    sitting = await live_engine.connect()
-    told = await sitting.subscribe(SITE, id=site).wait_for_states(1)
+    connection = await live_engine.connect()
+    subscriber = await connection.subscribe(SITE, id=site).wait_for_states(1)
     async with lock_table(writable_demo_database_url, "sites"):
         wrote = await write(live_engine, MOVED, agent)
-        waiting = asyncio.create_task(wait_until_seen(sitting, wrote))
+        waiting = asyncio.create_task(wait_until_seen(connection, wrote))
         await wait_until(lambda: live_engine.live.stats.detached_runs > 0)
-        assert told.subscription
-        told.subscription.cancel()
+        assert subscriber.subscription
+        subscriber.subscription.cancel()
         assert await waiting
     await live_engine.execute_sql("UPDATE agents SET deleted_at = NULL WHERE id = $1", agent)
 
 
 @pytest.mark.role_modes
 async def test_catch_up_over_the_limit_is_refused_and_close_removes_it(live_engine: LiveEngine) -> None:
-    sitting = await live_engine.connect()
+    connection = await live_engine.connect()
     seen: list[bool] = []
     wrote = await commit_nothing(live_engine)
     for _ in range(SOCKET_BARRIERS_MAX):
-        sitting.session.wait_for_transaction(wrote, seen.append)
+        connection.session.wait_for_transaction(wrote, seen.append)
     with pytest.raises(RateLimitedError):
-        sitting.session.wait_for_transaction(wrote, seen.append)
+        connection.session.wait_for_transaction(wrote, seen.append)
     await wait_until(lambda: seen == [True] * SOCKET_BARRIERS_MAX)
-    sitting.session.wait_for_transaction(wrote, seen.append)
-    sitting.session.close()
+    connection.session.wait_for_transaction(wrote, seen.append)
+    connection.session.close()
     assert len(live_engine.live.write_barrier) == 0
     await live_engine.wait_until_settled()
     assert len(seen) == SOCKET_BARRIERS_MAX
@@ -184,19 +184,19 @@ async def test_catch_up_after_change_of_timeline_is_not_seen(
 ) -> None:
     """As after a crash: the unlogged table is empty, and the server begins another timeline."""
     (site, agent), *_ = (await fetch_agent_by_site(live_engine)).items()
-    sitting = await live_engine.connect()
-    await sitting.subscribe(SITE, id=site).wait_for_states(1)
+    connection = await live_engine.connect()
+    await connection.subscribe(SITE, id=site).wait_for_states(1)
     before = live_engine.live.snapshot.timeline
     async with lock_table(writable_demo_database_url, "sites"):
         wrote = await write(live_engine, MOVED, agent)
-        waiting = asyncio.create_task(wait_until_seen(sitting, wrote))
+        waiting = asyncio.create_task(wait_until_seen(connection, wrote))
         await wait_until(lambda: live_engine.live.stats.detached_runs > 0)
         assert not waiting.done()
         await live_engine.execute_sql("DELETE FROM live.era")
         assert not await waiting
     assert live_engine.live.snapshot.timeline not in ("", before)
-    assert not await wait_until_seen(sitting, wrote)
-    assert await wait_until_seen(sitting, await commit_nothing(live_engine))
+    assert not await wait_until_seen(connection, wrote)
+    assert await wait_until_seen(connection, await commit_nothing(live_engine))
     await live_engine.execute_sql("UPDATE agents SET deleted_at = NULL WHERE id = $1", agent)
 
 
@@ -219,21 +219,21 @@ async def test_catch_up_that_takes_too_long_is_not_seen(
 ) -> None:
     monkeypatch.setattr(write_barrier, "SOCKET_BARRIER_S", 0.2)
     (site, agent), *_ = (await fetch_agent_by_site(live_engine)).items()
-    sitting = await live_engine.connect()
-    told = await sitting.subscribe(SITE, id=site).wait_for_states(1)
+    connection = await live_engine.connect()
+    subscriber = await connection.subscribe(SITE, id=site).wait_for_states(1)
     async with lock_table(writable_demo_database_url, "sites"):
         wrote = await write(live_engine, MOVED, agent)
-        assert not await wait_until_seen(sitting, wrote)
-        assert len(told.texts) == 1
-    await told.wait_for_states(2)
-    assert await wait_until_seen(sitting, wrote)
+        assert not await wait_until_seen(connection, wrote)
+        assert len(subscriber.texts) == 1
+    await subscriber.wait_for_states(2)
+    assert await wait_until_seen(connection, wrote)
     await live_engine.execute_sql("UPDATE agents SET deleted_at = NULL WHERE id = $1", agent)
 
 
 @pytest.mark.newest
 async def test_catch_up_with_malformed_or_foreign_token_is_refused(live_engine: LiveEngine) -> None:
-    sitting = await live_engine.connect()
+    connection = await live_engine.connect()
     foreign = TransactionTokens(TokenSealer.load(Settings()), lambda: "").seal("5")
     for token in ("", "10423", "A" * 107, "\ud800", "\N{PARTY POPPER}", foreign):
         with pytest.raises(BadUserInputError, match=r"extensions\.transaction"):
-            sitting.session.wait_for_transaction(token, lambda _: None)
+            connection.session.wait_for_transaction(token, lambda _: None)

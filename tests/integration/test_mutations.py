@@ -244,14 +244,14 @@ async def test_mutation_of_row_of_other_tenant_is_not_found(
     call = await prepare_call(mutation_harness, name)
     before = await mutation_harness.hash_tables()
     argument = "ids" if "ids" in call.arguments else "id"
-    told = []
+    messages = []
     for row_id in (mutation_harness.theirs.ids[record.table], ABSENT_ID):
         answer = await mutation_harness.execute(
             call.with_value(argument, [*get_row_ids(call), row_id] if argument == "ids" else row_id)
         )
         assert (answer.data, answer.codes) == (None, ["NOT_FOUND"])
-        told.append(answer.errors[0]["message"].replace(row_id, "<id>"))
-    assert told[0] == told[1]
+        messages.append(answer.errors[0]["message"].replace(row_id, "<id>"))
+    assert messages[0] == messages[1]
     assert await mutation_harness.hash_tables() == before
 
 
@@ -263,12 +263,12 @@ async def test_mutation_referring_to_row_of_other_tenant_is_refused(
     call = await prepare_call(mutation_harness, name)
     before = await mutation_harness.hash_tables()
     for field, table in list_references(name):
-        told = []
+        messages = []
         for row_id in (mutation_harness.theirs.ids[table], ABSENT_ID):
             answer = await mutation_harness.execute(call.with_value(f"input.{field}", row_id))
             assert (answer.data, answer.codes) == (None, ["BAD_USER_INPUT"])
-            told.append(answer.errors[0]["extensions"]["fields"])
-        assert told[0] == told[1] == {f"input.{field}": "must be the id of an existing row"}
+            messages.append(answer.errors[0]["extensions"]["fields"])
+        assert messages[0] == messages[1] == {f"input.{field}": "must be the id of an existing row"}
     assert await mutation_harness.hash_tables() == before
 
 

@@ -40,13 +40,13 @@ class DemoAdmin:
 
     async def fetch_reads(self, query: str, /, **variables: Any) -> tuple[Any, dict[str, RecordedRead]]:
         """The answer of the only root field, and its reads by table; totals under `table.total`."""
-        told = await (await self.make_query(query, **variables)).execute(self.connection)
-        (data,) = told.data
+        answer = await (await self.make_query(query, **variables)).execute(self.connection)
+        (data,) = answer.data
         reads = {
             f"{r.query.table.name}{'' if r.query.order or r.query.key == 'id' else '.total'}": r
-            for r in told.reads
+            for r in answer.reads
         }
-        assert len(reads) == len(told.reads)
+        assert len(reads) == len(answer.reads)
         return orjson.loads(data or b"null"), reads
 
 
@@ -76,9 +76,9 @@ async def test_observed_plan_data_equals_the_query_data(demo_admin: DemoAdmin) -
         )
         if question is None or not question.plans:
             continue
-        told = await question.execute(demo_admin.connection)
+        answer = await question.execute(demo_admin.connection)
         plain = [await _fetch_plain(demo_admin, question, number) for number in range(len(question.plans))]
-        assert list(told.data) == plain, question.document
+        assert list(answer.data) == plain, question.document
         compared += len(plain)
     assert compared > DOCUMENTS / 2
 
@@ -203,11 +203,11 @@ async def test_batch_gives_each_request_its_single_data_and_reads(
     batch = plan.build_batch([question.values for question in questions])
     records = {r["number"]: r for r in await demo_admin.connection.fetch(batch.sql, *batch.arguments)}
     assert sorted(records) == list(range(1, len(values) + 1))
-    for number, (question, told) in enumerate(zip(questions, alone, strict=True), 1):
-        assert told.data == (records[number]["data"],)
+    for number, (question, answer) in enumerate(zip(questions, alone, strict=True), 1):
+        assert answer.data == (records[number]["data"],)
         reads = tuple(plan.iter_reads(question.values, records[number]["facts"]))
         assert [(r.keys and set(r.keys), r.bounds) for r in reads] == [
-            (r.keys and set(r.keys), r.bounds) for r in told.reads
+            (r.keys and set(r.keys), r.bounds) for r in answer.reads
         ]
 
 

@@ -217,15 +217,15 @@ COUNTS = """subscription ($site: ID!) { site(id: $site) {
 NAMES = "subscription { agents(first: 1000) { nodes { id hostname version } } }"
 
 
-def _list_agent_states(told: RecordingSubscriber) -> list[tuple[bool, str | None]]:
+def _list_agent_states(subscriber: RecordingSubscriber) -> list[tuple[bool, str | None]]:
     """Of each state in turn, whether the agent is online, and its health."""
-    nodes = [state["data"]["agents"]["nodes"][0] for state in told.states]
+    nodes = [state["data"]["agents"]["nodes"][0] for state in subscriber.states]
     return [(node["isOnline"], (node["healthCheck"] or {}).get("status")) for node in nodes]
 
 
-def _list_counts(told: RecordingSubscriber) -> list[tuple[int, int]]:
+def _list_counts(subscriber: RecordingSubscriber) -> list[tuple[int, int]]:
     """Of each state in turn, how many agents of the site are online, and how many are not."""
-    sites = [state["data"]["site"] for state in told.states]
+    sites = [state["data"]["site"] for state in subscriber.states]
     return [(site["online"]["totalCount"], site["offline"]["totalCount"]) for site in sites]
 
 
@@ -254,9 +254,9 @@ async def test_subscriptions_from_check_in_to_silence_send_each_change(
     async with open_live_engine(writable_demo_database_url, **settings) as live_engine:
         agent, site = await _prepare_watched_agent(live_engine)
         beat = CheckIn(agent, live_engine.tenant_id, "watched", "1")
-        sitting = await live_engine.connect()
-        agents, counts = sitting.subscribe(AGENTS), sitting.subscribe(COUNTS, site=site)
-        checkins, health = sitting.subscribe(CHECKINS, site=site), sitting.subscribe(HEALTH, site=site)
+        connection = await live_engine.connect()
+        agents, counts = connection.subscribe(AGENTS), connection.subscribe(COUNTS, site=site)
+        checkins, health = connection.subscribe(CHECKINS, site=site), connection.subscribe(HEALTH, site=site)
         await agents.wait_for_states(1)
         assert _list_agent_states(agents) == [(False, None)]
         await counts.wait_for_states(1)
@@ -290,9 +290,13 @@ async def test_subscriptions_check_in_of_time_only_runs_no_query(writable_demo_d
         async with AgentService.open(live_engine.database, AgentTokens(None), Settings()) as fleet:
             await fleet.check_in_writer.check_in(beat)
             await live_engine.wait_until_settled()
-            sitting = await live_engine.connect()
-            told = [sitting.subscribe(NAMES), sitting.subscribe(COUNTS, site=site), sitting.subscribe(AGENTS)]
-            for each in told:
+            connection = await live_engine.connect()
+            subscribers = [
+                connection.subscribe(NAMES),
+                connection.subscribe(COUNTS, site=site),
+                connection.subscribe(AGENTS),
+            ]
+            for each in subscribers:
                 await each.wait_for_states(1)
             await live_engine.wait_until_settled()
             before = live_engine.run_count
@@ -300,8 +304,8 @@ async def test_subscriptions_check_in_of_time_only_runs_no_query(writable_demo_d
                 await fleet.check_in_writer.check_in(beat)
             await live_engine.wait_until_settled()
             assert live_engine.run_count == before
-            assert [len(each.texts) for each in told] == [1, 1, 1]
+            assert [len(each.texts) for each in subscribers] == [1, 1, 1]
             await fleet.check_in_writer.check_in(CheckIn(agent, live_engine.tenant_id, "watched", "2"))
             await live_engine.wait_until_settled()
             assert live_engine.run_count > before, "a new version is one"
-            assert len(told[0].texts) == 2
+            assert len(subscribers[0].texts) == 2

@@ -219,9 +219,9 @@ async def test_expired_over_the_limit_are_one_change_by_tenant(agent_writer: Age
         NOW - OFF - 1,
         EXPIRED_ROWS_MAX + 1,
     )
-    (told,) = await load_expired(agent_writer.connection, NOW - 1, NOW, OFF)
+    (change,) = await load_expired(agent_writer.connection, NOW - 1, NOW, OFF)
     north = await agent_writer.connection.fetchval("SELECT id FROM tenants WHERE name = 'north'")
-    assert (told.rows, told.tenants, told.columns) == (None, frozenset({north}), frozenset({IS_ONLINE}))
+    assert (change.rows, change.tenants, change.columns) == (None, frozenset({north}), frozenset({IS_ONLINE}))
 
 
 def make_check_in(agent: str, before: int | None, after: int | None) -> Change:
@@ -237,8 +237,8 @@ async def test_clock_advance_loads_only_when_an_agent_expires(agent_writer: Agen
     assert clock.next_due_ms == clock.due == NOW + 80_001
     assert await clock.advance(agent_writer.connection, NOW + 80_000, ()) == ()
     assert clock.time == NOW + 80_000
-    told = await clock.advance(agent_writer.connection, NOW + 80_001, ())
-    assert set(collect_rows(told)) == {first}
+    change = await clock.advance(agent_writer.connection, NOW + 80_001, ())
+    assert set(collect_rows(change)) == {first}
     assert (clock.time, clock.due) == (NOW + 80_001, NOW + OFF + 1)
 
 
@@ -279,9 +279,9 @@ async def test_clock_check_in_of_offline_agent_changes_is_online(agent_writer: A
     (agent,) = await agent_writer.add_agents(NOW)
     clock = await OnlineClock.open(agent_writer.connection, NOW, OFF)
     heartbeat, back = make_check_in(agent, NOW - 60_000, NOW), make_check_in(agent, NOW - OFF - 900, NOW)
-    told = await clock.advance(agent_writer.connection, NOW + 1, (heartbeat, back))
-    assert told[0] is heartbeat
-    assert collect_rows(told[1:])[agent].columns == {"last_checkin_at", IS_ONLINE}
+    change = await clock.advance(agent_writer.connection, NOW + 1, (heartbeat, back))
+    assert change[0] is heartbeat
+    assert collect_rows(change[1:])[agent].columns == {"last_checkin_at", IS_ONLINE}
 
 
 async def test_clock_set_back_reports_a_change_of_all_agents(agent_writer: AgentWriter) -> None:
@@ -289,8 +289,8 @@ async def test_clock_set_back_reports_a_change_of_all_agents(agent_writer: Agent
     clock = await OnlineClock.open(agent_writer.connection, NOW, OFF)
     assert await clock.advance(agent_writer.connection, NOW - CLOCK_BACK_MAX_MS, ()) == ()
     assert clock.time == NOW
-    (told,) = await clock.advance(agent_writer.connection, NOW - 3_600_000, ())
-    assert (told.rows, told.tenants, told.columns) == (None, None, frozenset({IS_ONLINE}))
+    (change,) = await clock.advance(agent_writer.connection, NOW - 3_600_000, ())
+    assert (change.rows, change.tenants, change.columns) == (None, None, frozenset({IS_ONLINE}))
     assert clock.time == NOW - 3_600_000
     assert clock.due == NOW - AHEAD, "what was the present is in the future now"
 
@@ -317,14 +317,14 @@ async def test_clock_with_small_queue_reports_every_expired_agent(
         if step % 50 == 49:  # a change without a tenant
             changes = [Change("agents", ChangeKind.UPDATE, ChangeOrigin(7, 1, now), None)]
         dice.shuffle(changes)
-        heard = await clock.advance(agent_writer.connection, now, changes)
+        seen_changes = await clock.advance(agent_writer.connection, now, changes)
         after = {
             agent
             for agent, at in checkins.items()
             if at is not None and clock.time - OFF <= at <= clock.time + AHEAD
         }
-        named = {row.id for change in heard for row in change.rows or () if IS_ONLINE in row.columns}
-        if all(change.rows is not None for change in heard):
+        named = {row.id for change in seen_changes for row in change.rows or () if IS_ONLINE in row.columns}
+        if all(change.rows is not None for change in seen_changes):
             assert before ^ after <= named
             turned_ones += len(before - after)
         before = after

@@ -204,8 +204,8 @@ async def test_pending_invitations_without_own_verified_email_are_none(
     headers = {"Authorization": f"Bearer {token}"}
     listed = await http_harness.client.post("/graphql", json={"query": PENDING}, headers=headers)
     assert listed.json() == {"data": {"pendingInvitations": []}}
-    asked = {"query": ACCEPT, "variables": {"id": waiting}}
-    assert error_codes(await http_harness.client.post("/graphql", json=asked, headers=headers)) == [
+    body = {"query": ACCEPT, "variables": {"id": waiting}}
+    assert error_codes(await http_harness.client.post("/graphql", json=body, headers=headers)) == [
         "NOT_FOUND"
     ]
     assert await owner.fetchval("SELECT status FROM users WHERE id = $1", waiting) == "pending"
@@ -552,12 +552,12 @@ async def test_subscription_to_pending_invitations_of_a_user_is_empty(
     writable_demo_database_url: str,
 ) -> None:
     async with open_live_engine(writable_demo_database_url) as demo:
-        told = (
+        answer = (
             await (await demo.connect())
             .subscribe("subscription { pendingInvitations { id } }")
             .wait_for_states(1)
         )
-        assert told.data == {"pendingInvitations": []}
+        assert answer.data == {"pendingInvitations": []}
         stranger = Identity(ViewerKind.USER, make_subject(), NEVER, "x@pending.example")
         with pytest.raises(UnauthenticatedError):
             await demo.connect_as(stranger, None)

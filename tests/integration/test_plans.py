@@ -219,9 +219,9 @@ def _assert_rows_read(found: Found, rows: int, counted: set[str]) -> None:
     """Require no sequential scan of a large table, and at most so many rows of the `counted` tables, by index."""
     assert found
     for plans in found.values():
-        told = "\n\n".join(map(str, plans))
-        assert not BIG & {table for plan in plans for table in plan.sequentially_scanned_tables}, told
-        assert sum(plan.count_rows_read(counted) for plan in plans) <= rows, told
+        plan_texts = "\n\n".join(map(str, plans))
+        assert not BIG & {table for plan in plans for table in plan.sequentially_scanned_tables}, plan_texts
+        assert sum(plan.count_rows_read(counted) for plan in plans) <= rows, plan_texts
 
 
 @pytest.mark.parametrize("listed", LISTS)

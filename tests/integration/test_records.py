@@ -102,5 +102,7 @@ class TestRecord:
 @pytest.mark.parametrize("field", MUTATIONS.values(), ids=MUTATIONS)
 def test_mutation_descriptions_name_the_required_right(field: MutationField) -> None:
     assert field.about.endswith(".")
-    told = any(words in field.about for words in ("Requires the right", "Only the platform may use it."))
-    assert told is not (field.name in {"setCurrentSite", "acceptInvitation"})
+    names_right = any(
+        words in field.about for words in ("Requires the right", "Only the platform may use it.")
+    )
+    assert names_right is not (field.name in {"setCurrentSite", "acceptInvitation"})

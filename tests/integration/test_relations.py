@@ -136,9 +136,9 @@ async def test_relation_of_many_parents_takes_one_statement_per_level(
 ) -> None:
     """The union of a health check's resources takes one statement for each type that occurs."""
     field = name.partition(".")[2]
-    asked = f"{field} {build_selection(name)}"
-    one = await relation_client.query_relation(name, 1, asked)
-    many = await relation_client.query_relation(name, _MANY_PARENTS, asked)
+    selection = f"{field} {build_selection(name)}"
+    one = await relation_client.query_relation(name, 1, selection)
+    many = await relation_client.query_relation(name, _MANY_PARENTS, selection)
     found = [row[field]["nodes"] if is_list(name) else row[field] for row in get_nodes(many)]
     assert any(found)
     assert one.statements == 2

@@ -242,9 +242,9 @@ class TestComputedColumns:
             for graphql_name in guarded:
                 looks = f"{{{graphql_name}: {{isNull: false}}}}"
                 column = table.by_graphql_name[graphql_name]
-                asked = [f"where: {looks}", f"where: {{or: [{{not: {looks}}}]}}"]
-                asked += [f"orderBy: {{field: {column.name.upper()}}}"] if column.orderable else []
-                for given in asked:
+                arguments = [f"where: {looks}", f"where: {{or: [{{not: {looks}}}]}}"]
+                arguments += [f"orderBy: {{field: {column.name.upper()}}}"] if column.orderable else []
+                for given in arguments:
                     answer = await rights_harness.as_user_without(
                         module, f"{{ {table.many}({given}) {{ nodes {{ id }} }} }}"
                     )
@@ -376,8 +376,8 @@ async def test_own_user_role_and_tenant_without_rights_are_answered(rights_harne
 
 async def test_own_role_without_rights_is_answered_by_relation_only(rights_harness: RightsHarness) -> None:
     """As docs/queries.md says."""
-    asked = "id roleName role { name rights }"
-    own = f'{{ viewer {{ user {{ {asked} }} role {{ name rights }} }} user(id: "nobody") {{ {asked} }} }}'
+    arguments = "id roleName role { name rights }"
+    own = f'{{ viewer {{ user {{ {arguments} }} role {{ name rights }} }} user(id: "nobody") {{ {arguments} }} }}'
     answer = await rights_harness.as_user("nobody", own)
     role = {"name": "nobody", "rights": {}}
     user = {"id": "nobody", "roleName": None, "role": role}

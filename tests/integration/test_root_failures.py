@@ -32,8 +32,8 @@ async def http_harness(writable_demo_database_url: str) -> AsyncIterator[HttpHar
 async def test_failed_nullable_root_field_keeps_the_others(
     writable_demo_database_url: str, way: ExecutionStrategy
 ) -> None:
-    async with open_http_harness(writable_demo_database_url, reads=way.value) as asked:
-        response = await asked.post_query(ONE)
+    async with open_http_harness(writable_demo_database_url, reads=way.value) as harness:
+        response = await harness.post_query(ONE)
     assert response.json()["data"] == {"known": {"kind": "USER"}, "healthCheck": None}
     assert error_codes(response) == ["INTERNAL"]
     assert response.json()["errors"][0]["path"] == ["healthCheck"]
@@ -57,8 +57,8 @@ async def test_root_field_after_a_failed_statement_has_the_same_error(
     writable_demo_database_url: str, way: ExecutionStrategy
 ) -> None:
     """PostgreSQL refuses every statement after a failed one. That is no fault of its own."""
-    async with open_http_harness(writable_demo_database_url, reads=way.value) as asked:
-        response = await asked.post_query("{ healthChecks { totalCount } sites { totalCount } }")
+    async with open_http_harness(writable_demo_database_url, reads=way.value) as harness:
+        response = await harness.post_query("{ healthChecks { totalCount } sites { totalCount } }")
     assert response.json()["data"] == {"healthChecks": None, "sites": None}
     assert error_codes(response) == ["INTERNAL"] * 2
     first, second = (error["extensions"]["errorId"] for error in response.json()["errors"])

@@ -316,22 +316,22 @@ async def test_ping_without_transaction_is_echoed_at_once(server: ScriptedServer
 
 
 async def _send_events(subscription: ScriptedSubscription, *, until_bytes: int) -> int:
-    told = 0
+    message_count = 0
     for number in range(until_bytes // 20_000):
         subscription.sink.send_event(Payload(PADDED % number))
-        told += 1
+        message_count += 1
         await asyncio.sleep(0)
-    return told
+    return message_count
 
 
 async def test_events_to_slow_client_are_neither_lost_nor_replaced(server: ScriptedServer) -> None:
     async with _connect_slow_client(server) as client:
         await client.subscribe(SITES)
-        told = await _send_events(
+        message_count = await _send_events(
             await server.live.wait_for_subscription(), until_bytes=SOCKET_EVENTS_BYTES_MAX
         )
-        seen = [(await client.receive())["payload"]["data"]["n"] for _ in range(told)]
-        assert seen == list(range(told))
+        seen = [(await client.receive())["payload"]["data"]["n"] for _ in range(message_count)]
+        assert seen == list(range(message_count))
 
 
 async def test_stream_unread_over_the_limit_ends_after_its_events(
@@ -609,15 +609,15 @@ async def test_pings_of_client_not_reading_apply_backpressure(server: ScriptedSe
         subscription = await server.live.wait_for_subscription()
         for number in range(500):
             subscription.send_state_text(PADDED % number)
-        heard = 0
+        message_count = 0
         payload = {"a": "x" * 100_000}
         try:
             for _ in range(300):
                 await asyncio.wait_for(client.send({"type": "ping", "payload": payload}), 1)
-                heard += 1
+                message_count += 1
         except TimeoutError:
             pass
-        assert heard < 250
+        assert message_count < 250
         pongs = 0
-        while (message := await client.receive())["type"] != "pong" or pongs < heard - 1:
+        while (message := await client.receive())["type"] != "pong" or pongs < message_count - 1:
             pongs += message["type"] == "pong"

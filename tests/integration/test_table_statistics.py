@@ -54,8 +54,8 @@ async def test_query_that_scans_too_much_is_refused_and_says_what_to_change(demo
         assert error["extensions"]["limit"] == "cost"
         assert error["extensions"]["actual"] > COST_MAX
         assert "Filter by an id or another field with an index" in error["message"]
-        told = await http.post_query(LIST % CONDITION, extensions={"cost": True})
-        assert 2 < told.json()["extensions"]["cost"]["estimated"] < COST_MAX / 10
+        response = await http.post_query(LIST % CONDITION, extensions={"cost": True})
+        assert 2 < response.json()["extensions"]["cost"]["estimated"] < COST_MAX / 10
 
 
 def test_table_statistics_of_many_named_tenants_stay_bounded() -> None:

@@ -153,8 +153,8 @@ async def test_span_contains_no_token_or_variables(demo_database_url: str) -> No
         async with open_http_harness(demo_database_url, otel_exporter_otlp_endpoint=received.url) as traced:
             headers = traced.build_headers()
             query = "query Find($id: ID!) { site(id: $id) { id } }"
-            asked = {"query": query, "variables": {"id": "hunter2"}}
-            await traced.client.post("/graphql", json=asked, headers=headers)
+            sent_body = {"query": query, "variables": {"id": "hunter2"}}
+            await traced.client.post("/graphql", json=sent_body, headers=headers)
     body = b"".join(received.bodies)
     assert b"Find" in body
     assert b"hunter2" not in body

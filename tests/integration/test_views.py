@@ -126,7 +126,7 @@ class TestIntegrations:
     }"""
 
     @pytest.mark.parametrize(
-        ("statuses", "told"),
+        ("statuses", "expected"),
         [
             ((), (0, False, None)),
             (("inactive",), (1, True, "INACTIVE")),
@@ -135,7 +135,7 @@ class TestIntegrations:
         ],
     )
     async def test_integration_status_is_the_worst_of_its_data_sources(
-        self, view_harness: ViewHarness, statuses: tuple[str, ...], told: tuple[int, bool, str | None]
+        self, view_harness: ViewHarness, statuses: tuple[str, ...], expected: tuple[int, bool, str | None]
     ) -> None:
         for number, status in enumerate(statuses):
             await view_harness.write_data_source(f"s{number}", status=status)
@@ -146,7 +146,7 @@ class TestIntegrations:
             {"tenant_id": view_harness.theirs["tenants"], "integration_id": "sophos-partner"},
         )
         row = (await view_harness.fetch_data(self.QUERY))["integrationsView"]["nodes"][0]
-        assert tuple(row.values()) == told
+        assert tuple(row.values()) == expected
 
     async def test_integration_status_for_platform_without_tenant_is_bad_input(
         self, view_harness: ViewHarness

@@ -40,9 +40,9 @@ def make_call(name: str, /, **given: Any) -> MutationCall:
     return MutationCall(MUTATIONS[name], given)
 
 
-async def run_concurrently(mutation_harness: MutationHarness, *asked: MutationCall) -> Counter[str]:
+async def run_concurrently(mutation_harness: MutationHarness, *call: MutationCall) -> Counter[str]:
     """The results of so many concurrent calls, by code."""
-    answers = await asyncio.gather(*(mutation_harness.execute(each) for each in asked))
+    answers = await asyncio.gather(*(mutation_harness.execute(each) for each in call))
     assert all(answer.traceback is None for answer in answers)
     return Counter(answer.codes[0] if answer.codes else "done" for answer in answers)
 
@@ -51,8 +51,8 @@ class TestConcurrency:
     async def test_create_site_concurrently_with_one_slug_succeeds_once(
         self, mutation_harness: MutationHarness
     ) -> None:
-        asked = make_call("createSite", input={"name": "Same", "slug": "same"})
-        assert await run_concurrently(mutation_harness, *[asked] * _TWICE) == {
+        call = make_call("createSite", input={"name": "Same", "slug": "same"})
+        assert await run_concurrently(mutation_harness, *[call] * _TWICE) == {
             "done": 1,
             "CONFLICT": _TWICE - 1,
         }
@@ -60,8 +60,8 @@ class TestConcurrency:
     async def test_create_site_concurrently_with_one_name_numbers_the_slugs(
         self, mutation_harness: MutationHarness
     ) -> None:
-        asked = make_call("createSite", input={"name": "Same"})
-        assert await run_concurrently(mutation_harness, *[asked] * _TWICE) == {"done": _TWICE}
+        call = make_call("createSite", input={"name": "Same"})
+        assert await run_concurrently(mutation_harness, *[call] * _TWICE) == {"done": _TWICE}
         query = "SELECT slug FROM sites WHERE tenant_id = $1 AND name = 'Same' ORDER BY slug"
         rows = await mutation_harness.connection.fetch(query, mutation_harness.mine.tenant_id)
         assert [row["slug"] for row in rows] == ["same", *(f"same-{n}" for n in range(2, _TWICE + 1))]
@@ -70,8 +70,8 @@ class TestConcurrency:
         self, mutation_harness: MutationHarness
     ) -> None:
         ids = mutation_harness.mine.ids
-        asked = make_call("mapDataSourceToSite", dataSourceId=ids["data_sources"], siteId=ids["sites#2"])
-        assert await run_concurrently(mutation_harness, *[asked] * _TWICE) == {
+        call = make_call("mapDataSourceToSite", dataSourceId=ids["data_sources"], siteId=ids["sites#2"])
+        assert await run_concurrently(mutation_harness, *[call] * _TWICE) == {
             "done": 1,
             "CONFLICT": _TWICE - 1,
         }
@@ -79,13 +79,13 @@ class TestConcurrency:
     async def test_enable_integration_concurrently_creates_one_data_source(
         self, mutation_harness: MutationHarness
     ) -> None:
-        asked = make_call(
+        call = make_call(
             "enableIntegration", integrationId="psa-both", siteId=mutation_harness.mine.ids["sites"]
         )
         await mutation_harness.connection.execute(
             "INSERT INTO integrations (id, name, description, category) VALUES ('psa-both', 'x', 'x', 'psa')"
         )
-        assert await run_concurrently(mutation_harness, *[asked] * _TWICE) == {"done": _TWICE}
+        assert await run_concurrently(mutation_harness, *[call] * _TWICE) == {"done": _TWICE}
         query = "SELECT count(*) FROM data_sources WHERE integration_id = 'psa-both' AND tenant_id = $1"
         assert await mutation_harness.connection.fetchval(query, mutation_harness.mine.tenant_id) == 1
 
@@ -304,12 +304,12 @@ class TestRollback:
         self, mutation_harness: MutationHarness, database: Database
     ) -> None:
         """The server waits for the commit, and subscribers receive the change."""
-        site, told = mutation_harness.mine.ids["sites"], []
+        site, commits = mutation_harness.mine.ids["sites"], []
         started = asyncio.Event()
 
         async def write() -> None:
             async with begin_write(
-                database, platform=True, on_commit=lambda: told.append(True)
+                database, platform=True, on_commit=lambda: commits.append(True)
             ) as transaction:
                 await transaction.fetch("UPDATE sites SET name = 'left' WHERE id = $1", (site,))
                 slow = transaction.connection.execute
@@ -329,7 +329,7 @@ class TestRollback:
         with pytest.raises(asyncio.CancelledError):
             await write_in_transaction
         assert (await mutation_harness.read_row("sites", site))["name"] == "left"
-        assert told == [True]
+        assert commits == [True]
 
 
 class _SlowConnection:

@@ -31,11 +31,11 @@ def make_call(name: str, /, **given: Any) -> MutationCall:
 
 
 async def assert_refused(
-    mutation_harness: MutationHarness, asked: MutationCall, code: str, who: str | None = None
+    mutation_harness: MutationHarness, call: MutationCall, code: str, who: str | None = None
 ) -> GraphqlResponse:
     """The response to a call that must be refused, and change nothing."""
     before = await mutation_harness.hash_tables()
-    answer = await mutation_harness.execute(asked, who)
+    answer = await mutation_harness.execute(call, who)
     assert (answer.data, answer.codes) == (None, [code]), (answer.errors, answer.traceback)
     assert await mutation_harness.hash_tables() == before
     return answer
@@ -57,8 +57,8 @@ class TestGranting:
     ) -> None:
         clerk = await mutation_harness.add_user({"Roles.Write", "Sites.Read"})
         for more in ("Sites.Write", "Global.Admin", "Audit.Read"):
-            asked = make_call("createRole", input={"name": "More", "rights": {more: True}})
-            await assert_refused(mutation_harness, asked, "FORBIDDEN", clerk)
+            call = make_call("createRole", input={"name": "More", "rights": {more: True}})
+            await assert_refused(mutation_harness, call, "FORBIDDEN", clerk)
         answer = await mutation_harness.execute(
             make_call("createRole", input={"name": "x", "rights": {"Sites.Read": True}}), clerk
         )
@@ -75,8 +75,8 @@ class TestGranting:
             "FORBIDDEN",
             clerk,
         )
-        asked = make_call("inviteUser", email="a@x.example", name="A", roleId=admins)
-        await assert_refused(mutation_harness, asked, "FORBIDDEN", clerk)
+        call = make_call("inviteUser", email="a@x.example", name="A", roleId=admins)
+        await assert_refused(mutation_harness, call, "FORBIDDEN", clerk)
         await assert_refused(
             mutation_harness, make_call("changeUserRole", id=clerk, roleId=admins), "FORBIDDEN", clerk
         )
@@ -117,8 +117,8 @@ class TestGranting:
             {"Sites.Read": 1},
             {"Sites.Read": "true"},
         ):
-            asked = make_call("createRole", input={"name": "x", "rights": rights})
-            answer = await assert_refused(mutation_harness, asked, "BAD_USER_INPUT")
+            call = make_call("createRole", input={"name": "x", "rights": rights})
+            answer = await assert_refused(mutation_harness, call, "BAD_USER_INPUT")
             assert list(answer.errors[0]["extensions"]["fields"]) == ["input.rights"]
 
 
@@ -182,11 +182,11 @@ class TestLastAdministrator:
 
 class TestRoles:
     async def test_delete_role_in_use_is_a_conflict(self, mutation_harness: MutationHarness) -> None:
-        asked = make_call("deleteRole", id=mutation_harness.mine.ids["roles"])
-        await assert_refused(mutation_harness, asked, "CONFLICT")
+        call = make_call("deleteRole", id=mutation_harness.mine.ids["roles"])
+        await assert_refused(mutation_harness, call, "CONFLICT")
         for user in (mutation_harness.mine.ids["users"], mutation_harness.mine.ids["users#2"]):
             await mutation_harness.update_row("users", user, deleted_at=1)
-        assert not (await mutation_harness.execute(asked)).errors
+        assert not (await mutation_harness.execute(call)).errors
 
     @pytest.mark.parametrize("name", ["updateRole", "deleteRole"])
     async def test_write_global_role_by_tenant_is_forbidden(
@@ -253,19 +253,17 @@ class TestRoles:
 
 class TestUsers:
     async def test_invite_user_creates_a_pending_user_once(self, mutation_harness: MutationHarness) -> None:
-        asked = make_call(
+        call = make_call(
             "inviteUser", email=" New@X.example ", name="New", roleId=mutation_harness.mine.ids["roles"]
         )
-        answer = await mutation_harness.execute(asked)
+        answer = await mutation_harness.execute(call)
         row = await mutation_harness.read_row("users", answer.data["done"]["id"])
         assert (row["status"], row["email"], row["tenant_id"]) == (
             "pending",
             "New@X.example",
             mutation_harness.mine.tenant_id,
         )
-        answer = await assert_refused(
-            mutation_harness, asked.with_value("email", "new@x.EXAMPLE"), "CONFLICT"
-        )
+        answer = await assert_refused(mutation_harness, call.with_value("email", "new@x.EXAMPLE"), "CONFLICT")
         assert list(answer.errors[0]["extensions"]["fields"]) == ["email"]
 
     @pytest.mark.parametrize(
@@ -284,11 +282,11 @@ class TestUsers:
     ) -> None:
         user = mutation_harness.mine.ids["users"]
         await mutation_harness.update_row("users", user, status=was)
-        asked = make_call("updateUser", id=user, input={"status": becomes})
+        call = make_call("updateUser", id=user, input={"status": becomes})
         if may:
-            assert not (await mutation_harness.execute(asked)).errors
+            assert not (await mutation_harness.execute(call)).errors
         else:
-            await assert_refused(mutation_harness, asked, "BAD_USER_INPUT")
+            await assert_refused(mutation_harness, call, "BAD_USER_INPUT")
 
     async def test_create_user_with_subject_is_only_for_the_platform(
         self, mutation_harness: MutationHarness
@@ -318,22 +316,22 @@ class TestUsers:
     async def test_invite_user_with_invalid_email_is_refused(
         self, mutation_harness: MutationHarness, email: str
     ) -> None:
-        asked = make_call("inviteUser", email=email, name="New", roleId=mutation_harness.mine.ids["roles"])
-        await assert_refused(mutation_harness, asked, "BAD_USER_INPUT")
+        call = make_call("inviteUser", email=email, name="New", roleId=mutation_harness.mine.ids["roles"])
+        await assert_refused(mutation_harness, call, "BAD_USER_INPUT")
 
 
 class TestTenants:
     async def test_update_tenant_name_takes_an_administrator(self, mutation_harness: MutationHarness) -> None:
-        asked = make_call(
+        call = make_call(
             "updateTenant", id=mutation_harness.mine.tenant_id, input={"name": "Ours", "metadata": {"a": 1}}
         )
-        assert not (await mutation_harness.execute(asked)).errors
+        assert not (await mutation_harness.execute(call)).errors
         clerk = await mutation_harness.add_user(ALL_BUT_ADMIN)
-        await assert_refused(mutation_harness, asked, "FORBIDDEN", clerk)
+        await assert_refused(mutation_harness, call, "FORBIDDEN", clerk)
 
     async def test_update_tenant_status_takes_the_platform(self, mutation_harness: MutationHarness) -> None:
-        asked = make_call("updateTenant", id=mutation_harness.mine.tenant_id, input={"status": "SUSPENDED"})
-        await assert_refused(mutation_harness, asked, "FORBIDDEN")
+        call = make_call("updateTenant", id=mutation_harness.mine.tenant_id, input={"status": "SUSPENDED"})
+        await assert_refused(mutation_harness, call, "FORBIDDEN")
         query = "mutation($id: ID!) { updateTenant(id: $id, input: {status: SUSPENDED}) { status } }"
         answer = await mutation_harness.graphql.execute_as_platform(
             None, query, id=mutation_harness.mine.tenant_id
@@ -374,8 +372,8 @@ class TestSlugs:
         await mutation_harness.execute(make_call("deleteSite", id=site))
         answer = await mutation_harness.execute(make_call("createSite", input={"name": "Main"}))
         assert (await mutation_harness.read_row("sites", answer.data["done"]["id"]))["slug"] == "main"
-        told = await assert_refused(mutation_harness, make_call("restoreSite", id=site), "CONFLICT")
-        assert list(told.errors[0]["extensions"]["fields"]) == ["slug"]
+        refused = await assert_refused(mutation_harness, make_call("restoreSite", id=site), "CONFLICT")
+        assert list(refused.errors[0]["extensions"]["fields"]) == ["slug"]
 
 
 class TestBilling:
@@ -384,11 +382,11 @@ class TestBilling:
         self, mutation_harness: MutationHarness, name: str
     ) -> None:
         """With Billing.Write, and with Global.Admin: a tenant does not set its own prices."""
-        asked = build_call(name, mutation_harness.mine)
+        call = build_call(name, mutation_harness.mine)
         clerk = await mutation_harness.add_user({"Billing.Write"})
         before = await mutation_harness.hash_tables()
         for who in (clerk, mutation_harness.mine.administrator_id):
-            answer = await mutation_harness.execute(asked, user_id=who)
+            answer = await mutation_harness.execute(call, user_id=who)
             assert (answer.data, answer.codes) == (None, ["FORBIDDEN"])
             assert answer.errors[0]["message"].endswith("is allowed only for the platform")
         assert await mutation_harness.hash_tables() == before
@@ -397,9 +395,9 @@ class TestBilling:
     async def test_billing_write_in_another_tenant_is_not_found(
         self, mutation_harness: MutationHarness, name: str
     ) -> None:
-        asked = build_call(name, mutation_harness.mine)
+        call = build_call(name, mutation_harness.mine)
         answer = await mutation_harness.graphql.execute_as_platform(
-            mutation_harness.theirs.tenant_id, mutation_harness.build_document(asked), **asked.arguments
+            mutation_harness.theirs.tenant_id, mutation_harness.build_document(call), **call.arguments
         )
         assert (answer.data, answer.codes) == (None, ["NOT_FOUND"])
 
@@ -407,9 +405,9 @@ class TestBilling:
     async def test_billing_write_by_a_platform_without_a_tenant_is_refused(
         self, mutation_harness: MutationHarness, name: str
     ) -> None:
-        asked = build_call(name, mutation_harness.mine)
+        call = build_call(name, mutation_harness.mine)
         answer = await mutation_harness.graphql.execute_as_platform(
-            None, mutation_harness.build_document(asked), **asked.arguments
+            None, mutation_harness.build_document(call), **call.arguments
         )
         assert (answer.data, answer.codes) == (None, ["BAD_USER_INPUT"])
 
@@ -438,10 +436,10 @@ class TestBilling:
         self, mutation_harness: MutationHarness
     ) -> None:
         tier = mutation_harness.mine.ids["integration_pricing_tiers"]
-        asked = make_call(
+        call = make_call(
             "updateIntegrationPricingTier", id=tier, input={"effectiveFrom": 5, "effectiveUntil": 5}
         )
-        answer = await assert_refused(mutation_harness, asked, "BAD_USER_INPUT")
+        answer = await assert_refused(mutation_harness, call, "BAD_USER_INPUT")
         assert list(answer.errors[0]["extensions"]["fields"]) == ["input.effectiveUntil"]
 
     async def test_billing_adjustment_by_platform_has_no_creator(

@@ -83,10 +83,10 @@ async def write_company(mutation_harness: MutationHarness, external_id: str, **n
 
 
 async def call_and_get_ids(
-    mutation_harness: MutationHarness, asked: MutationCall, who: str | None = None
+    mutation_harness: MutationHarness, call: MutationCall, who: str | None = None
 ) -> list[str]:
     """The ids that a successful call returns."""
-    answer = await mutation_harness.execute(asked, who)
+    answer = await mutation_harness.execute(call, who)
     assert not answer.errors, (answer.errors, answer.traceback)
     found = answer.data["done"]
     return [row["id"] for row in (found if isinstance(found, list) else [found])]
@@ -138,29 +138,29 @@ class TestEveryMutation:
     async def test_mutation_of_row_of_other_tenant_fails_as_for_missing_row(
         self, mutation_harness: MutationHarness, name: str
     ) -> None:
-        asked = make_valid_call(mutation_harness, name)
+        call = make_valid_call(mutation_harness, name)
         before = await mutation_harness.hash_tables()
         tables = {"siteId": "sites", "dataSourceId": "data_sources", "roleId": "roles"}
         tables |= {"id": MUTATIONS[name].table.name}  # type: ignore[union-attr]
-        for argument in asked.arguments.keys() & tables.keys():
-            told = []
+        for argument in call.arguments.keys() & tables.keys():
+            refusals = []
             for row_id in (mutation_harness.theirs.ids[tables[argument]], ABSENT_ID):
-                answer = await mutation_harness.execute(asked.with_value(argument, row_id))
+                answer = await mutation_harness.execute(call.with_value(argument, row_id))
                 assert answer.data is None
                 assert answer.codes in (["NOT_FOUND"], ["BAD_USER_INPUT"])
                 error = answer.errors[0]
-                told.append((error["message"].replace(row_id, "<id>"), error["extensions"]))
-            assert told[0] == told[1]
+                refusals.append((error["message"].replace(row_id, "<id>"), error["extensions"]))
+            assert refusals[0] == refusals[1]
         assert await mutation_harness.hash_tables() == before
 
     async def test_mutation_with_unstorable_text_is_refused(
         self, mutation_harness: MutationHarness, name: str
     ) -> None:
-        asked = make_valid_call(mutation_harness, name)
+        call = make_valid_call(mutation_harness, name)
         before = await mutation_harness.hash_tables()
-        for argument, value in asked.arguments.items():
+        for argument, value in call.arguments.items():
             for bad in ("nul \0", "half \ud800", "x" * 5_000) if isinstance(value, str) else ():
-                answer = await mutation_harness.execute(asked.with_value(argument, bad))
+                answer = await mutation_harness.execute(call.with_value(argument, bad))
                 assert answer.codes in (["NOT_FOUND"], ["BAD_USER_INPUT"]), (argument, answer.traceback)
         assert await mutation_harness.hash_tables() == before
 
@@ -224,13 +224,13 @@ class TestCompanies:
     async def test_create_site_from_company_links_it_once(self, mutation_harness: MutationHarness) -> None:
         psa = mutation_harness.mine.ids["integrations"]
         await write_company(mutation_harness, "c-7", name="Main", externalParentId=None)
-        asked = make_call("createSiteFromCompany", integrationId=psa, companyId="c-7")
-        (site,) = await call_and_get_ids(mutation_harness, asked)
+        call = make_call("createSiteFromCompany", integrationId=psa, companyId="c-7")
+        (site,) = await call_and_get_ids(mutation_harness, call)
         row = await mutation_harness.read_row("sites", site)
         assert (row["name"], row["slug"], row["psa_company_id"]) == ("Main", "main-2", "c-7")
-        answer = await mutation_harness.execute(asked)
+        answer = await mutation_harness.execute(call)
         assert answer.codes == ["CONFLICT"]
-        answer = await mutation_harness.execute(asked.with_value("companyId", "nobody"))
+        answer = await mutation_harness.execute(call.with_value("companyId", "nobody"))
         assert answer.codes == ["BAD_USER_INPUT"]
         assert list(answer.errors[0]["extensions"]["fields"]) == ["companyId"]
 
@@ -267,15 +267,15 @@ class TestIntegrations:
     async def test_disable_integration_without_site_disables_the_tenant(
         self, mutation_harness: MutationHarness
     ) -> None:
-        asked = make_call("disableIntegration", integrationId=mutation_harness.mine.ids["integrations"])
-        ids = await call_and_get_ids(mutation_harness, asked)
+        call = make_call("disableIntegration", integrationId=mutation_harness.mine.ids["integrations"])
+        ids = await call_and_get_ids(mutation_harness, call)
         assert ids == sorted(
             [mutation_harness.mine.ids["data_sources"], mutation_harness.mine.ids["data_sources#2"]]
         )
         assert (await mutation_harness.read_row("data_sources", mutation_harness.theirs.ids["data_sources"]))[
             "deleted_at"
         ] is None
-        assert (await mutation_harness.execute(asked)).codes == ["NOT_FOUND"]
+        assert (await mutation_harness.execute(call)).codes == ["NOT_FOUND"]
 
     async def test_enable_integration_inactive_on_platform_is_refused(
         self, mutation_harness: MutationHarness
@@ -294,10 +294,10 @@ class TestIntegrations:
             config_schema=orjson.dumps(_SCHEMA).decode(),
         )
         before = await mutation_harness.hash_tables()
-        asked = make_call(
+        call = make_call(
             "saveDataSourceConfig", id=mutation_harness.mine.ids["data_sources"], config={"url": 3, "more": 1}
         )
-        answer = await mutation_harness.execute(asked)
+        answer = await mutation_harness.execute(call)
         assert answer.codes == ["BAD_USER_INPUT"]
         assert {"config.url"} <= set(answer.errors[0]["extensions"]["fields"])
         assert await mutation_harness.hash_tables() == before
@@ -311,17 +311,17 @@ class TestIntegrations:
             mutation_harness.mine.ids["integrations"],
             config_schema=orjson.dumps(_SCHEMA).decode(),
         )
-        asked = make_call("saveDataSourceConfig", id=source, config={"url": "a", "key": "one"})
-        await call_and_get_ids(mutation_harness, asked)
+        call = make_call("saveDataSourceConfig", id=source, config={"url": "a", "key": "one"})
+        await call_and_get_ids(mutation_harness, call)
         first = orjson.loads((await mutation_harness.read_row("data_sources", source))["config"])
         await call_and_get_ids(
-            mutation_harness, asked.with_value("config", {"url": "a", "key": "", "note": "b"})
+            mutation_harness, call.with_value("config", {"url": "a", "key": "", "note": "b"})
         )
         assert orjson.loads((await mutation_harness.read_row("data_sources", source))["config"]) == {
             **first,
             "note": "b",
         }
-        stale = await mutation_harness.execute(asked.with_value("ifUpdatedAt", 1))
+        stale = await mutation_harness.execute(call.with_value("ifUpdatedAt", 1))
         assert stale.codes == ["CONFLICT"]
 
     async def test_save_config_with_blank_secret_and_new_url_is_refused(
@@ -372,10 +372,10 @@ class TestIntegrations:
     ) -> None:
         psa, source = mutation_harness.mine.ids["integrations"], mutation_harness.mine.ids["data_sources"]
         await mutation_harness.update_row("integrations", psa, config_schema=orjson.dumps(_SCHEMA).decode())
-        asked = make_call(
+        call = make_call(
             "saveDataSourceConfig", id=source, config={"url": "https://u:s3cret@psa.example", "key": "x"}
         )
-        answer = await mutation_harness.execute(asked)
+        answer = await mutation_harness.execute(call)
         assert answer.codes == ["BAD_USER_INPUT"]
         assert list(answer.errors[0]["extensions"]["fields"]) == ["config.url"]
         assert "s3cret" not in str(answer.errors)
@@ -383,15 +383,15 @@ class TestIntegrations:
     async def test_map_data_source_twice_is_a_conflict_until_unmapped(
         self, mutation_harness: MutationHarness
     ) -> None:
-        asked = make_valid_call(mutation_harness, "mapDataSourceToSite")
-        (mapping,) = await call_and_get_ids(mutation_harness, asked)
-        answer = await mutation_harness.execute(asked)
+        call = make_valid_call(mutation_harness, "mapDataSourceToSite")
+        (mapping,) = await call_and_get_ids(mutation_harness, call)
+        answer = await mutation_harness.execute(call)
         assert answer.codes == ["CONFLICT"]
         assert list(answer.errors[0]["extensions"]["fields"]) == ["siteId"]
         assert await call_and_get_ids(
-            mutation_harness, make_call("unmapDataSourceFromSite", **asked.arguments)
+            mutation_harness, make_call("unmapDataSourceFromSite", **call.arguments)
         ) == [mapping]
-        assert await call_and_get_ids(mutation_harness, asked) != [mapping]
+        assert await call_and_get_ids(mutation_harness, call) != [mapping]
 
 
 class TestCurrentSiteAndAgents:

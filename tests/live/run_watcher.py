@@ -121,8 +121,8 @@ class RunWatcher:
 
     async def close(self) -> None:
         """Close all of them, and reset the records."""
-        for sitting in self._connections:
-            sitting.session.close()
+        for connection in self._connections:
+            connection.session.close()
         self.open_queries.clear()
         self.counts.clear()
         await self.take_runs()

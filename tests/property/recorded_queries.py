@@ -96,16 +96,20 @@ class RecordedQueryFactory:
     ) -> RecordedQuery | None:
         """The query of a document; None if the document is refused."""
         try:
-            asked = validate_text(self.documents, document.text, document.variables, document.operation_name)
+            operation = validate_text(
+                self.documents, document.text, document.variables, document.operation_name
+            )
         except RefusedOperationError:
             return None
-        variables = None if loaders else coerce_query_variables(asked)
+        variables = None if loaders else coerce_query_variables(operation)
         if variables is None:
-            return RecordedQuery(document, asked, viewer, (), {})
-        planning = Planner(asked, viewer, variables, track_reads=True)
+            return RecordedQuery(document, operation, viewer, (), {})
+        planning = Planner(operation, viewer, variables, track_reads=True)
         planned = planning.plan()
         plans = tuple(planned.plans.values()) if planned else ()
-        return RecordedQuery(document, asked, viewer, tuple(plan for plan in plans if plan), planning.values)
+        return RecordedQuery(
+            document, operation, viewer, tuple(plan for plan in plans if plan), planning.values
+        )
 
     def plan_as_query(self, question: RecordedQuery) -> tuple[Plan, ...]:
         """The plans of a query's root fields, without observation."""

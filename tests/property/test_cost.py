@@ -58,11 +58,11 @@ async def test_cost_of_generated_documents_is_never_below_rows_read(demo_databas
 
 
 async def _execute_documents(
-    database: Database, user: str, documents: DocumentCache, asked: GeneratedDocument
+    database: Database, user: str, documents: DocumentCache, document: GeneratedDocument
 ) -> tuple[int, int]:
     """The rows that were read, and the estimate; 0 and 0 for a document that is refused."""
     try:
-        executable = validate_text(documents, asked.text, asked.variables, asked.operation_name)
+        executable = validate_text(documents, document.text, document.variables, document.operation_name)
     except RefusedOperationError:
         return 0, 0
     async with database.read_transaction() as snapshot:

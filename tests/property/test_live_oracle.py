@@ -62,14 +62,16 @@ async def test_live_query_after_writes_and_failures_equals_fresh_query(
             finally:
                 for seat in seats:
                     await seat.close()
-    told = sum(seat.state_count for seat in seats)
-    report_line(f"seed {seed}: {told} messages to {len(seats)} sockets; {dict(writers.change_counts)}")
+    message_count = sum(seat.state_count for seat in seats)
+    report_line(
+        f"seed {seed}: {message_count} messages to {len(seats)} sockets; {dict(writers.change_counts)}"
+    )
     assert not stale, "\n\n".join([f"LIVE_ORACLE_SEED={seed}", *stale[:5]])
     assert not [back for seat in seats for back in seat.backward_steps]
     assert not [torn for seat in seats for torn in seat.pair_mismatches]
     # How much happens depends on the machine. These fail if next to nothing happened.
     assert sum(seat.pair_matches for seat in seats) > 0  # pairs that came together
-    assert told > SECONDS
+    assert message_count > SECONDS
     assert writers.change_counts["update"] > 0
     assert writers.change_counts["rolled back"] > 0
     assert writers.change_counts["connections cut"] > 0
@@ -120,7 +122,7 @@ async def _wait_until_settled(seats: list[OracleClient]) -> list[str]:
     """The queries that are stale after everything had time to settle."""
     deadline = asyncio.get_running_loop().time() + SETTLE_TIMEOUT_S
     while True:
-        stale = [told for seat in seats for told in await seat.find_stale()]
+        stale = [message_count for seat in seats for message_count in await seat.find_stale()]
         if not stale or asyncio.get_running_loop().time() > deadline:
             return stale
         await asyncio.sleep(0.5)

@@ -127,15 +127,15 @@ async def _run_round(world: ReadSetSetup, random: Random, label: str, tally: Cou
     transaction = world.connection.transaction(isolation="repeatable_read")
     await transaction.start()
     try:
-        asked = await _create_queries(world, random, label)
+        queries = await _create_queries(world, random, label)
         matcher: ChangeMatcher[int] = ChangeMatcher()
-        for number, (question, told) in enumerate(asked):
-            matcher.set_dependencies(number, build_read_set(told.reads, question.viewer))
+        for number, (question, answer) in enumerate(queries):
+            matcher.set_dependencies(number, build_read_set(answer.reads, question.viewer))
         matcher.validate()
-        tally.queries += len(asked)
-        tally.compiled += sum(bool(question.plans) for question, _ in asked)
+        tally.queries += len(queries)
+        tally.compiled += sum(bool(question.plans) for question, _ in queries)
         for _ in range(_WRITES):
-            await _write_and_compare(world, random, asked, matcher, tally)
+            await _write_and_compare(world, random, queries, matcher, tally)
     finally:
         await transaction.rollback()
 
@@ -155,9 +155,9 @@ async def _create_queries(
         question = world.query_factory.create_query(document, viewer, loaders=random.random() < 0.1)
         if question is None or _estimate_cost(question) > _COST_MAX:
             continue
-        told = await question.execute(world.connection)
-        if told.reads and (question.plans or random.random() < 0.4):
-            found.append((question, told))
+        answer = await question.execute(world.connection)
+        if answer.reads and (question.plans or random.random() < 0.4):
+            found.append((question, answer))
     return found
 
 
@@ -182,14 +182,14 @@ async def _write_and_compare(
             return
         touched = matcher.find_touched([change])
         tally.writes += 1
-        for number, (question, told) in enumerate(answered):
+        for number, (question, answer) in enumerate(answered):
             now = await question.execute(world.connection)
             tally.pairs += 1
-            tally.changed += now.data != told.data
+            tally.changed += now.data != answer.data
             tally.touched += number in touched
-            if now.data != told.data and number not in touched:
-                tally.missed.append(_describe_miss(question, told, now, change))
-            if now.data == told.data and number in touched:
+            if now.data != answer.data and number not in touched:
+                tally.missed.append(_describe_miss(question, answer, now, change))
+            if now.data == answer.data and number in touched:
                 tally.needless[change.table] += 1
     finally:
         await undone.rollback()
@@ -199,10 +199,10 @@ async def _choose_target(
     world: ReadSetSetup, random: Random, answered: list[tuple[RecordedQuery, RecordedAnswer]]
 ) -> tuple[str, str | None, frozenset[str]]:
     """Mostly a row of a table that was read, found by the keys of that read, and columns that were used."""
-    question, told = random.choice(answered)
-    if not told.reads or random.random() < 0.1:
+    question, answer = random.choice(answered)
+    if not answer.reads or random.random() < 0.1:
         return random.choice(list(world.writes.ids)), None, frozenset()
-    dependence = random.choice(build_read_set(told.reads, question.viewer) or (None,))
+    dependence = random.choice(build_read_set(answer.reads, question.viewer) or (None,))
     if dependence is None:
         return random.choice(list(world.writes.ids)), None, frozenset()
     known = {name: sorted(held, key=str) for name, held in dependence.equals.items() if name.endswith("id")}

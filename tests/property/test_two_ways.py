@@ -196,9 +196,11 @@ class _Comparison:
         )
 
     async def _record_failure(self, who: Principal, document: GeneratedDocument, wrong: str) -> None:
-        async def wrong_of(asked: GeneratedDocument) -> str | None:
-            one, other = await self._execute_both(who, asked)
-            return _find_difference(one, other) or await self._compare_single_statement(who, asked, other)
+        async def wrong_of(sent_document: GeneratedDocument) -> str | None:
+            one, other = await self._execute_both(who, sent_document)
+            return _find_difference(one, other) or await self._compare_single_statement(
+                who, sent_document, other
+            )
 
         async def fails(smaller: GeneratedDocument) -> bool:
             return await wrong_of(smaller) is not None

@@ -80,8 +80,8 @@ def test_demo_first_tenant_and_its_known_users_are_equal_in_every_demo(demo_worl
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 def test_demo_rows_have_all_columns_and_times_in_order(demo_world: DemoWorld, table: DemoTable) -> None:
     for row in iter_records(demo_world, table.name):
-        moments = {name: value for name, value in row.items() if name.endswith(("_at", "_from", "_until"))}
-        assert all(value <= NOW for name, value in moments.items() if value is not None and name not in AHEAD)
+        times = {name: value for name, value in row.items() if name.endswith(("_at", "_from", "_until"))}
+        assert all(value <= NOW for name, value in times.items() if value is not None and name not in AHEAD)
         created = row["created_at"]
         assert row.get("updated_at") is None or created <= row["updated_at"]
         assert row.get("deleted_at") is None or created <= row["deleted_at"]

@@ -438,7 +438,7 @@ def test_stream_under_random_transactions_sends_each_event_once() -> None:
 def _run_random_transactions(dice: random.Random) -> None:
     log: list[tuple[int, int]] = []
     running: set[int] = set()
-    xid, number, heard = 10, 0, START
+    xid, number, seen = 10, 0, START
     at = open_stream()
     found: list[tuple[int, int]] = []
     for _ in range(40):
@@ -453,17 +453,17 @@ def _run_random_transactions(dice: random.Random) -> None:
                 running.discard(dice.choice(sorted(running)))
             case 3:
                 now = Snapshot(min(running, default=xid), xid, frozenset(running))
-                at.add_events(_events_between(log, heard, now), heard, now)
-                heard = now
+                at.add_events(_events_between(log, seen, now), seen, now)
+                seen = now
                 found += drain_stream(at) if dice.random() < 0.7 else []
             case 4:
-                cursor = at.build_cursor_at(heard)
+                cursor = at.build_cursor_at(seen)
                 at = open_stream()
                 at.cursor = reopen(at, cursor)
                 now = Snapshot(min(running, default=xid), xid, frozenset(running))
                 at.catch_up(_events_between(log, cursor.snapshot, now), now)
     now = Snapshot(xid, xid)
-    at.add_events(_events_between(log, heard, now), heard, now)
+    at.add_events(_events_between(log, seen, now), seen, now)
     found += drain_stream(at)
     assert sorted(found) == sorted(log)
 

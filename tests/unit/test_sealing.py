@@ -37,12 +37,12 @@ def test_seal_opens_for_its_purpose_only(purpose: Purpose, value: str) -> None:
 
 def test_seal_of_equal_snapshots_is_equal_and_of_others_differs() -> None:
     tokens = SnapshotTokens(SEALER)
-    moments = [Snapshot(8, 8, frozenset(), TIMELINE), Snapshot(8, 9, frozenset(), TIMELINE)]
-    texts = [tokens.seal(moment) for moment in moments]
+    snapshots = [Snapshot(8, 8, frozenset(), TIMELINE), Snapshot(8, 9, frozenset(), TIMELINE)]
+    texts = [tokens.seal(snapshot) for snapshot in snapshots]
     assert texts == [SnapshotTokens(SEALER).seal(Snapshot(8, 8 + n, frozenset(), TIMELINE)) for n in (0, 1)]
     assert texts[0] != texts[1]
-    assert [open_snapshot(text) for text in texts] == moments
-    assert tokens.seal(moments[0]) == texts[0]
+    assert [open_snapshot(text) for text in texts] == snapshots
+    assert tokens.seal(snapshots[0]) == texts[0]
 
 
 def test_seal_of_same_snapshot_is_computed_once() -> None:
@@ -53,16 +53,16 @@ def test_seal_of_same_snapshot_is_computed_once() -> None:
             calls.append(value)
             return super().seal(purpose, value)
 
-    tokens, moment = SnapshotTokens(CountingSealer([bytes(64)])), Snapshot(8, 8)
-    assert len({tokens.seal(moment) for _ in range(1_000)}) == 1
-    assert calls == [str(moment)]
+    tokens, snapshot = SnapshotTokens(CountingSealer([bytes(64)])), Snapshot(8, 8)
+    assert len({tokens.seal(snapshot) for _ in range(1_000)}) == 1
+    assert calls == [str(snapshot)]
 
 
 def test_sealed_text_shows_neither_ids_nor_their_number() -> None:
     """A busy neighbor's running transactions would lengthen it."""
     xids = [10**9 + number for number in range(4)]
     few, many = (Snapshot(xids[0], xids[-1] + 1, frozenset(xids[:count]), "0001-7") for count in (0, 2))
-    texts = [SnapshotTokens(SEALER).seal(moment) for moment in (few, many)]
+    texts = [SnapshotTokens(SEALER).seal(snapshot) for snapshot in (few, many)]
     assert len(texts[0]) == len(texts[1])
     for text in texts:
         assert not any(str(xid).encode() in decode_base64url(text) for xid in xids)

@@ -36,9 +36,9 @@ VIEWER = Viewer(ViewerKind.USER, "tenant", "user", "role", RIGHTS, 1)
 NEIGHBOR = Viewer(ViewerKind.USER, "neighbour", "user", "role", RIGHTS, 1)
 COLLEAGUE = replace(VIEWER, user_id="colleague", role_id="another", expires_at=2)
 SITE: Final = "subscription ($id: ID!) { site(id: $id) { name } }"
-MOMENT = Snapshot.parse("10:10:")
+SNAPSHOT = Snapshot.parse("10:10:")
 LATER = Snapshot.parse("11:11:")
-MOMENT_TOKEN, LATER_TOKEN = "sealed moment", "sealed later moment"
+SNAPSHOT_TOKEN, LATER_TOKEN = "sealed moment", "sealed later moment"
 
 
 def build_live_query(
@@ -129,9 +129,9 @@ def run_cycle(registry: SharedQueryRegistry, name: str, missed: list[Change] | N
     welcome = registry.take_new_subscribers()
     landed = [(group, run_query(registry, group, name, missed or [])) for group in registry.list_runnable()]
     for group, before in landed:
-        group.send_result(MOMENT_TOKEN, before)
+        group.send_result(SNAPSHOT_TOKEN, before)
     for group in welcome:
-        group.send_result(MOMENT_TOKEN, registry.cycle)
+        group.send_result(SNAPSHOT_TOKEN, registry.cycle)
     registry.validate()
 
 
@@ -174,7 +174,7 @@ def test_subscriber_first_message_is_of_a_later_cycle(registry: SharedQueryRegis
     registry.begin_cycle()
     group = shared_query_of(subscription)
     assert registry.list_runnable() == [group]
-    group.send_result(MOMENT_TOKEN, run_query(registry, group, "A", []))
+    group.send_result(SNAPSHOT_TOKEN, run_query(registry, group, "A", []))
     assert subscriber.names == ["A"]
 
 
@@ -189,24 +189,24 @@ def test_new_subscriber_of_clean_query_gets_its_result_without_a_run(registry: S
 
 
 def test_new_subscriber_of_dirty_query_gets_the_next_run(registry: SharedQueryRegistry) -> None:
-    first, told_first = subscribe(registry)
+    first, first_subscriber = subscribe(registry)
     run_cycle(registry, "A")
     _, subscriber = subscribe(registry)
     registry.mark_dirty(shared_query_of(first))
     run_cycle(registry, "B")
-    assert (told_first.names, subscriber.names) == (["A", "B"], ["B"])
+    assert (first_subscriber.names, subscriber.names) == (["A", "B"], ["B"])
 
 
 def test_new_subscriber_during_run_does_not_get_an_outdated_result(registry: SharedQueryRegistry) -> None:
-    first, told_first = subscribe(registry)
+    first, first_subscriber = subscribe(registry)
     registry.begin_cycle()
     registry.mark_running(shared_query_of(first), RecordingRun(registry.cycle))
     _, subscriber = subscribe(registry)
     before = registry.complete(shared_query_of(first), build_outcome("A"), [build_change("one")])
-    shared_query_of(first).send_result(MOMENT_TOKEN, before)
-    assert (told_first.names, subscriber.names) == (["A"], [])
+    shared_query_of(first).send_result(SNAPSHOT_TOKEN, before)
+    assert (first_subscriber.names, subscriber.names) == (["A"], [])
     run_cycle(registry, "B")
-    assert (told_first.names, subscriber.names) == (["A", "B"], ["B"])
+    assert (first_subscriber.names, subscriber.names) == (["A", "B"], ["B"])
 
 
 def test_new_subscriber_during_run_gets_a_result_that_is_still_current(registry: SharedQueryRegistry) -> None:
@@ -343,7 +343,7 @@ def test_moved_subscriber_is_not_sent_an_equal_result(registry: SharedQueryRegis
     registry.matched = tick = registry.begin_cycle()
     registry.add_subscription(moving, shared_query_of(staying).query, since_cycle=tick - 1)
     for group in registry.take_new_subscribers():
-        group.send_result(MOMENT_TOKEN, tick)
+        group.send_result(SNAPSHOT_TOKEN, tick)
     assert moving.shared_query is staying.shared_query
     assert subscriber.names == ["A"]
     assert len(registry) == 1
@@ -357,16 +357,16 @@ def test_evict_beyond_the_limit_drops_cached_results(
     monkeypatch.setattr("subscriptions.engine.result_cache.LIVE_RESULTS_CACHED_CHARS_MAX", 10)
     registry.evict(shared_query_of(subscription))
     assert registry._results.chars == 0
-    _, told_later = subscribe(registry)
+    _, later_subscriber = subscribe(registry)
     run_cycle(registry, "A")
-    assert (subscriber.names, told_later.names) == (["A"], ["A"])
+    assert (subscriber.names, later_subscriber.names) == (["A"], ["A"])
 
 
 def test_message_with_requested_extensions_has_snapshot_and_cost(registry: SharedQueryRegistry) -> None:
     _, subscriber = subscribe(registry, build_live_query(wants=("snapshot", "cost"), id="one"))
     run_cycle(registry, "A")
     extensions = subscriber.states[0]["extensions"]
-    assert extensions["snapshot"] == MOMENT_TOKEN
+    assert extensions["snapshot"] == SNAPSHOT_TOKEN
     assert extensions["cost"]["estimated"] > 0
 
 

@@ -18,16 +18,18 @@ def draw_snapshot(draw: st.DrawFn) -> Snapshot:
     return Snapshot(xmin, xmax, frozenset(running))
 
 
-def visible_xids(moment: Snapshot) -> set[int]:
+def visible_xids(snapshot: Snapshot) -> set[int]:
     """What a moment sees, counted out by PostgreSQL's own definition of a snapshot."""
     return {
-        xid for xid in range(40) if xid < moment.xmin or (xid < moment.xmax and xid not in moment.running)
+        xid
+        for xid in range(40)
+        if xid < snapshot.xmin or (xid < snapshot.xmax and xid not in snapshot.running)
     }
 
 
 @given(draw_snapshot())
-def test_snapshot_is_visible_agrees_with_postgresql(moment: Snapshot) -> None:
-    assert {xid for xid in range(40) if moment.is_visible(xid)} == visible_xids(moment)
+def test_snapshot_is_visible_agrees_with_postgresql(snapshot: Snapshot) -> None:
+    assert {xid for xid in range(40) if snapshot.is_visible(xid)} == visible_xids(snapshot)
 
 
 @given(draw_snapshot(), draw_snapshot())
@@ -36,19 +38,19 @@ def test_snapshot_includes_other_that_sees_no_more(one: Snapshot, other: Snapsho
 
 
 @given(draw_snapshot(), st.sampled_from(["", "3f", "a.b-C"]))
-def test_snapshot_text_round_trips(moment: Snapshot, era: str) -> None:
-    moment = replace(moment, timeline=era)
-    assert Snapshot.parse(str(moment)) == moment
-    assert Snapshot.parse(moment.pg_snapshot) == replace(moment, timeline="")
+def test_snapshot_text_round_trips(snapshot: Snapshot, era: str) -> None:
+    snapshot = replace(snapshot, timeline=era)
+    assert Snapshot.parse(str(snapshot)) == snapshot
+    assert Snapshot.parse(snapshot.pg_snapshot) == replace(snapshot, timeline="")
 
 
 @given(draw_snapshot())
-def test_snapshot_of_another_timeline_is_not_included(moment: Snapshot) -> None:
-    first, second = replace(moment, timeline="a"), replace(moment, timeline="b")
+def test_snapshot_of_another_timeline_is_not_included(snapshot: Snapshot) -> None:
+    first, second = replace(snapshot, timeline="a"), replace(snapshot, timeline="b")
     assert first.includes(first)
     assert not first.includes(second)
-    assert first.includes(moment)
-    assert moment.includes(first)
+    assert first.includes(snapshot)
+    assert snapshot.includes(first)
 
 
 def test_snapshot_includes_far_snapshot_without_iterating() -> None:
@@ -66,8 +68,8 @@ def test_snapshot_includes_far_snapshot_without_iterating() -> None:
         ("9223372036854775806:9223372036854775807:", Snapshot(2**63 - 2, 2**63 - 1, frozenset())),
     ],
 )
-def test_snapshot_parse_of_postgresql_text_gives_the_snapshot(text: str, moment: Snapshot) -> None:
-    assert Snapshot.parse(text) == moment
+def test_snapshot_parse_of_postgresql_text_gives_the_snapshot(text: str, snapshot: Snapshot) -> None:
+    assert Snapshot.parse(text) == snapshot
 
 
 @pytest.mark.parametrize(

@@ -47,8 +47,8 @@ def _subscribe_message(id_: Any = "1", payload: Any = QUERY) -> str:
     return json.dumps({**named, "type": "subscribe", "payload": payload})
 
 
-def _close_code(heard: object) -> int | None:
-    return int(heard.code) if isinstance(heard, Close) else None
+def _close_code(outcome: object) -> int | None:
+    return int(outcome.code) if isinstance(outcome, Close) else None
 
 
 @pytest.mark.parametrize(
@@ -109,10 +109,10 @@ def test_connection_invalid_message_closes_with_4400_and_reason(
     frame: str | bytes, reason: str, phase: ConnectionPhase
 ) -> None:
     connection = ProtocolState() if phase is ConnectionPhase.NEW else _ready_connection()
-    heard = connection.receive(frame)
-    assert isinstance(heard, Close)
-    assert heard.code == 4400
-    assert heard.reason.startswith(reason)
+    outcome = connection.receive(frame)
+    assert isinstance(outcome, Close)
+    assert outcome.code == 4400
+    assert outcome.reason.startswith(reason)
     assert connection.phase is ConnectionPhase.CLOSED
 
 
@@ -400,19 +400,19 @@ def test_read_message_hard_numbers_in_variables_keep_their_value() -> None:
         "true",
     )
     variables = f'{{"v": [{", ".join(numbers)}]}}'
-    heard = parse_message(
+    outcome = parse_message(
         f'{{"id":"1","type":"subscribe","payload":{{"query":"{{ a }}","variables":{variables}}}}}'
     )
-    assert isinstance(heard, Subscribe)
+    assert isinstance(outcome, Subscribe)
     wanted = [Decimal(text) for text in numbers[:-1]]
-    assert heard.request.variables["v"][:-1] == wanted
-    assert heard.request.variables["v"][-1] is True
+    assert outcome.request.variables["v"][:-1] == wanted
+    assert outcome.request.variables["v"][-1] is True
 
 
 def test_read_message_more_exact_numbers_than_allowed_is_refused() -> None:
     numbers = ",".join(["0.1234567890123456789"] * (EXACT_NUMBERS_MAX + 1))
-    heard = parse_message(
+    outcome = parse_message(
         f'{{"id":"1","type":"subscribe","payload":{{"query":"{{ a }}","variables":{{"v":[{numbers}]}}}}}}'
     )
-    assert isinstance(heard, RefusedSubscribe)
-    assert "too complex" in str(heard.error)
+    assert isinstance(outcome, RefusedSubscribe)
+    assert "too complex" in str(outcome.error)
