@@ -222,20 +222,29 @@ def _split_hosts_once(dsn: str) -> list[str]:
 async def _connect_to_host(
     dsn: str, timeout_s: float, statement_cache_size: int, server_settings: Mapping[str, str] | None
 ) -> "asyncpg.Connection[asyncpg.Record]":
-    async with asyncio.timeout(timeout_s):
-        connection = await asyncpg.connect(
-            dsn,
-            statement_cache_size=statement_cache_size,
-            server_settings=dict(server_settings) if server_settings else None,
-            connection_class=MeteredConnection,
-        )
-        connection.meter = ByteMeter(connection)
-        try:
-            _enable_keepalives(connection)
-            await refuse_standby(connection, REFUSE_STANDBY)
-        except BaseException:
-            connection.terminate()
-            raise
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await _open(dsn, statement_cache_size, server_settings)
+    except TimeoutError:
+        raise TimeoutError(f"PostgreSQL has not answered within {timeout_s:g} seconds") from None
+
+
+async def _open(
+    dsn: str, statement_cache_size: int, server_settings: Mapping[str, str] | None
+) -> "asyncpg.Connection[asyncpg.Record]":
+    connection = await asyncpg.connect(
+        dsn,
+        statement_cache_size=statement_cache_size,
+        server_settings=dict(server_settings) if server_settings else None,
+        connection_class=MeteredConnection,
+    )
+    connection.meter = ByteMeter(connection)
+    try:
+        _enable_keepalives(connection)
+        await refuse_standby(connection, REFUSE_STANDBY)
+    except BaseException:
+        connection.terminate()
+        raise
     return connection
 
 

@@ -103,6 +103,8 @@ async def test_long_statement_ends_when_postgresql_answers_no_more(monkeypatch: 
                     await connection.fetchval("SELECT 1")
                 with pytest.raises(UnansweredError, match="PostgreSQL answers no more"):
                     await wait_for_program(dsn)
+                with pytest.raises(StartupError, match="unreachable: PostgreSQL has not answered within"):
+                    await migrate_database(dsn, Settings())
 
 
 async def test_migrate_blocked_at_a_step_fails_with_the_reason(
