@@ -259,6 +259,8 @@ class Settings(BaseSettings):
             "Baggage",
             "Sentry-Trace",
             "Tracestate",
+            "X-Apollo-Operation-Id",
+            "X-Apollo-Operation-Name",
             "X-Datadog-Origin",
             "X-Datadog-Parent-Id",
             "X-Datadog-Sampling-Priority",

@@ -21,6 +21,7 @@ PAGE = "https://app.example"
 ORDINARY = (
     "authorization", "content-type", "x-request-id", "x-tenant-id", "traceparent", "tracestate", "baggage",
     "sentry-trace", "apollographql-client-name", "apollographql-client-version", "apollo-require-preflight",
+    "x-apollo-operation-name", "x-apollo-operation-id",
     "x-datadog-trace-id", "x-datadog-parent-id", "x-datadog-origin", "x-datadog-sampling-priority",
 )  # fmt: skip
 
