@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Generator
 from math import ceil
-from time import thread_time
+from time import perf_counter, thread_time
 from typing import Final, Protocol
 
 from graphql import GraphQLSchema
@@ -12,7 +12,7 @@ from graphql import GraphQLSchema
 from api.caller import Caller
 from core.cpu_budgets import CpuBudgets
 from core.errors import RateLimitedError
-from core.fair_lock import FairLock
+from core.fair_lock import FairLock, pause_after
 from core.limits import (
     ANONYMOUS_ADDRESS_CPU_BURST_S,
     ANONYMOUS_ADDRESS_CPU_SHARE,
@@ -21,7 +21,6 @@ from core.limits import (
     ANONYMOUS_DOCUMENT_CHARS_MAX,
     ANONYMOUS_DOCUMENT_TOKENS_MAX,
     DOCUMENT_CPU_BURST_S,
-    DOCUMENT_PAUSE_FROM_S,
 )
 from core.settings import Settings
 from resolvers.documents.cache import Document, DocumentCache
@@ -90,7 +89,7 @@ class DocumentReader:
             self.refused[caller.kind] += 1
             raise RateLimitedError(_QUEUE_IS_FULL, 1)
         await self.turns.acquire(share, turn)
-        took_s = 0.0
+        elapsed_s = 0.0
         try:
             kept = documents.get_cached(text)  # another request may have added it meanwhile
             if kept is not None:
@@ -99,16 +98,16 @@ class DocumentReader:
             self.validated[caller.kind] += 1
             steps = documents.read(text)
             while True:
-                began = thread_time()
+                began, began_cpu = perf_counter(), thread_time()
                 document = _run_step(steps)
-                took_s = thread_time() - began
+                elapsed_s, took_s = perf_counter() - began, thread_time() - began_cpu
                 record.validation_s += took_s
                 self.charge(caller, took_s)
                 if document is not None:
                     return document
-                await asyncio.sleep(took_s if took_s >= DOCUMENT_PAUSE_FROM_S else 0)
+                await asyncio.sleep(pause_after(elapsed_s))
         finally:
-            self.turns.release(share, took_s)
+            self.turns.release(share, elapsed_s)
 
     def require_budget(self, caller: Caller) -> None:
         """Check that the caller may send a new document.

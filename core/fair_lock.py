@@ -4,15 +4,15 @@
     B: b1 ───────┼─ a1 · pause · b1 · pause · a2 · pause · a3
     C: ──────────┘
 
-After long work the next turn waits for as long. A request of another kind needs several iterations of the event
-loop. Without the pause each of its iterations would wait for a piece of work.
+After long work the next turn waits longer than the work took. A request of another kind needs several iterations of
+the event loop. Without the pause each of its iterations would wait for a piece of work.
 """
 
 import asyncio
 from collections import Counter
 
 from core.fair_queue import FairQueue
-from core.limits import DOCUMENT_PAUSE_FROM_S, DOCUMENTS_WAITING_MAX
+from core.limits import DOCUMENT_PAUSE_FROM_S, DOCUMENT_PAUSES, DOCUMENTS_WAITING_MAX
 
 
 class FairLock:
@@ -45,9 +45,17 @@ class FairLock:
     def release(self, share: str, took_s: float) -> None:
         """End a turn with work of this many seconds."""
         loop = asyncio.get_running_loop()
-        if took_s >= DOCUMENT_PAUSE_FROM_S:
-            loop.call_later(took_s, self._slots.release, share)
+        if pause_s := pause_after(took_s):
+            loop.call_later(pause_s, self._slots.release, share)
         elif self._slots.waiting:
             loop.call_soon(self._slots.release, share)
         else:
             self._slots.release(share)
+
+
+def pause_after(took_s: float) -> float:
+    """How long to leave the event loop to other work, in seconds, after work that took so long by the clock.
+
+    Where cores are scarce, work takes longer by the clock than in CPU time, and so does the other work.
+    """
+    return DOCUMENT_PAUSES * took_s if took_s >= DOCUMENT_PAUSE_FROM_S else 0

@@ -230,8 +230,11 @@ DOCUMENTS_WAITING_MAX: Final = 100
 pages."""
 
 DOCUMENT_PAUSE_FROM_S: Final = 0.002
-"""If a step of reading a document took longer than this, the next step or document waits for as long. Other
-requests need several iterations of the event loop. Without the pause each iteration would wait for a step."""
+"""If a step of reading a document took longer than this, a pause follows. Other requests need several iterations of
+the event loop. Without the pause each iteration would wait for a step."""
+
+DOCUMENT_PAUSES: Final = 3
+"""How many times as long as the step the pause is. So new documents take a quarter of the event loop."""
 
 SOCKET_CPU_SHARE: Final = 0.05
 """CPU seconds per second, in the long run, that the documents of one socket may take before its messages are

@@ -13,7 +13,7 @@ Whether a statement is small is estimated before it runs. To measure would not d
 statement takes long.
 """
 
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 from time import monotonic
 
@@ -52,7 +52,7 @@ class ShareLoad:
         self.activity = activity
         self._long_slots = long_slots
         self._long: Counter[str] = Counter()
-        self._grants: list[Callable[[], None]] = []
+        self._grants: deque[Callable[[], None]] = deque()
 
     def join(self, grant: Callable[[], None]) -> None:
         """Add a pool. `grant` gives its waiting callers what they may take now."""
@@ -73,9 +73,10 @@ class ShareLoad:
         self._long[share] += 1
 
     def end(self, share: str) -> None:
-        """Count a long statement that has ended. Callers in another pool may have waited for that."""
+        """Count a long statement that has ended. Callers in another pool may have waited for that, and take turns."""
         self._long[share] -= 1
         if not self._long[share]:
             del self._long[share]
+        self._grants.rotate(1)
         for grant in self._grants:
             grant()

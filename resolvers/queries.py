@@ -6,6 +6,7 @@ the same snapshot. Then the two parts are merged in the order of the document.
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from time import perf_counter
 from typing import Any
 
 import orjson
@@ -21,6 +22,7 @@ from graphql import (
 from graphql.execution.values import VariableValues, get_variable_values
 
 from core.errors import BadUserInputError
+from core.fair_lock import pause_after
 from resolvers.compiler.executable_operation import ExecutableOperation
 from resolvers.compiler.params import ParamValues
 from resolvers.compiler.plan import OperationPlans
@@ -53,14 +55,16 @@ async def execute_query(
 
 async def _plan(planner: Planner) -> OperationPlans | None:
     """The plans of a query. Other requests run between the compilations of two root fields."""
-    steps = planner.plan_in_steps()
+    steps, began = planner.plan_in_steps(), perf_counter()
     while True:
         try:
             next(steps)
         except StopIteration as end:
             plans: OperationPlans | None = end.value
             return plans
-        await asyncio.sleep(0)
+        if pause_s := pause_after(perf_counter() - began):
+            await asyncio.sleep(pause_s)
+            began = perf_counter()
 
 
 def coerce_query_variables(operation: ExecutableOperation) -> VariableValues | None:

@@ -94,6 +94,26 @@ async def test_long_statement_that_ends_in_one_pool_starts_a_waiting_one_in_anot
     assert (one.count_in_use("a"), other.count_in_use("a"), other.waiting) == (1, 2, 0)
 
 
+async def test_waiters_of_two_pools_take_turns(load: ShareLoad) -> None:
+    queues, order = [FairQueue(10, load=load) for _ in range(2)], list[int]()
+    load.activity.note("b")
+    assert _take_long(queues[0], "a") == 2
+
+    async def acquire(number: int) -> None:
+        await queues[number].acquire("a", is_long=True)
+        order.append(number)
+
+    waiting = [asyncio.create_task(acquire(number)) for number in (0, 0, 0, 1, 1, 1)]
+    await asyncio.sleep(0)
+    queues[0].release("a", is_long=True)
+    while len(order) < 6:
+        await asyncio.sleep(0)
+        if order and queues[order[-1]].count_in_use("a"):
+            queues[order[-1]].release("a", is_long=True)
+    await asyncio.gather(*waiting)
+    assert {tuple(sorted(order[at : at + 2])) for at in (0, 2, 4)} == {(0, 1)}
+
+
 async def test_long_waiter_cancelled_with_its_slot_gives_it_back(load: ShareLoad) -> None:
     queue = FairQueue(10, load=load)
     load.activity.note("b")
