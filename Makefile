@@ -42,6 +42,7 @@ soak: $(VENV)/.installed-dev $(NODE_PACKAGES)
 	READ_SET_ROUNDS=250 LIVE_PRECISION_SECONDS=600 DIFFERENTIAL_DOCUMENTS=20000 LISTS_CASES=150 \
 	COST_DOCUMENTS=3000 LIVE_ORACLE_SECONDS=1200 PLANS_SIZE=medium \
 	$(BIN)/python -m pytest tests/property tests/integration/test_plans.py
+	$(BIN)/python -m pytest --postgres 15 tests/e2e
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
@@ -110,7 +111,7 @@ help:
 	@echo "make unit         the tests that need no database"
 	@echo "make integration  the tests on real PostgreSQL without servers and clients"
 	@echo "make one T=...    one test: a path, or options of pytest"
-	@echo "make soak         the property tests, ten times as long and longer"
+	@echo "make soak         the property tests ten times as long, and all servers on PostgreSQL 15"
 	@echo "make check        format, lint, types, imports, that tests collect, names, prose, SDL, migrations"
 	@echo "make bench        reads a second of three servers (needs npm)"
 	@echo "make bench-live   live queries and a bare websocket, and what live queries cost writers"

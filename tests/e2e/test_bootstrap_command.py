@@ -56,6 +56,7 @@ async def test_bootstrap_command_prints_what_there_is_and_the_next_step(
     assert await count_created(owner) == [1, 4, 1]
 
 
+@pytest.mark.newest
 async def test_bootstrap_command_by_invitation_prints_a_code(empty_database_url: str) -> None:
     secret = run_command("key", "--secret").stdout.strip()
     done = run_command("bootstrap", *ADMIN, "--invite", DATABASE_URL=empty_database_url, SECRET_KEYS=secret)
@@ -63,6 +64,7 @@ async def test_bootstrap_command_by_invitation_prints_a_code(empty_database_url:
     assert re.search(r"^Invitation code, until [0-9: -]{16} UTC: \S{40,}$", done.stdout, re.MULTILINE)
 
 
+@pytest.mark.newest
 @pytest.mark.parametrize(
     ("given", "message"),
     [
@@ -146,6 +148,7 @@ def test_demo_with_an_issuer_is_refused(tmp_path: Path) -> None:
     assert "OIDC_ISSUER" in refused.stderr
 
 
+@pytest.mark.newest
 @pytest.mark.newest
 def test_demo_in_the_environment_is_not_read(empty_database_url: str) -> None:
     issuer: dict[str, Any] = {"OIDC_ISSUER": "https://issuer.example", "OIDC_AUDIENCES": "a"}

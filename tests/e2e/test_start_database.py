@@ -6,6 +6,7 @@ from typing import Any
 
 import asyncpg
 import httpx
+import pytest
 
 from tests.clusters import ThrowawayCluster
 from tests.e2e.servers import (
@@ -32,6 +33,7 @@ def test_migrate_command_applies_migrations_once(empty_database_url: str) -> Non
     assert (second.returncode, second.stdout) == (0, "The database is up to date.\n")
 
 
+@pytest.mark.newest
 def test_server_with_database_url_starts_no_postgresql(database_url: str) -> None:
     with (
         temporary_data_dir() as fresh,
@@ -42,6 +44,7 @@ def test_server_with_database_url_starts_no_postgresql(database_url: str) -> Non
         server.stop()
 
 
+@pytest.mark.newest
 def test_server_reports_mode_of_row_security_and_activity(database_url: str) -> None:
     with start_server(DATABASE_URL=database_url, **ISSUER) as server:
         ready = httpx.get(f"{server.url}/readyz").json()
@@ -73,6 +76,7 @@ async def test_server_in_forced_mode_over_paused_copy_warns(cluster: ThrowawayCl
     await cluster.drop_database(name)
 
 
+@pytest.mark.newest
 def test_server_without_demo_has_no_demo_issuer(database_url: str) -> None:
     with start_server(DATABASE_URL=database_url, **ISSUER) as server:
         assert len(server.lines) == 1
@@ -81,6 +85,7 @@ def test_server_without_demo_has_no_demo_issuer(database_url: str) -> None:
         server.stop()
 
 
+@pytest.mark.newest
 def test_server_without_demo_refuses_demo_tokens(database_url: str) -> None:
     with temporary_data_dir() as fresh:
         with start_server("--demo", "--data-dir", fresh, DATABASE_URL=database_url, lines=LINES) as demo:
@@ -123,6 +128,7 @@ def test_two_servers_on_empty_database_migrate_once(empty_database_url: str) -> 
         second.stop()
 
 
+@pytest.mark.newest
 async def test_server_stop_with_request_waiting_for_a_lock_cancels_it(database_url: str) -> None:
     with (
         temporary_data_dir() as fresh,

@@ -108,12 +108,14 @@ async def _insert_future_migration(dsn: str) -> None:
         await connection.close()
 
 
+@pytest.mark.newest
 @pytest.mark.parametrize("command", [("--port", 0), ("migrate",)], ids=["serve", "migrate"])
 async def test_start_with_newer_database_is_refused(database_url: str, command: tuple[object, ...]) -> None:
     await _insert_future_migration(database_url)
     assert "newer" in _read_only_line(run_command(*command, DATABASE_URL=database_url, **ISSUER))
 
 
+@pytest.mark.newest
 async def test_start_with_failing_migration_is_refused(empty_database_url: str) -> None:
     connection = await asyncpg.connect(empty_database_url)
     await connection.execute("CREATE TABLE tenants (id text)")
