@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from api.websocket.services import LiveQueries
+from api.websocket.services import LiveService
 from core.auth.tokens import TokenVerifier
 from core.database.database import Database
 from services.agents.agent_service import AgentService
@@ -30,7 +30,7 @@ class AppServices:
     database: Database
     verifier: TokenVerifier
     find_problem: Callable[[], Awaitable[str | None]]
-    live: LiveQueries | None = None
+    live: LiveService | None = None
     fleet: AgentService | None = None
     status: DatabaseStatus | None = None
     activity: LastActivity | None = None

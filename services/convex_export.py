@@ -24,7 +24,7 @@ from core.errors import FileRefusedError, StartupError
 from core.exact_json import dump_json, parse_json
 from core.limits import EXPORT_BATCH_ROWS, LONG_STATEMENT_S
 from services.configs.secret_paths import mask_config
-from services.imports.table_shapes import SHAPES, ColumnKind, TableShape
+from services.imports.import_tables import IMPORT_TABLES, ColumnKind, ImportTable
 
 _UNIFORM: Final = b'"uniform"\n'
 _FIRST_TABLE: Final = 10_001
@@ -75,13 +75,16 @@ async def _export_tables(connection: asyncpg.Connection, archive: zipfile.ZipFil
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         await connection.execute(_AS_PLATFORM)
         listed = [
-            orjson.dumps({"name": name, "id": _FIRST_TABLE + at}) + b"\n" for at, name in enumerate(SHAPES)
+            orjson.dumps({"name": name, "id": _FIRST_TABLE + at}) + b"\n"
+            for at, name in enumerate(IMPORT_TABLES)
         ]
         archive.writestr("_tables/documents.jsonl", b"".join(listed))
-        return {shape.table: await _export_table(connection, archive, shape) for shape in SHAPES.values()}
+        return {
+            shape.table: await _export_table(connection, archive, shape) for shape in IMPORT_TABLES.values()
+        }
 
 
-async def _export_table(connection: asyncpg.Connection, archive: zipfile.ZipFile, shape: TableShape) -> int:
+async def _export_table(connection: asyncpg.Connection, archive: zipfile.ZipFile, shape: ImportTable) -> int:
     archive.writestr(f"{shape.table}/generated_schema.jsonl", _UNIFORM)
     written = 0
     with archive.open(f"{shape.table}/documents.jsonl", "w", force_zip64=True) as out:
@@ -91,7 +94,7 @@ async def _export_table(connection: asyncpg.Connection, archive: zipfile.ZipFile
     return written
 
 
-def _iter_rows(connection: asyncpg.Connection, shape: TableShape) -> AsyncIterator[asyncpg.Record]:
+def _iter_rows(connection: asyncpg.Connection, shape: ImportTable) -> AsyncIterator[asyncpg.Record]:
     names = ", ".join(_SHOWN.get((shape.table, column.name), f"t.{column.name}") for column in shape.columns)
     extra_columns, join = "", ""
     if shape.table == "data_sources":
@@ -101,7 +104,7 @@ def _iter_rows(connection: asyncpg.Connection, shape: TableShape) -> AsyncIterat
     return aiter(connection.cursor(query, prefetch=EXPORT_BATCH_ROWS))
 
 
-def _build_document(shape: TableShape, row: asyncpg.Record) -> dict[str, Any]:
+def _build_document(shape: ImportTable, row: asyncpg.Record) -> dict[str, Any]:
     """A row as a document. A null column has no key."""
     document = {"_id": row["id"], "_creationTime": float(row["created_at"])}
     for column in shape.columns:

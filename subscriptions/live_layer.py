@@ -41,7 +41,7 @@ from subscriptions.engine.stats import EngineStats
 from subscriptions.engine.write_barrier import ConnectionBarriers, WriteBarrier
 from subscriptions.event_streams.stream_registry import StreamRegistry
 from subscriptions.invalidation.matcher import ChangeMatcher
-from subscriptions.open_subscription import LiveQueries
+from subscriptions.open_subscription import LiveQuerySource
 from subscriptions.session import Session
 from subscriptions.subscriber import Disconnect
 
@@ -80,7 +80,7 @@ class LiveLayer:
         self._sign_in_batcher = SignInBatcher(database, self._replay_buffer)
         self._tasks: list[asyncio.Task[None]] = []
         self._poll_timer = PollTimer(pooled=not settings.statement_cache_size)
-        self._queries = LiveQueries(self.registry, LiveQueryFactory(ExecutionStrategy(settings.reads)))
+        self._queries = LiveQuerySource(self.registry, LiveQueryFactory(ExecutionStrategy(settings.reads)))
         state = LiveState(
             self.registry,
             self.viewers,

@@ -34,7 +34,7 @@ class OpenSubscription(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class LiveQueries:
+class LiveQuerySource:
     """Makes live queries, and shares them.
 
     Attributes:
@@ -54,7 +54,7 @@ class QuerySubscription(Subscription):
         queries: Finds the shared query of another viewer.
     """
 
-    queries: LiveQueries = field(kw_only=True)
+    queries: LiveQuerySource = field(kw_only=True)
 
     def change_viewer(self, viewer: Viewer, *, in_cycle: bool) -> None:
         """Move to the viewer's shared query, or end with an error if it may not run."""

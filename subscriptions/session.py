@@ -15,7 +15,7 @@ from subscriptions.engine.write_barrier import ConnectionBarriers
 from subscriptions.event_streams.stream import Listener
 from subscriptions.event_streams.stream_registry import StreamRegistry
 from subscriptions.open_subscription import (
-    LiveQueries,
+    LiveQuerySource,
     OpenSubscription,
     QuerySubscription,
     StreamSubscription,
@@ -29,7 +29,7 @@ class Session:
     def __init__(
         self,
         viewers: PrincipalWatcher,
-        queries: LiveQueries,
+        queries: LiveQuerySource,
         streams: StreamRegistry,
         timer: PollTimer,
         transactions: TransactionTokens,

@@ -12,8 +12,8 @@ import orjson
 from core.encryption import SecretKeys
 from core.settings import Settings
 from services.imports.command import ExportOrigin, build_options, import_data, open_source
+from services.imports.import_tables import IMPORT_TABLES
 from services.imports.report import ImportReport
-from services.imports.table_shapes import SHAPES
 from tests.exports.exported_world import JSON_COLUMNS, ExportedWorld, Int64, Row
 
 TABLES_SQL: Final = (
@@ -79,7 +79,7 @@ async def read_tables(url: str) -> dict[str, dict[str, Row]]:
     connection = await asyncpg.connect(url)
     try:
         await connection.execute("SELECT set_config('app.platform', 'on', false)")
-        names = [row[0] for row in await connection.fetch(TABLES_SQL) if row[0] in SHAPES]
+        names = [row[0] for row in await connection.fetch(TABLES_SQL) if row[0] in IMPORT_TABLES]
         return {name: await _read_rows(connection, name) for name in names}
     finally:
         await connection.close()

@@ -48,7 +48,7 @@ class LiveSession(Protocol):
         """End all subscriptions."""
 
 
-class LiveQueries(Protocol):
+class LiveService(Protocol):
     """The interface of the live layer to the sockets.
 
     Attributes:
@@ -71,6 +71,6 @@ class WebSocketServices:
     """The shared parts of all sockets of this server."""
 
     graphql: GraphQLService
-    live: LiveQueries
+    live: LiveService
     registry: SocketRegistry
     observe: Callable[[RequestRecord], None]

@@ -16,7 +16,7 @@ from core.rate_limit import RateLimiter
 from core.settings import Settings
 from services.agents.call_log import CallLog
 from services.agents.check_in_writer import CheckInWriter
-from services.agents.enrollment import Device, Enrolled, enroll_with_token
+from services.agents.enrollment import Enrolled, EnrollingDevice, enroll_with_token
 from services.agents.legacy_admission import LegacyAdmission
 from services.agents.offline_sweeper import sweep_periodically
 from services.agents.replacement import ApprovalRequiredError
@@ -94,7 +94,7 @@ class AgentService:
             separate_pool.terminate()  # ends whatever still runs
             await asyncio.wait(tasks, timeout=_CLOSE_TIMEOUT_S)
 
-    async def enroll(self, enrollment: EnrollmentIdentity, device: Device) -> Enrolled:
+    async def enroll(self, enrollment: EnrollmentIdentity, device: EnrollingDevice) -> Enrolled:
         """Enroll a device at the site of its enrollment token; returns the agent and the id of the token for it.
 
         Raises:

@@ -58,7 +58,7 @@ RETURNING {_COLUMNS}
 
 
 @dataclass(frozen=True, slots=True)
-class Device:
+class EnrollingDevice:
     """The values that an agent reports when it enrolls. An address that is None leaves the stored one as it is.
 
     Attributes:
@@ -88,7 +88,7 @@ class Enrolled(NamedTuple):
 
 
 async def enroll_with_token(
-    transaction: ReadTransaction, tenant_id: str, site_id: str, device: Device, token_id: str
+    transaction: ReadTransaction, tenant_id: str, site_id: str, device: EnrollingDevice, token_id: str
 ) -> Enrolled:
     """Enroll a device with an enrollment token of this `jti`. The arguments and errors are those of `enroll_device`.
 
@@ -105,7 +105,7 @@ async def enroll_with_token(
 
 
 async def enroll_device(
-    transaction: ReadTransaction, tenant_id: str, site_id: str, device: Device, actor: Actor
+    transaction: ReadTransaction, tenant_id: str, site_id: str, device: EnrollingDevice, actor: Actor
 ) -> Enrolled:
     """Enroll a device at a site, new or again, and record the token for its agent.
 
@@ -153,13 +153,17 @@ async def _require_active_site(transaction: ReadTransaction, tenant_id: str, sit
         raise ConflictError("The site is not active.")
 
 
-async def _find_agent(transaction: ReadTransaction, tenant_id: str, device: Device) -> dict[str, Any] | None:
+async def _find_agent(
+    transaction: ReadTransaction, tenant_id: str, device: EnrollingDevice
+) -> dict[str, Any] | None:
     guids = [device.guid, *device.spellings]
     rows = await transaction.fetch(_SELECT_AGENT, (tenant_id, guids, list(device.former), device.hostname))
     return dict(rows[0]) if rows else None
 
 
-async def _update_agent(transaction: ReadTransaction, agent_id: str, device: Device) -> dict[str, Any]:
+async def _update_agent(
+    transaction: ReadTransaction, agent_id: str, device: EnrollingDevice
+) -> dict[str, Any]:
     arguments = (device.hostname, device.platform, device.version)
     addresses = (device.ip_address, device.mac_address, device.ext_address)
     return dict((await transaction.fetch(_UPDATE_AGENT, (agent_id, *arguments, *addresses)))[0])

@@ -8,7 +8,7 @@ from typing import Any, Final
 from core.errors import BadUserInputError
 from core.limits import AGENT_TEXT_MAX_CHARS, AGENT_WORD_MAX_CHARS
 from services.agents.check_in import CheckIn
-from services.agents.enrollment import Device
+from services.agents.enrollment import EnrollingDevice
 from services.agents.legacy_agents import LegacyIds, build_not_adopted_error
 from services.device_identity import build_device_identity, canonicalize_mac
 
@@ -116,7 +116,7 @@ def parse_legacy_ids(device_id: str | None, site_id: str | None, given: Mapping[
 _MACOS_NAMES: Final = frozenset({"darwin", "mac", "macos", "mac os", "mac os x", "macosx", "os x", "osx"})
 
 
-def parse_device(given: Mapping[str, Any]) -> tuple[str, Device]:
+def parse_device(given: Mapping[str, Any]) -> tuple[str, EnrollingDevice]:
     """The site at which to enroll a device, and the device.
 
     Raises:
@@ -127,7 +127,7 @@ def parse_device(given: Mapping[str, Any]) -> tuple[str, Device]:
     guid, mac = fields.take_optional("guid"), fields.take_optional("mac")
     fields.take_optional("serial")
     identity = build_device_identity(site_id, hostname, guid, mac)
-    device = Device(
+    device = EnrollingDevice(
         identity.guid,
         hostname,
         _canonicalize_platform(fields.take_required("platform")),

@@ -13,7 +13,7 @@ _DAY: Final = 24 * _HOUR
 
 
 @dataclass(frozen=True, slots=True)
-class Integration:
+class CatalogEntry:
     """One entry of the catalog; `id` is its slug.
 
     Attributes:
@@ -57,7 +57,7 @@ def _declare_schema(**properties: dict[str, Any]) -> dict[str, Any]:
 
 
 CATALOG: Final = (
-    Integration(
+    CatalogEntry(
         id="halopsa",
         name="HaloPSA",
         description="Service desk: companies, assets and tickets.",
@@ -76,7 +76,7 @@ CATALOG: Final = (
         is_active=True,
         schedules={"sync.companies": _DAY, "sync.endpoints": _DAY, "sync.tickets": 15 * _MINUTE},
     ),
-    Integration(
+    CatalogEntry(
         id="sophos-partner",
         name="Sophos Central Partner",
         description="Endpoint protection and firewalls of every customer of a partner account.",
@@ -92,7 +92,7 @@ CATALOG: Final = (
         is_active=True,
         schedules={"sync.sites": _DAY, "sync.endpoints": _HOUR, "sync.firewalls": _HOUR},
     ),
-    Integration(
+    CatalogEntry(
         id="microsoft-365",
         name="Microsoft 365",
         description="Identities, groups and licences of a customer's directory, through Microsoft Graph.",
@@ -110,7 +110,7 @@ CATALOG: Final = (
         is_active=True,
         schedules={"sync.identities": _HOUR, "sync.groups": _DAY, "sync.licenses": _DAY},
     ),
-    Integration(
+    CatalogEntry(
         id="datto-rmm",
         name="Datto RMM",
         description="Remote monitoring and management: sites and devices.",
@@ -128,7 +128,7 @@ CATALOG: Final = (
         is_active=True,
         schedules={"sync.sites": _DAY, "sync.endpoints": _HOUR},
     ),
-    Integration(
+    CatalogEntry(
         id="autotask",
         name="Autotask",
         description="Service desk: companies and tickets. Being phased out: no new connections.",
@@ -147,7 +147,7 @@ CATALOG: Final = (
         is_active=False,
         schedules={"sync.companies": _DAY, "sync.tickets": 15 * _MINUTE},
     ),
-    Integration(
+    CatalogEntry(
         id="msp-agent",
         name="MSP agent",
         description="Our own agent on customers' devices: presence and tickets. Always on.",

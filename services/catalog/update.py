@@ -19,7 +19,7 @@ from core.database.transactions import WriteTransaction
 from core.limits import STATEMENT_TIMEOUT_MS
 from models.enums import AuditActor
 from services.catalog.content_hash import hash_sql
-from services.catalog.entries import CATALOG, VERSION, Integration
+from services.catalog.entries import CATALOG, VERSION, CatalogEntry
 from services.catalog.role_updates import RoleUpdate, update_roles
 from services.configs.written_order import add_written_order
 from services.import_lock import TRY_BACKGROUND
@@ -128,7 +128,7 @@ async def refresh_catalog(connection: "asyncpg.Connection[asyncpg.Record]") -> N
 
 
 async def _update_entry(
-    transaction: WriteTransaction, entry: Integration, state: asyncpg.Record
+    transaction: WriteTransaction, entry: CatalogEntry, state: asyncpg.Record
 ) -> str | None:
     """Bring one entry up to date; returns the list that its id belongs to, None if nothing was to do."""
     if state["present"] is None:
@@ -149,7 +149,7 @@ async def _update_entry(
 
 async def _finish(
     transaction: WriteTransaction,
-    entry: Integration,
+    entry: CatalogEntry,
     state: asyncpg.Record,
     before: Row | None,
     rows: list[asyncpg.Record],
@@ -164,7 +164,7 @@ async def _finish(
     return outcome
 
 
-def _render_json(*entries: Integration) -> str:
+def _render_json(*entries: CatalogEntry) -> str:
     shown: list[dict[str, Any]] = [
         {name: value for name, value in asdict(entry).items() if name != "schedules"}
         | {"config_schema": add_written_order(entry.config_schema)}

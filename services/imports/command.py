@@ -23,11 +23,11 @@ from services.imports.configs import SecretImport
 from services.imports.convex_snapshot import ConvexSnapshot
 from services.imports.csv_folder import CsvFolder
 from services.imports.import_run import ImportOptions, ImportRun
+from services.imports.import_tables import IMPORT_TABLES
 from services.imports.legacy_secrets import LegacyKey
 from services.imports.pg_dump import PgDump
 from services.imports.report import ImportReport, iter_rejection_lines
 from services.imports.source import ExportSource
-from services.imports.table_shapes import SHAPES
 
 IMPORT_LOCK: Final = 0x6D73705F696D706F
 """The advisory lock of a database's import: "msp_impo" in ASCII."""
@@ -46,12 +46,12 @@ def build_options(
     Raises:
         StartupError: A named table does not exist.
     """
-    unknown = sorted((tables or frozenset()) - SHAPES.keys())
+    unknown = sorted((tables or frozenset()) - IMPORT_TABLES.keys())
     if unknown or tables == frozenset():
         raise StartupError(
-            f"--tables: unknown table {', '.join(unknown)}; the tables are {', '.join(SHAPES)}."
+            f"--tables: unknown table {', '.join(unknown)}; the tables are {', '.join(IMPORT_TABLES)}."
         )
-    return ImportOptions(tables or frozenset(SHAPES), dry_run, strict, user_id_field)
+    return ImportOptions(tables or frozenset(IMPORT_TABLES), dry_run, strict, user_id_field)
 
 
 class ExportOrigin(StrEnum):
@@ -216,7 +216,7 @@ class _ProgressBar(NamedTuple):
 @contextmanager
 def _open_progress_bar(source: ExportSource, options: ImportOptions) -> Iterator[_ProgressBar]:
     """A progress bar on stderr over the bytes of all tables, if stderr is a terminal."""
-    wanted = [table for table in SHAPES if table in source.sizes and table in options.tables]
+    wanted = [table for table in IMPORT_TABLES if table in source.sizes and table in options.tables]
     columns = (TextColumn("{task.description:>36}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:

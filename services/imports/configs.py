@@ -43,7 +43,7 @@ _AGAIN: Final = "must be given again: {} changes, which decides where the secret
 
 
 @dataclass(frozen=True, slots=True)
-class _Standing:
+class _StoredConfig:
     """The stored state of a data source: its integration and its config."""
 
     integration_id: str = ""
@@ -86,12 +86,12 @@ class SecretImport:
             return list(records), []
         own, kind = names.index("id"), names.index("integration_id")
         config = names.index("config") if "config" in names else None
-        standing = await _load_stored_configs(connection, {record[own] for record in records})
+        stored = await _load_stored_configs(connection, {record[own] for record in records})
         query = _SCHEMAS.format(integrations=integrations)
         schemas = await _load_pairs(connection, query, {record[kind] for record in records if record[kind]})
         covered, bad = [], []
         for record in records:
-            there = standing.get(record[own], _Standing())
+            there = stored.get(record[own], _StoredConfig())
             try:
                 if config is None:
                     _require_same_integration(record[kind], there)
@@ -110,12 +110,12 @@ class SecretImport:
         return covered, bad
 
 
-async def _load_stored_configs(connection: asyncpg.Connection, ids: set[str]) -> dict[str, _Standing]:
+async def _load_stored_configs(connection: asyncpg.Connection, ids: set[str]) -> dict[str, _StoredConfig]:
     rows = await connection.fetch(_STANDING, list(ids))
-    return {row["id"]: _Standing(row["integration_id"], parse_json(row["config"])) for row in rows}
+    return {row["id"]: _StoredConfig(row["integration_id"], parse_json(row["config"])) for row in rows}
 
 
-def _require_same_integration(integration_id: str, there: _Standing) -> None:
+def _require_same_integration(integration_id: str, there: _StoredConfig) -> None:
     """Refuse a row that would keep stored secrets under another integration."""
     kept = [path for path, value in iter_secrets(there.config, None) if is_envelope(value)]
     if kept and integration_id != there.integration_id:
@@ -134,10 +134,10 @@ def _resembles_secret(value: Any) -> bool:
 class _ConfigSealer:
     """Seals the secrets of one data source's config."""
 
-    def __init__(self, kept: SecretImport, source_id: str, standing: Any, tally: TableTally) -> None:
+    def __init__(self, kept: SecretImport, source_id: str, stored: Any, tally: TableTally) -> None:
         self._keys = kept
         self._id = source_id
-        self._standing = standing
+        self._stored = stored
         self._tally = tally.secrets
         self._made: Any = None
         self._kept: list[Path] = []
@@ -150,12 +150,12 @@ class _ConfigSealer:
         """
         try:
             made = self.seal(parse_json(config), schema, ())
-            self._made = self._standing if made is _EXCLUDED else made
+            self._made = self._stored if made is _EXCLUDED else made
             return dump_storable_json(self._made, IMPORT_LINE_BYTES_MAX)
         except (ValueError, RecursionError) as error:
             raise build_refusal("config", error) from error
 
-    def require_same_destinations(self, integration_id: str, there: _Standing, schema: Any) -> None:
+    def require_same_destinations(self, integration_id: str, there: _StoredConfig, schema: Any) -> None:
         """Refuse the row if a stored secret would be kept and sent to another destination.
 
         Raises:
@@ -165,7 +165,7 @@ class _ConfigSealer:
             return
         if integration_id != there.integration_id:
             changed = "integrationId"
-        elif destinations := find_changed_destinations(self._standing, self._made, schema):
+        elif destinations := find_changed_destinations(self._stored, self._made, schema):
             changed = format_path(("config", *destinations[0]))
         else:
             return
@@ -227,7 +227,7 @@ class _ConfigSealer:
 
     def _find_envelope(self, path: Path) -> str | None:
         """The stored value at that path if it is an envelope."""
-        value = self._standing
+        value = self._stored
         for key in path:
             if isinstance(value, dict) and isinstance(key, str):
                 value = value.get(key)

@@ -11,6 +11,7 @@ from core.exact_json import parse_json
 from core.limits import IMPORT_LINE_BYTES_MAX
 from core.storable import dump_storable_json, require_storable_text
 from services.imports.convex_encoding import Encoding, decode_uniform
+from services.imports.import_tables import ColumnKind, ImportColumn, ImportTable
 from services.imports.rights import flatten_rights
 from services.imports.row_values import (
     RecordCompleter,
@@ -21,7 +22,6 @@ from services.imports.row_values import (
     read_number,
 )
 from services.imports.source import TableTally
-from services.imports.table_shapes import ColumnKind, ImportColumn, TableShape
 
 Reader = Callable[[Any, str], Any]
 """Converts a document's value to a column's value, given the document's id; raises `ValueError`."""
@@ -35,7 +35,7 @@ class ConvexRowReader:
     """Reads the documents of one table."""
 
     def __init__(
-        self, shape: TableShape, encoding: Encoding, tally: TableTally, id_field: str | None = None
+        self, shape: ImportTable, encoding: Encoding, tally: TableTally, id_field: str | None = None
     ) -> None:
         """A reader; `id_field` names the field with the id if that is not `_id`."""
         self._id_field = id_field

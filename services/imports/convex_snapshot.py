@@ -13,10 +13,10 @@ from services.imports.archive import Archive
 from services.imports.convex_encoding import Encoding
 from services.imports.convex_rows import ConvexRowReader
 from services.imports.convex_shapes import UNKNOWN, parse_shape
+from services.imports.import_tables import IMPORT_TABLES, ColumnKind
 from services.imports.line_reader import Line, Stream, iter_lines
 from services.imports.row_values import RowRefusedError
 from services.imports.source import RowRead, TableData, TableTally, format_value
-from services.imports.table_shapes import SHAPES, ColumnKind
 
 _LIST: Final = "_tables/documents.jsonl"
 _LISTED_MAX: Final = 10_000
@@ -40,7 +40,7 @@ class ConvexSnapshot:
 
     def _list_contents(self, path: Path) -> None:
         names = set(self._archive.names)
-        ours = [table for table in SHAPES if table + _ROWS in names]
+        ours = [table for table in IMPORT_TABLES if table + _ROWS in names]
         if not ours and _LIST not in names:
             raise FileRefusedError(f"{path} is a ZIP file, but no Convex snapshot: it must contain {_LIST}")
         wanted = [table + suffix for table in ours for suffix in (_ROWS, _SCHEMA) if table + suffix in names]
@@ -49,8 +49,8 @@ class ConvexSnapshot:
         listed = set(self._iter_listed_tables()) if _LIST in names else set()
         self._names = names
         folders = {name.partition("/")[0] for name in names if "/" in name} | listed
-        self.skipped = sorted(folders - SHAPES.keys() - {"_tables"})
-        self.missing = [table for table in SHAPES if table in listed and table not in self.sizes]
+        self.skipped = sorted(folders - IMPORT_TABLES.keys() - {"_tables"})
+        self.missing = [table for table in IMPORT_TABLES if table in listed and table not in self.sizes]
 
     def _iter_listed_tables(self) -> Iterator[str]:
         """The names in the snapshot's own list of tables."""
@@ -66,7 +66,7 @@ class ConvexSnapshot:
     @contextmanager
     def open_table(self, name: str, tally: TableTally) -> Iterator[TableData]:
         """One of its tables; see `Source`."""
-        shape = SHAPES[name]
+        shape = IMPORT_TABLES[name]
         with ExitStack() as stack:
             id_field = self._user_id_field if name == "users" else None
             rows = ConvexRowReader(shape, self._read_encoding(name), tally, id_field)
@@ -91,7 +91,7 @@ def read_encoding(stream: Stream, table: str) -> Encoding:
         FileRefusedError: The file cannot be read, or has more about single documents than fits in memory.
     """
     shape, overrides, overrides_bytes, widest = UNKNOWN, {}, 0, 0
-    fields = [column.field for column in SHAPES[table].columns if column.kind is ColumnKind.JSON]
+    fields = [column.field for column in IMPORT_TABLES[table].columns if column.kind is ColumnKind.JSON]
     for line in iter_lines(stream, IMPORT_LINE_BYTES_MAX):
         said = _parse_line(line, table)
         if said == "uniform":

@@ -9,11 +9,11 @@ from typing import Final
 from core.errors import FileRefusedError
 from core.limits import IMPORT_LINE_BYTES_MAX
 from services.imports.file_forms import require_text
+from services.imports.import_tables import IMPORT_TABLES, ColumnKind
 from services.imports.line_reader import Line, iter_lines
 from services.imports.row_values import RowRefusedError
 from services.imports.source import RowRead, TableData, TableTally
 from services.imports.supabase_rows import SupabaseRowReader
-from services.imports.table_shapes import SHAPES, ColumnKind
 
 _BOM: Final = b"\xef\xbb\xbf"
 _HEAD_BYTES: Final = 512
@@ -32,7 +32,7 @@ class CsvFolder:
             raise FileRefusedError(f"{path} cannot be read: {error.strerror or error}") from error
         self._files = {
             table: present[found[0]]
-            for table in SHAPES
+            for table in IMPORT_TABLES
             if (found := [table + suffix for suffix in _SUFFIXES if table + suffix in present])
             and _is_single_file(found, path)
         }
@@ -61,7 +61,7 @@ class CsvFolder:
                 header = next(iter(records), None)
                 if header is None:
                     raise FileRefusedError(f"{file.name} is empty: its first line must name the columns")
-                rows = SupabaseRowReader(SHAPES[name], header, tally, self._user_id_field)
+                rows = SupabaseRowReader(IMPORT_TABLES[name], header, tally, self._user_id_field)
                 yield TableData(rows.columns, _iter_rows(rows, header, records))
         except OSError as error:
             raise FileRefusedError(f"{file} cannot be read: {error.strerror or error}") from error

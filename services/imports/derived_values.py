@@ -10,9 +10,9 @@ from typing import Final, NamedTuple
 import asyncpg
 
 from core.clock import NEVER
+from services.imports.import_tables import ImportTable
 from services.imports.row_checks import ReferenceTargets
 from services.imports.source import TableTally
-from services.imports.table_shapes import TableShape
 
 
 class _Rule(NamedTuple):
@@ -132,7 +132,7 @@ WHERE s.{column} IS NULL AND {condition} AND ({sql}) IS NOT NULL
 
 
 async def derive_values(
-    connection: asyncpg.Connection, shape: TableShape, known: ReferenceTargets, tally: TableTally
+    connection: asyncpg.Connection, shape: ImportTable, known: ReferenceTargets, tally: TableTally
 ) -> None:
     """Fill the absent values of a staged table, in place, and count them."""
     for rule in _RULES.get(shape.table, ()):

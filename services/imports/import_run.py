@@ -12,12 +12,12 @@ from services.imports import staging
 from services.imports.catalog import prepare_schemas
 from services.imports.configs import SecretImport
 from services.imports.derived_values import derive_values
+from services.imports.import_tables import IMPORT_TABLES, ImportTable
 from services.imports.log_secrets import redact_staged_log
 from services.imports.merging import TableMerge
 from services.imports.report import ImportReport, TableReport
 from services.imports.row_checks import ReferenceTargets, RowChecks
 from services.imports.source import ExportSource, RowRead
-from services.imports.table_shapes import SHAPES, TableShape
 from services.imports.user_ids import UserIds
 from services.imports.yielding import YieldingRows
 
@@ -40,7 +40,7 @@ class ImportOptions:
         user_id_field: The field with the ids of users, as the source was opened with; None for the usual one.
     """
 
-    tables: frozenset[str] = frozenset(SHAPES)
+    tables: frozenset[str] = frozenset(IMPORT_TABLES)
     dry_run: bool = False
     strict: bool = False
     user_id_field: str | None = None
@@ -80,9 +80,11 @@ class ImportRun:
             FileRefusedError: The file is broken; the tables in the report are imported unless `strict`.
         """
         self.report.skipped = self.source.skipped
-        named = SHAPES.keys() if self.options.tables < SHAPES.keys() else set(self.source.missing)
+        named = (
+            IMPORT_TABLES.keys() if self.options.tables < IMPORT_TABLES.keys() else set(self.source.missing)
+        )
         absent = (self.options.tables & named) - self.source.sizes.keys()
-        self.report.missing = [table for table in SHAPES if table in absent]
+        self.report.missing = [table for table in IMPORT_TABLES if table in absent]
         await staging.create_refusals_table(self.connection)
         if self.options.user_id_field is not None:
             await self._prepare_user_ids()
@@ -118,7 +120,7 @@ class ImportRun:
         await write_line()
 
     async def _run_tables(self) -> None:
-        for shape in SHAPES.values():
+        for shape in IMPORT_TABLES.values():
             if shape.table in self.source.sizes and shape.table in self.options.tables:
                 async with self._transaction():
                     await self.connection.execute(_AS_PLATFORM)
@@ -132,7 +134,7 @@ class ImportRun:
             else self.connection.transaction()
         )
 
-    async def _load_table(self, shape: TableShape) -> TableReport:
+    async def _load_table(self, shape: ImportTable) -> TableReport:
         done = TableReport(shape.table)
         with self.source.open_table(shape.table, done.tally) as data:
             names = [column.name for column in data.columns]
@@ -144,7 +146,7 @@ class ImportRun:
         return done
 
     async def _stage_batch(
-        self, shape: TableShape, names: list[str], batch: list[RowRead], done: TableReport
+        self, shape: ImportTable, names: list[str], batch: list[RowRead], done: TableReport
     ) -> None:
         self.progress(shape.table, "reading", batch[-1].position)
         done.read += len(batch)
@@ -164,7 +166,7 @@ class ImportRun:
         await staging.record_refusals(self.connection, refused)
         done.rejected += len(refused)
 
-    async def _check_and_merge(self, shape: TableShape, names: list[str], done: TableReport) -> None:
+    async def _check_and_merge(self, shape: ImportTable, names: list[str], done: TableReport) -> None:
         """Check and merge the staged rows. Before that, redact the secrets in logs."""
         merge = TableMerge(self.connection, shape)
         await self.connection.execute(f"ANALYZE pg_temp.import_{shape.table}")

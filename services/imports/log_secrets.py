@@ -13,7 +13,7 @@ import asyncpg
 from core.exact_json import dump_json, is_same_json, parse_json
 from core.logging import REDACTED, SECRET_NAME, SECRET_TEXT, is_secret_name
 from services.configs.secret_paths import SECRET_MARKER
-from services.imports.table_shapes import ColumnKind, ImportColumn, TableShape
+from services.imports.import_tables import ColumnKind, ImportColumn, ImportTable
 
 _LOGS: Final = frozenset({"agent_api_logs", "api_logs", "audit_log"})
 _BATCH_ROWS: Final = 500
@@ -40,7 +40,7 @@ WHERE s.import_reason IS NULL AND concat_ws(' ', {names}) ~* $1
 _BLANK: Final = "UPDATE pg_temp.import_{table} SET {values} WHERE ctid = $1::text::tid"
 
 
-async def redact_staged_log(connection: asyncpg.Connection, shape: TableShape) -> int:
+async def redact_staged_log(connection: asyncpg.Connection, shape: ImportTable) -> int:
     """Redact the secrets in the staged rows of a log, within a transaction. Other tables are left as they are.
 
     Returns:
@@ -68,7 +68,7 @@ def _count_markers(texts: Iterable[str | None]) -> int:
     return sum(text.count(REDACTED) for text in texts if text)
 
 
-def _suspect_condition(shape: TableShape, columns: list[ImportColumn]) -> str:
+def _suspect_condition(shape: ImportTable, columns: list[ImportColumn]) -> str:
     return _FOUND.format(
         table=shape.table,
         names=", ".join(f"s.{column.name}" for column in columns),

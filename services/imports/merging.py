@@ -4,8 +4,8 @@ from typing import Final, NamedTuple
 
 import asyncpg
 
+from services.imports.import_tables import ImportTable
 from services.imports.row_checks import REASSIGNABLE_COLUMNS, UniqueIndex
-from services.imports.table_shapes import TableShape
 from services.imports.yielding import YieldingRows
 
 _COMPLETE: Final = """
@@ -58,7 +58,7 @@ class MergeCounts(NamedTuple):
 class TableMerge:
     """The merge of one staged table."""
 
-    def __init__(self, connection: asyncpg.Connection, shape: TableShape) -> None:
+    def __init__(self, connection: asyncpg.Connection, shape: ImportTable) -> None:
         self._connection = connection
         self._table = shape.table
         every = [column.name for column in shape.columns]

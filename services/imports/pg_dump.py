@@ -10,12 +10,12 @@ from typing import BinaryIO, Final
 from core.errors import FileRefusedError
 from core.limits import IMPORT_LINE_BYTES_MAX
 from services.imports.file_forms import require_text
+from services.imports.import_tables import IMPORT_TABLES
 from services.imports.line_reader import Piece, iter_lines, iter_pieces
 from services.imports.row_values import RowRefusedError
 from services.imports.source import RowRead, TableData, TableTally
 from services.imports.sql_scanner import SqlScanner
 from services.imports.supabase_rows import SupabaseRowReader
-from services.imports.table_shapes import SHAPES
 
 _NAME: Final = r'(?:"(?:[^"]|"")+"|[\w$]+)'
 _COPY: Final = re.compile(rf"COPY ({_NAME})\.({_NAME}) \(({_NAME}(?:, {_NAME})*)\) FROM stdin;\r?")
@@ -106,7 +106,7 @@ class PgDump:
     def _read_other_line(self, scanner: SqlScanner, piece: Piece, end: "_EndMark") -> None:
         if scanner.at_start and piece.is_first:
             inserted = _INSERT.match(piece.content)
-            if inserted and _unquote(inserted[1].decode(errors="replace")) in SHAPES:
+            if inserted and _unquote(inserted[1].decode(errors="replace")) in IMPORT_TABLES:
                 raise FileRefusedError(
                     f"{self._path} has its rows as INSERT statements, as in line {piece.number}, and only COPY is "
                     f"read: {_USE_COPY}"
@@ -126,12 +126,12 @@ class PgDump:
                 line.position, line.number + 1, 0, ()
             )
         schema, table = _unquote(found[1]), _unquote(found[2])
-        name = table if schema == "public" and table in SHAPES else f"{schema}.{table}"
+        name = table if schema == "public" and table in IMPORT_TABLES else f"{schema}.{table}"
         header = tuple(_unquote(each) for each in _EACH.findall(found[3]))
         return name, _CopyBlock(line.position, line.number + 1, 0, header)
 
     def _add_block(self, name: str, block: _CopyBlock, ends: int) -> None:
-        if name not in SHAPES:
+        if name not in IMPORT_TABLES:
             if len(self.skipped) < _SKIPPED_MAX:
                 self.skipped.append(name)
         elif name in self._blocks:
@@ -143,7 +143,7 @@ class PgDump:
     def open_table(self, name: str, tally: TableTally) -> Iterator[TableData]:
         """One of its tables; see `Source`."""
         block = self._blocks[name]
-        rows = SupabaseRowReader(SHAPES[name], block.header, tally, self._user_id_field)
+        rows = SupabaseRowReader(IMPORT_TABLES[name], block.header, tally, self._user_id_field)
         yield TableData(rows.columns, _iter_rows(rows, block, self._file))
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ import asyncpg
 
 from core.case_conversion import to_camel_case
 from core.limits import IMPORT_KEY_BYTES_MAX
-from services.imports.table_shapes import ColumnKind, ImportReference, ReferenceScope, TableShape
+from services.imports.import_tables import ColumnKind, ImportReference, ImportTable, ReferenceScope
 
 REASSIGNABLE_COLUMNS: Final = {
     "users": "email",
@@ -133,7 +133,7 @@ class RowChecks:
         unique: The table's unique indexes, apart from the id's.
     """
 
-    def __init__(self, connection: asyncpg.Connection, shape: TableShape, known: "ReferenceTargets") -> None:
+    def __init__(self, connection: asyncpg.Connection, shape: ImportTable, known: "ReferenceTargets") -> None:
         self._connection = connection
         self._shape = shape
         self._known = known
@@ -222,7 +222,7 @@ _SCOPES: Final = {
 }
 
 
-def _field_names(shape: TableShape, unique: UniqueIndex) -> str:
+def _field_names(shape: ImportTable, unique: UniqueIndex) -> str:
     """The fields that must be unique together, as Convex and GraphQL name them."""
     names = {_column_of(key) for key in unique.keys}
     said = (column.field for column in shape.columns if column.name in names)
@@ -240,7 +240,7 @@ class ReferenceTargets:
     def __init__(self) -> None:
         self._staged: set[str] = set()
 
-    def add_staged(self, shape: TableShape) -> None:
+    def add_staged(self, shape: ImportTable) -> None:
         """From now on, include the staged rows of a table."""
         self._staged.add(shape.table)
 

@@ -10,8 +10,8 @@ from core.case_conversion import to_camel_case
 from core.clock import NEVER, now_ms
 from core.limits import TIME_AHEAD_MAX_MS, TIME_MAX_MS
 from services.device_identity import canonicalize_guid, canonicalize_mac
+from services.imports.import_tables import ColumnKind, ImportColumn
 from services.imports.source import TableTally, format_value
-from services.imports.table_shapes import ColumnKind, ImportColumn
 
 _DECIMAL: Final = re.compile(
     r"[+-]?(?:\d{1,1000}(?:\.\d{0,1000})?|\.\d{1,1000})(?:[eE][+-]?\d{1,3})?", re.ASCII

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, Protocol
 
-from services.imports.table_shapes import ImportColumn
+from services.imports.import_tables import ImportColumn
 
 
 class RowRead(NamedTuple):

@@ -8,7 +8,7 @@ import asyncpg
 
 from core.error_text import format_error_line
 from core.limits import IMPORT_EXAMPLES_MAX
-from services.imports.table_shapes import TableShape
+from services.imports.import_tables import ImportTable
 
 # Names of tables and columns cannot be parameters. They are those of our own models.
 _CREATE: Final = """
@@ -78,7 +78,7 @@ async def create_refusals_table(connection: asyncpg.Connection) -> None:
     await connection.execute(_CREATE_REFUSED)
 
 
-async def create_staging_table(connection: asyncpg.Connection, shape: TableShape) -> None:
+async def create_staging_table(connection: asyncpg.Connection, shape: ImportTable) -> None:
     """Create the staging table of one of our tables."""
     derived = (
         f"ALTER COLUMN {column.name} DROP NOT NULL, ALTER COLUMN {column.name} DROP DEFAULT"
@@ -91,13 +91,13 @@ async def create_staging_table(connection: asyncpg.Connection, shape: TableShape
     )
 
 
-async def drop_staging_table(connection: asyncpg.Connection, shape: TableShape) -> None:
+async def drop_staging_table(connection: asyncpg.Connection, shape: ImportTable) -> None:
     """Drop the staging table."""
     await connection.execute(f"DROP TABLE pg_temp.import_{shape.table}")
 
 
 async def copy_records(
-    connection: asyncpg.Connection, shape: TableShape, columns: Sequence[str], records: Sequence[list[Any]]
+    connection: asyncpg.Connection, shape: ImportTable, columns: Sequence[str], records: Sequence[list[Any]]
 ) -> list[Refusal]:
     """Send records, each with its line at the end; returns the refusals of the database itself.
 
@@ -142,7 +142,7 @@ def _escape_unstorable(text: str) -> str:
     return text.replace("\0", r"\x00").encode(errors="backslashreplace").decode()
 
 
-async def record_staged_refusals(connection: asyncpg.Connection, shape: TableShape) -> int:
+async def record_staged_refusals(connection: asyncpg.Connection, shape: ImportTable) -> int:
     """Store the refusals of staged rows for the report; returns their number."""
     done = await connection.execute(_MOVE_REFUSED.format(table=shape.table))
     return int(done.rpartition(" ")[2])

@@ -8,6 +8,7 @@ from core.errors import FileRefusedError
 from core.exact_json import parse_json
 from core.limits import IMPORT_LINE_BYTES_MAX
 from core.storable import dump_storable_json
+from services.imports.import_tables import ColumnKind, ImportColumn, ImportTable
 from services.imports.rights import flatten_rights
 from services.imports.row_values import (
     WRAPPED,
@@ -18,7 +19,6 @@ from services.imports.row_values import (
 from services.imports.source import TableTally, format_value
 from services.imports.supabase_mapping import COLUMNS, EMPTIED, ENUMS, NOBODY, REFUSED
 from services.imports.supabase_values import READERS, add_original_value
-from services.imports.table_shapes import ColumnKind, ImportColumn, TableShape
 
 
 class SupabaseRowReader:
@@ -29,7 +29,7 @@ class SupabaseRowReader:
     """
 
     def __init__(
-        self, shape: TableShape, header: Sequence[str], tally: TableTally, user_id_field: str | None = None
+        self, shape: ImportTable, header: Sequence[str], tally: TableTally, user_id_field: str | None = None
     ) -> None:
         """A reader for a header; `user_id_field` names the column with the ids of users if that is not `id`.
 

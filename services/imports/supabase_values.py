@@ -14,11 +14,11 @@ from core.exact_json import parse_json
 from core.json_numbers import require_storable_numbers
 from core.limits import IMPORT_LINE_BYTES_MAX
 from core.storable import dump_storable_json, require_storable_json, require_storable_text
+from services.imports.import_tables import ColumnKind
 from services.imports.row_values import (
     read_integer,
     read_number,
 )
-from services.imports.table_shapes import ColumnKind
 
 _TIMESTAMP: Final = re.compile(
     r"(\d{4,6})(-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?: ?(?:Z|[+-]\d\d(?::?\d\d)?(?::?\d\d)?))?)?)",

@@ -5,8 +5,8 @@ from typing import Final
 import asyncpg
 
 from core.limits import IMPORT_BATCH_ROWS
+from services.imports.import_tables import ImportTable
 from services.imports.source import ExportSource, RowRead, TableTally
-from services.imports.table_shapes import TableShape
 
 _CREATE: Final = 'CREATE TEMP TABLE import_user_ids (old_id text COLLATE "C", new_id text COLLATE "C")'
 _COLUMNS: Final = ("old_id", "new_id")
@@ -64,7 +64,7 @@ class UserIds:
                     batch = []
             await self.add(batch, position)
 
-    async def translate(self, shape: TableShape) -> None:
+    async def translate(self, shape: ImportTable) -> None:
         """Replace the ids of users in a staged table."""
         for column, condition in _PERSONS.get(shape.table, ()):
             await self._connection.execute(

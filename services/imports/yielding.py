@@ -11,9 +11,9 @@ from typing import Final
 
 import asyncpg
 
+from services.imports.import_tables import ImportTable
 from services.imports.row_checks import REASSIGNABLE_COLUMNS, YIELDING, UniqueIndex
 from services.imports.source import TableTally
-from services.imports.table_shapes import TableShape
 
 _FIND: Final = """
 INSERT INTO pg_temp.import_yielding (old_id, new_id)
@@ -77,7 +77,7 @@ _REFERENCE_CHANGED: Final = "reference of {} was changed to the row in the file"
 class YieldingRows:
     """The rows of one table that yield to staged rows."""
 
-    def __init__(self, connection: asyncpg.Connection, shape: TableShape, tally: TableTally) -> None:
+    def __init__(self, connection: asyncpg.Connection, shape: ImportTable, tally: TableTally) -> None:
         self._connection = connection
         self._table = shape.table
         self._tally = tally

@@ -19,9 +19,9 @@ from services.users.sign_in import build_inactive_user_error
 from services.writes.audit import Actor
 from services.writes.issued_credentials import revoke_recorded
 from services.writes.subjects import (
-    Standing,
+    SubjectStatus,
     lock_subject,
-    read_subject_state,
+    read_subject_status,
     record_identity_change,
     release,
 )
@@ -103,7 +103,7 @@ async def pending_invitations(snapshot: ReadTransaction, identity: Identity) -> 
     Raises:
         UnauthenticatedError: The subject belongs to a user, who may not sign in.
     """
-    if await read_subject_state(snapshot, identity.subject) is not Standing.NOBODY:
+    if await read_subject_status(snapshot, identity.subject) is not SubjectStatus.UNKNOWN:
         raise build_inactive_user_error()
     if identity.email is None:
         return []
@@ -118,10 +118,10 @@ async def build_invited_viewer(transaction: WriteTransaction, identity: Identity
         ConflictError: A concurrent request has just given the subject to a user.
     """
     await lock_subject(transaction, identity.subject)
-    match await read_subject_state(transaction, identity.subject):
-        case Standing.SHUT_OUT:
+    match await read_subject_status(transaction, identity.subject):
+        case SubjectStatus.INACTIVE:
             raise build_inactive_user_error()
-        case Standing.ACTIVE:
+        case SubjectStatus.ACTIVE:
             raise _build_one_tenant_error()
     return Viewer(ViewerKind.INVITED, None, None, None, frozenset(), identity.expires_at)
 

@@ -34,7 +34,7 @@ from services.writes.issued_credentials import (
     revoke_recorded,
 )
 from services.writes.record import WriteVerb
-from services.writes.subjects import Standing, lock_subject, read_subject_state
+from services.writes.subjects import SubjectStatus, lock_subject, read_subject_status
 from services.writes.users import USERS
 from services.writes.write_context import WriteContext
 from services.writes.write_sql import lock_rows
@@ -117,9 +117,9 @@ async def redeem_invitation(
 
     async def redeem_in_transaction(transaction: WriteTransaction) -> bool:
         await lock_subject(transaction, identity.subject)
-        now = await read_subject_state(transaction, identity.subject)
-        if now is not Standing.NOBODY or code is None:
-            return now is Standing.ACTIVE
+        now = await read_subject_status(transaction, identity.subject)
+        if now is not SubjectStatus.UNKNOWN or code is None:
+            return now is SubjectStatus.ACTIVE
         try:
             await _redeem_code(transaction, identity.subject, *code)
         except UnauthenticatedError:

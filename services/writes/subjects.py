@@ -24,7 +24,7 @@ from models.enums import AuditAction, AuditActor, UserStatus
 _LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended('subject' || chr(31) || $1::text, 0))"
 _TIMEOUT: Final = "SELECT set_config('statement_timeout', $1::text, true)"
 
-_STANDING: Final = """
+_STATUS: Final = """
 SELECT u.status = 'active' AND t.status = 'active' AND r.deleted_at IS NULL AS active
 FROM public.users u
 JOIN public.tenants t ON t.id = u.tenant_id
@@ -54,12 +54,12 @@ VALUES ($1, $2, $3, $4, $3, 'users', $5, $6, $7::text::jsonb)
 """
 
 
-class Standing(StrEnum):
+class SubjectStatus(StrEnum):
     """The state of a subject."""
 
-    NOBODY = "no user has this subject"
+    UNKNOWN = "no user has this subject"
     ACTIVE = "a user who may sign in"
-    SHUT_OUT = "a user who may not sign in"
+    INACTIVE = "a user who may not sign in"
 
 
 async def lock_subject(snapshot: ReadTransaction, subject: str) -> None:
@@ -67,12 +67,12 @@ async def lock_subject(snapshot: ReadTransaction, subject: str) -> None:
     await snapshot.fetch(_LOCK, (subject,))
 
 
-async def read_subject_state(snapshot: ReadTransaction, subject: str) -> Standing:
+async def read_subject_status(snapshot: ReadTransaction, subject: str) -> SubjectStatus:
     """The state of the subject. The snapshot must bypass the policies."""
-    rows = await snapshot.fetch(_STANDING, (subject,))
+    rows = await snapshot.fetch(_STATUS, (subject,))
     if not rows:
-        return Standing.NOBODY
-    return Standing.ACTIVE if rows[0]["active"] else Standing.SHUT_OUT
+        return SubjectStatus.UNKNOWN
+    return SubjectStatus.ACTIVE if rows[0]["active"] else SubjectStatus.INACTIVE
 
 
 async def release(snapshot: ReadTransaction, subject: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from core.errors import StartupError
-from simulator.fleet.devices import Device
+from simulator.fleet.devices import SimulatedDevice
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +33,12 @@ class KeptAgents:
         self._all = _read(path)
         self._agents = self._all.setdefault(server, {})
 
-    def get(self, device: Device) -> KeptAgent | None:
+    def get(self, device: SimulatedDevice) -> KeptAgent | None:
         """The agent of an enrolled device."""
         kept = self._agents.get(_build_key(device))
         return KeptAgent(*kept) if kept else None
 
-    def keep(self, device: Device, agent: KeptAgent) -> None:
+    def keep(self, device: SimulatedDevice, agent: KeptAgent) -> None:
         """Keep the agent of an enrolled device."""
         self._agents[_build_key(device)] = [agent.agent_id, agent.token]
 
@@ -58,7 +58,7 @@ class KeptAgents:
             raise StartupError(f"{self._path} cannot be written: {error.strerror or error}.") from error
 
 
-def _build_key(device: Device) -> str:
+def _build_key(device: SimulatedDevice) -> str:
     return f"{device.site_id}/{device.number}"
 
 

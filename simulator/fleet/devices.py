@@ -10,7 +10,7 @@ _PLATFORMS: Final = ("windows", "windows", "windows", "macos", "linux")
 
 
 @dataclass(frozen=True, slots=True)
-class Device:
+class SimulatedDevice:
     """One device of a site. `number` is unique in the fleet, and the same in every run."""
 
     number: int

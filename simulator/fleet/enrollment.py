@@ -8,7 +8,7 @@ import orjson
 
 from core.errors import StartupError
 from simulator.fleet.agent_store import KeptAgent, KeptAgents
-from simulator.fleet.devices import Device
+from simulator.fleet.devices import SimulatedDevice
 from simulator.fleet.enrollment_tokens import SiteToken
 from simulator.fleet.fleet_plan import FleetPlan
 from simulator.fleet.http_connection import CallFailedError, HttpConnection, HttpResponse
@@ -93,7 +93,7 @@ class _EnrollmentQueue:
         try:
             for number in self._waiting:
                 token = self._tokens[number % len(self._tokens)]
-                device = Device(number, token.site_id)
+                device = SimulatedDevice(number, token.site_id)
                 self.heartbeats[number] = await self._find_kept_check_in(line, device) or (
                     await self._enroll(line, device, token.token)
                 )
@@ -101,7 +101,7 @@ class _EnrollmentQueue:
         finally:
             line.close()
 
-    async def _find_kept_check_in(self, line: HttpConnection, device: Device) -> bytes | None:
+    async def _find_kept_check_in(self, line: HttpConnection, device: SimulatedDevice) -> bytes | None:
         """The check-in request of an agent of an earlier run; None if the server accepts no kept token of it."""
         agent = self._kept.get(device) if self._kept else None
         if agent is None:
@@ -110,7 +110,7 @@ class _EnrollmentQueue:
         answer = await self._answer(line, beat)
         return None if answer.status in _REFUSED else beat
 
-    async def _enroll(self, line: HttpConnection, device: Device, token: str) -> bytes:
+    async def _enroll(self, line: HttpConnection, device: SimulatedDevice, token: str) -> bytes:
         answer = await self._answer(line, device.build_registration(self._origin, token))
         if answer.status != 200:
             raise StartupError(

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from demo.load import TABLES, make_demo
 from demo.sizes import SizePlan
-from services.imports.table_shapes import SHAPES
+from services.imports.import_tables import IMPORT_TABLES
 
 Row: TypeAlias = dict[str, Any]
 ExportedWorld: TypeAlias = Mapping[str, list[Row]]
@@ -46,7 +46,7 @@ def make_exported_world(plan: SizePlan = TINY_PLAN) -> ExportedWorld:
             _parse_json_columns(dict(zip(table.columns, row, strict=True))) for row in table.rows(demo)
         ]
         for table in TABLES
-        if table.name in SHAPES
+        if table.name in IMPORT_TABLES
     }
     made["sites"][0]["name"] = HARD_TEXT
     made["sites"][0]["metadata"] = {"note": HARD_TEXT, "nested": [[], {}, [1.5, None, True]]}

@@ -23,7 +23,7 @@ from core.database.database import Record
 from core.database.transactions import WriteTransaction, begin_write
 from core.errors import ForbiddenError, UnauthenticatedError, WriteContentionError
 from models.enums import AuditActor
-from services.agents.enrollment import Device, enroll_device
+from services.agents.enrollment import EnrollingDevice, enroll_device
 from services.writes.audit import Actor
 from tests.agent_api_harness import AgentApiHarness
 from tests.http_harness import error_codes
@@ -483,7 +483,7 @@ async def test_enroll_of_agent_deleted_meanwhile_raises_in_the_way(agent_api: Ag
                 overtaken,
                 agent_api.mine.id,
                 agent_api.mine.site,
-                Device("fleeting", "h", "p", "v"),
+                EnrollingDevice("fleeting", "h", "p", "v"),
                 Actor(AuditActor.AGENT),
             )
 

@@ -21,7 +21,7 @@ from services.agents.agent_service import AgentService
 from services.agents.call_log import CallLogEntry
 from services.agents.check_in import CheckIn, write_check_ins
 from services.agents.check_in_writer import CheckInWriter
-from services.agents.enrollment import Device
+from services.agents.enrollment import EnrollingDevice
 from services.agents.micro_batcher import BatchSettings
 from services.agents.offline_sweeper import sweep_offline_agents
 from tests.agent_api_harness import AgentApiHarness, EnrolledAgent, open_agent_api_harness
@@ -430,7 +430,7 @@ async def test_agent_service_with_forced_policies_writes_everything(cluster: Thr
                 " VALUES ('token', $1, 'enrollment', $2, 'platform', $3)",
                 tenant_id, filled.mine["sites"], NEVER,
             )  # fmt: skip
-            enrolled = (await fleet.enroll(enrollment, Device("new", "h", "p", "v"))).agent_id
+            enrolled = (await fleet.enroll(enrollment, EnrollingDevice("new", "h", "p", "v"))).agent_id
             await fleet.call_log.write(
                 CallLogEntry(tenant_id, None, enrolled, "/v1.0/register", "POST", 200, {}, {}, 1)
             )

@@ -32,7 +32,7 @@ from models import columns
 from schema.sdl import SDL
 from schema.table import Column, Kind, Scope, Table
 from schema.tables import BY_NAME, LISTED, REFERENCE_TABLES, SIDE_TABLES, TABLES
-from services.imports.table_shapes import SHAPES
+from services.imports.import_tables import IMPORT_TABLES
 
 FACES: Final[Mapping[str, tuple[str, str, str]]] = {
     "tenants": ("Tenant", "tenant", "tenants"),
@@ -190,7 +190,7 @@ def test_side_tables_equal_those_of_architecture_page() -> None:
 
 
 def test_import_shapes_exclude_side_tables() -> None:
-    assert set(SHAPES) == {table.name for table in REFERENCE_TABLES}
+    assert set(IMPORT_TABLES) == {table.name for table in REFERENCE_TABLES}
 
 
 def _model_kind(model: type[Model], name: str) -> tuple[Kind, bool, type[StrEnum] | None]:

@@ -23,7 +23,7 @@ from models import enums
 from schema.tables import SIDE_TABLES
 from services.catalog.entries import CATALOG
 from services.catalog.update import update_catalog
-from services.imports.table_shapes import SHAPES
+from services.imports.import_tables import IMPORT_TABLES
 from services.migrations import downgrade, migrate
 from tests.clusters import ThrowawayCluster
 
@@ -112,7 +112,7 @@ async def test_demo_fills_all_tables(demo_connection: asyncpg.Connection) -> Non
         "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
     )
     assert sorted(NAMES) == sorted({row["relname"] for row in in_database} - {"aerich"})
-    assert [*SHAPES, *(table.name for table in SIDE_TABLES)] == NAMES
+    assert [*IMPORT_TABLES, *(table.name for table in SIDE_TABLES)] == NAMES
     assert all((await count_rows(demo_connection)).values())
 
 

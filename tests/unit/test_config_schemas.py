@@ -6,7 +6,7 @@ import pytest
 
 from core.errors import BadUserInputError
 from core.exact_json import parse_json
-from services.catalog.entries import CATALOG, Integration
+from services.catalog.entries import CATALOG, CatalogEntry
 from services.configs.schemas import require_redactable
 from services.configs.validation import find_config_problems
 
@@ -121,7 +121,7 @@ def test_require_redactable_accepts_a_default_that_its_schema_accepts(schema: di
 
 
 @pytest.mark.parametrize("entry", CATALOG, ids=lambda entry: entry.id)
-def test_require_redactable_accepts_the_schemas_of_our_catalog(entry: Integration) -> None:
+def test_require_redactable_accepts_the_schemas_of_our_catalog(entry: CatalogEntry) -> None:
     if entry.config_schema is not None:
         require_redactable(entry.config_schema)
 

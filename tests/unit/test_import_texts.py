@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.imports import line_reader as lines_module
+from services.imports.import_tables import ColumnKind
 from services.imports.line_reader import iter_lines
 from services.imports.pg_dump import split_fields
 from services.imports.supabase_values import READERS, read_texts, read_timestamp
-from services.imports.table_shapes import ColumnKind
 from tests.exports.supabase import _format_copy, format_timestamp
 
 NEVER = 9_007_199_254_740_991

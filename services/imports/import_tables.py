@@ -91,7 +91,7 @@ class ImportReference:
 
 
 @dataclass(frozen=True, slots=True)
-class TableShape:
+class ImportTable:
     """One table: its columns in their order, and its references."""
 
     table: str
@@ -171,7 +171,7 @@ _SCOPES: Final = {
 }
 
 
-def _build_shape(model: type[Model]) -> TableShape:
+def _build_shape(model: type[Model]) -> ImportTable:
     table = _table_name(model)
     fields = model._meta.fields_map.items()  # noqa: SLF001 - Tortoise's own access to its fields
     references = [
@@ -181,7 +181,7 @@ def _build_shape(model: type[Model]) -> TableShape:
         for target in [_table_name(getattr(models, str(field.model_name).removeprefix("models.")))]
     ]
     own = tuple(_build_column(table, name, field) for name, field in fields)
-    return TableShape(table, own, (*references, *_EXTRA_REFERENCES.get(table, ())))
+    return ImportTable(table, own, (*references, *_EXTRA_REFERENCES.get(table, ())))
 
 
 def _table_name(model: type[Model]) -> str:
@@ -216,6 +216,6 @@ def _stored_default(default: Any) -> Any:
     return {dict: "{}", list: []}.get(default) if default in (dict, list) else None
 
 
-SHAPES: Final[Mapping[str, TableShape]] = {
+IMPORT_TABLES: Final[Mapping[str, ImportTable]] = {
     shape.table: shape for shape in map(_build_shape, _MODELS_IN_ORDER)
 }
