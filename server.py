@@ -29,6 +29,7 @@ _COMMANDS: Final[Mapping[str | None, tuple[str, str]]] = {
     "erase-person": ("data", "erase_person"),
     "export": ("data", "export_snapshot"),
     "import": ("data", "import_export"),
+    "jobs": ("jobs", "print_jobs"),
     "key": ("keys", "print_key"),
     "migrate": ("data", "migrate"),
     "pause": ("backup", "pause"),

@@ -12,6 +12,7 @@ from core.errors import StartupError
 from core.limits import ISSUED_TOKEN_LIFETIME_S
 from core.settings import Settings
 from core.version import VERSION
+from models.enums import JobStatus
 
 
 def parse_command_line(words: Sequence[str] | None = None) -> argparse.Namespace:
@@ -32,7 +33,7 @@ def parse_command_line(words: Sequence[str] | None = None) -> argparse.Namespace
     parser.add_argument("--workers", help="processes that serve on one port")
     commands = parser.add_subparsers(
         dest="command",
-        metavar="{activate,adopt-agents,backup,bootstrap,erase-person,export,import,key,migrate,pause,restore,"
+        metavar="{activate,adopt-agents,backup,bootstrap,erase-person,export,import,jobs,key,migrate,pause,restore,"
         "rotate-secrets,simulate,token,work}",
     )
     _add_adoption_command(
@@ -48,6 +49,11 @@ def parse_command_line(words: Sequence[str] | None = None) -> argparse.Namespace
             "bootstrap",
             parents=[_build_shared_options()],
             help="create the catalog, the global roles, a tenant and its administrator",
+        )
+    )
+    _add_jobs_command(
+        commands.add_parser(
+            "jobs", parents=[_build_shared_options()], help="list background jobs, the newest first"
         )
     )
     _add_key_command(commands.add_parser("key", help="print a new key for the settings"))
@@ -177,6 +183,13 @@ def _add_bootstrap_command(parser: argparse.ArgumentParser) -> None:
     whom.add_argument("--admin-id", metavar="SUBJECT", help="the `sub` of the administrator's tokens")
     whom.add_argument("--invite", action="store_true", help="print a code for the administrator instead")
     parser.set_defaults(admin_id=None)
+
+
+def _add_jobs_command(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--tenant", metavar="ID", default=None, help="only those of this tenant")
+    parser.add_argument(
+        "--status", type=str.lower, choices=[*JobStatus], default=None, help="only those with this status"
+    )
 
 
 def _add_key_command(parser: argparse.ArgumentParser) -> None:

@@ -11,6 +11,7 @@ from core.settings import Settings
 from demo import DemoSize, DemoViewer, load_demo, load_demo_viewers
 from demo.load import AS_PLATFORM
 from demo.marker import require_demo_or_empty
+from demo.running_jobs import enqueue_demo_jobs
 from demo.secrets import seal_demo_secrets
 from services.startup import format_error
 
@@ -47,6 +48,7 @@ async def ensure_demo_data(dsn: str, keys: SecretKeys) -> list[DemoViewer]:
         async with open_connection(dsn, statement_s=LONG_STATEMENT_S) as connection:
             if await load_demo(connection, DemoSize.SMALL):
                 await seal_demo_secrets(connection, keys)
+                await enqueue_demo_jobs(connection)
                 _log.info("demo data loaded")
                 await _checkpoint(connection)
             return await load_demo_viewers(connection)

@@ -9,6 +9,7 @@
        invitations                        services/users/                   schema.invitations
        agents                             services/agents/                  schema.agent_mutations
        issued credentials                 services/credential_verbs.py      schema.credential_verbs
+       background jobs                    services/jobs/verbs.py            schema.job_verbs
        what vendors deliver               services/entities/                schema.entity_upserts
        health checks                      services/health_checks.py         schema.health_reports
 
@@ -32,6 +33,7 @@ from schema.custom_mutations import CUSTOM_MUTATIONS
 from schema.entity_upserts import ENTITY_UPSERTS
 from schema.health_reports import HEALTH_REPORTS
 from schema.invitations import INVITATIONS
+from schema.job_verbs import JOB_VERBS
 from schema.mutation_field import MutationField, fields_of
 from schema.table import list_of
 from schema.tables import BY_NAME
@@ -49,6 +51,7 @@ MUTATIONS: Final[Mapping[str, MutationField]] = {
         *HEALTH_REPORTS,
         *AGENT_MUTATIONS,
         *CREDENTIAL_VERBS,
+        *JOB_VERBS,
     )
 }
 """The mutations by name."""

@@ -112,11 +112,15 @@ class Lease:
 
 
 class JobQueue:
-    """The queue, for one worker."""
+    """The queue, for one worker.
+
+    Attributes:
+        database: The database.
+    """
 
     def __init__(self, database: Database, worker: str, actions: Collection[str]) -> None:
         """Claims jobs of these actions in the name of `worker`."""
-        self._database = database
+        self.database = database
         self._worker = worker
         self._actions = list(actions)
 
@@ -127,7 +131,7 @@ class JobQueue:
             UnavailableError: The database is unavailable.
         """
         arguments = (self._worker, wanted, JOB_LEASE_MS, self._actions, JOB_LOST_MAX)
-        async with self._database.open_statement_connection() as connection:
+        async with self.database.open_statement_connection() as connection:
             found = orjson.loads(await connection.fetchval(_CLAIM, *arguments))
         if found["state"] != "claimed":
             return Claim(found["state"])
@@ -145,7 +149,7 @@ class JobQueue:
         Raises:
             UnavailableError: The database is unavailable.
         """
-        async with self._database.open_statement_connection() as connection:
+        async with self.database.open_statement_connection() as connection:
             return {
                 row["lease"]: row["is_canceled"]
                 for row in await connection.fetch(_RENEW, list(tokens), JOB_LEASE_MS)
@@ -158,7 +162,7 @@ class JobQueue:
             UnavailableError: The database is unavailable.
         """
         rows = list(progress.values())
-        async with self._database.open_statement_connection() as connection:
+        async with self.database.open_statement_connection() as connection:
             await connection.execute(
                 _WRITE_PROGRESS,
                 list(progress),
@@ -173,7 +177,7 @@ class JobQueue:
         Raises:
             UnavailableError: The database is unavailable.
         """
-        async with self._database.open_statement_connection() as connection:
+        async with self.database.open_statement_connection() as connection:
             ended = await connection.fetchval(_FINISH, render_results(results))
         return None if ended is None else set(ended)
 

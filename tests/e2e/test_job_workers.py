@@ -8,7 +8,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from tests.e2e.servers import start_server
+from tests.e2e.servers import run_command, start_server
 from tests.job_harness import JobHarness, open_job_harness
 
 pytestmark = pytest.mark.newest
@@ -78,3 +78,15 @@ async def test_job_of_a_killed_worker_runs_in_another_process(jobs: JobHarness, 
         await jobs.wait_for_status(job, "completed")
         worker.stop()
     assert await jobs.list_outcomes(job) == ["lost", "completed"]
+
+
+async def test_jobs_command_lists_jobs_and_why_they_wait(jobs: JobHarness, database_url: str) -> None:
+    (later,) = await jobs.add_jobs(ACTION, scheduled_at=4_102_444_800_000)
+    tenant = jobs.tenants[0]["tenants"]
+    listed = run_command("jobs", "--tenant", tenant, "--status", "pending", DATABASE_URL=database_url)
+    first, *_ = listed.stdout.splitlines()
+    assert first == f"{later}  {tenant}  2100-01-01T00:00:00Z  {ACTION}  PENDING  0/5  blocked by DUE_LATER"
+    assert "blocked by IMPORTED" in listed.stdout
+    assert jobs.tenants[1]["tenants"] not in listed.stdout
+    failed = run_command("jobs", "--status", "failed", DATABASE_URL=database_url)
+    assert (failed.returncode, failed.stdout) == (0, "")

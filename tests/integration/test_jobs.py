@@ -13,6 +13,8 @@ import pytest_asyncio
 from core.clock import now_ms
 from core.database.transactions import begin_write
 from core.limits import JOB_LOST_MAX
+from core.settings import Settings
+from demo.running_jobs import enqueue_demo_jobs
 from models.enums import JobOutcome
 from services.activation import set_active
 from services.import_lock import BACKGROUND_LOCK
@@ -28,6 +30,7 @@ from services.jobs.job_errors import (
 )
 from services.jobs.job_queue import Lease
 from services.jobs.retries import draw_backoff_ms
+from services.jobs.runner import JobRunner
 from tests.job_harness import Gate, JobHarness, open_job_harness
 from tests.waiting import poll_until, wait_until
 
@@ -520,6 +523,16 @@ async def test_enqueuing_with_the_key_of_a_waiting_job_pulls_it_forward(jobs: Jo
     claim = await jobs.open_queue("w", "usage.report").claim(5)
     assert [job.id for job in claim.jobs] == [first]
     assert await enqueue(later) != first  # the claim has freed the key
+
+
+async def test_jobs_of_the_demo_run(jobs: JobHarness) -> None:
+    await enqueue_demo_jobs(jobs.owner)
+    await jobs.make_due()
+    async with JobRunner.open(jobs.database, Settings()):
+        ended = "SELECT count(*) = 12 FROM scheduled_jobs WHERE created_by = 'demo' AND status = 'completed'"
+        await poll_until(lambda: jobs.owner.fetchval(ended))
+    progress = await jobs.owner.fetch("SELECT done, total, unit FROM job_progress p WHERE unit = 'sites'")
+    assert {tuple(row) for row in progress} == {(1, 1, "sites")}
 
 
 async def test_deleted_job_is_gone_from_the_queue(jobs: JobHarness) -> None:

@@ -78,6 +78,19 @@ _OF_CREDENTIALS: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
 """Table and arguments; ROW stands for the id of my credential."""
 
 
+_OF_JOBS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "createScheduledJob": {"input": {"action": "usage.report"}},
+    "createScheduledJobs": {"inputs": [{"action": "usage.report"}]},
+    "runJobNow": {"id": "ROW"},
+    "runJobsNow": {"ids": ["ROW"]},
+    "retryJob": {"id": "ROW"},
+    "retryJobs": {"ids": ["ROW"]},
+    "cancelJob": {"id": "ROW"},
+    "cancelJobs": {"ids": ["ROW"]},
+}
+"""Arguments; ROW stands for the id of my job."""
+
+
 @dataclass(frozen=True)
 class MutationCase:
     """A valid call, its table, and the right that it takes."""
@@ -114,6 +127,12 @@ async def make_case(mutation_harness: MutationHarness, name: str) -> MutationCas
         own = {"agentId": ids["agents"], "siteId": ids["sites"]}
         given = {**filled, **{key: own[key] for key in filled if key in own}}
         return MutationCase(MutationCall(MUTATIONS[name], given), BY_NAME[table_name], "Agents.Write")
+    if name in _OF_JOBS:
+        job = ids["scheduled_jobs"]
+        status = "failed" if name.startswith("retry") else "pending"
+        await mutation_harness.update_row("scheduled_jobs", job, action="usage.report", status=status)
+        given = json.loads(json.dumps(_OF_JOBS[name]).replace("ROW", job))
+        return MutationCase(MutationCall(MUTATIONS[name], given), BY_NAME["scheduled_jobs"], "Jobs.Write")
     table_name, right = _PAYLOADS[name]
     return MutationCase(
         MutationCall(MUTATIONS[name], {"input": make_upsert_input(name, ids["data_sources"])}),

@@ -429,6 +429,7 @@ class TestCatalog:
             ("check_users_role", path),
             ("end_job_call", path),
             ("finish_jobs", path),
+            ("forget_open_calls", path),
             ("is_active", path),
             ("is_still", path),
             ("is_unclaimed", path),

@@ -1,0 +1,1 @@
+DROP FUNCTION app.forget_open_calls(text[]);
