@@ -561,9 +561,9 @@ class TestManyRows:
         assert change.columns >= {"id", "data_hash", "raw_data"}
         await capture_harness.writer.execute("DELETE FROM entities WHERE id LIKE 'new-renamed%'")
 
-    @pytest.mark.parametrize(("tenants", "told"), [(100, 100), (101, None)])
+    @pytest.mark.parametrize(("tenants", "logged"), [(100, 100), (101, None)])
     async def test_capture_rows_of_over_100_tenants_log_no_tenants(
-        self, capture_harness: CaptureHarness, tenants: int, rows_by_id: int | None
+        self, capture_harness: CaptureHarness, tenants: int, logged: int | None
     ) -> None:
         prefix = f"tenants{tenants}-"
         insert = "INSERT INTO tenants (id, name) SELECT $1 || n, '' FROM generate_series(1, $2::integer) n"
@@ -575,7 +575,7 @@ class TestManyRows:
         for statement in (add, "UPDATE sites SET name = 'x' WHERE tenant_id LIKE $1 || '%' AND $2 > 0"):
             change = await capture_harness.record_change(statement, prefix, tenants)
             assert change.rows is None
-            assert (change.tenants and len(change.tenants)) == rows_by_id
+            assert (change.tenants and len(change.tenants)) == logged
 
     async def test_capture_global_roles_log_a_null_tenant(self, capture_harness: CaptureHarness) -> None:
         await capture_harness.writer.execute(

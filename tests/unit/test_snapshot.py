@@ -60,7 +60,7 @@ def test_snapshot_includes_far_snapshot_without_iterating() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "moment"),
+    ("text", "snapshot"),
     [
         ("10:20:10,14", Snapshot(10, 20, frozenset({10, 14}))),
         ("10:10:", Snapshot(10, 10, frozenset())),
