@@ -27,7 +27,7 @@ def document_cache() -> DocumentCache:
     return DocumentCache(SCHEMA)
 
 
-def plan_operation(document: Document, **variables: Any) -> OperationPlans | None:
+def build_planner(document: Document, **variables: Any) -> Planner:
     assert document.syntax is not None
     operation = ExecutableOperation(
         SCHEMA,
@@ -39,7 +39,11 @@ def plan_operation(document: Document, **variables: Any) -> OperationPlans | Non
     )
     coerced = coerce_query_variables(operation)
     assert coerced is not None
-    return Planner(operation, VIEWER, coerced).plan()
+    return Planner(operation, VIEWER, coerced)
+
+
+def plan_operation(document: Document, **variables: Any) -> OperationPlans | None:
+    return build_planner(document, **variables).plan()
 
 
 def build_metadata_filter(size: int, number: int = 0) -> dict[str, Any]:
@@ -48,6 +52,16 @@ def build_metadata_filter(size: int, number: int = 0) -> dict[str, Any]:
 
 def cached_weight(document_cache: DocumentCache) -> int:
     return sum(weight for _, (_, weight) in document_cache._plan_cache._plans.items())
+
+
+def test_planner_pauses_between_root_fields_of_a_new_document_only(document_cache: DocumentCache) -> None:
+    fields = " ".join(f"a{number}: sites {{ totalCount }}" for number in range(5))
+    document = document_cache.get_or_parse(f"{{ {fields} }}")
+    assert len(list(build_planner(document).plan_in_steps())) == 4
+    assert list(build_planner(document).plan_in_steps()) == []
+    plans = plan_operation(document)
+    assert plans is not None
+    assert list(plans.plans) == [f"a{number}" for number in range(5)]
 
 
 def test_plan_cache_operation_with_other_values_reuses_the_plan(document_cache: DocumentCache) -> None:
