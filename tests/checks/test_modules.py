@@ -1,5 +1,6 @@
 """Every tracked module is under mypy, the import contracts and ruff, so that a moved file cannot leave them."""
 
+import ast
 import subprocess
 import sys
 import tomllib
@@ -9,7 +10,7 @@ from typing import Any, Final
 
 import pytest
 
-from tests.checks.sources import ROOT, tracked_files
+from tests.checks.sources import ROOT, parse_module, tracked_files
 
 SETTINGS: Final[dict[str, Any]] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
 MODULES: Final = tuple(path for path in tracked_files("*.py") if not path.startswith("docs/"))
@@ -83,6 +84,21 @@ def test_ruff_checks_every_module() -> None:
 
 def test_top_level_has_the_given_packages_and_the_named_ones() -> None:
     assert {_package(module) for module in MODULES} == GIVEN | ADDED
+
+
+def test_tests_import_no_other_test_module() -> None:
+    """What several tests need stands in a module of its own or in a `conftest.py`."""
+    tests = [
+        path for path in MODULES if path.startswith("tests/") and PurePosixPath(path).name.startswith("test_")
+    ]
+    imported = {
+        f"{path}: {node.module}"
+        for path in tests
+        for node in ast.walk(parse_module(path))
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[-1].startswith("test_")
+    }
+
+    assert not sorted(imported)
 
 
 def test_every_folder_with_modules_is_a_package() -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from core.limits import DATABASE_CONNECTIONS_MIN
 from tests.clusters import ThrowawayCluster
+from tests.e2e.every_call import Targets, call_everything, open_client
 from tests.e2e.servers import start_server, temporary_data_dir
-from tests.e2e.test_stopped_database import Targets, call_everything, open_client
 from tests.websocket_client import connect_websocket
 
 pytestmark = pytest.mark.newest

@@ -17,27 +17,14 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from tests.e2e.image_files import DEPLOY, copy_image
 from tests.e2e.servers import ROOT, Server, start_server, temporary_data_dir
 from tests.waiting import block_until
 from tests.websocket_client import connect_websocket
 
 pytestmark = pytest.mark.newest
-DEPLOY: Final = ROOT / "deploy"
 TOKEN: Final = "a-token-for-the-metrics"
 QUERY: Final = {"query": "query Deployed { viewer { kind } }"}
-
-
-def copy_image(target: Path) -> Path:
-    """Run the COPY steps of the image's last stage into an empty directory, as .dockerignore permits."""
-    steps = (DEPLOY / "Dockerfile").read_text().rpartition("\nFROM ")[2]
-    permitted = {line[1:] for line in (ROOT / ".dockerignore").read_text().split() if line.startswith("!")}
-    for source, destination in re.findall(r"^COPY (?!--from)(\S+) (\S+)$", steps, re.MULTILINE):
-        assert source in permitted
-        if (ROOT / source).is_dir():
-            shutil.copytree(ROOT / source, target / destination, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(ROOT / source, target / destination)
-    return target / "server.py"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

@@ -13,9 +13,7 @@ import pytest
 
 from core.database.request_role import RoleMode
 from services.activation import is_active
-from tests.clusters import DEBIAN_15, ThrowawayCluster
-from tests.e2e.servers import ROOT
-from tests.integration.test_backup import (
+from tests.backup_databases import (
     create_empty_database,
     fetch_contents,
     mode,
@@ -23,6 +21,8 @@ from tests.integration.test_backup import (
     old_cluster,
     source,
 )
+from tests.clusters import DEBIAN_15, ThrowawayCluster
+from tests.e2e.servers import ROOT
 
 __all__ = ["mode", "new_cluster", "old_cluster", "source"]  # fixtures
 

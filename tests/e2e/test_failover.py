@@ -13,16 +13,16 @@ from core.auth.signing import SigningKey, issue_platform_token
 from core.settings import Settings
 from services.migrations import migrate
 from tests.clusters import DEBIAN_15, Standby, ThrowawayCluster, start_standby, start_throwaway_cluster
-from tests.e2e.servers import start_server
-from tests.e2e.test_check_in_durability import (
-    _FILL,
+from tests.e2e.check_in_load import (
     AGENTS,
+    FILL_AGENTS,
     CheckInLoad,
-    _assert_nothing_lost,
-    _execute,
-    _read_versions,
+    assert_nothing_lost,
+    execute_sql,
+    read_versions,
     start_load,
 )
+from tests.e2e.servers import start_server
 from tests.waiting import wait_until
 from tests.websocket_client import WebSocketClient, connect_websocket
 
@@ -83,7 +83,7 @@ async def test_failover_under_load_loses_nothing_and_live_queries_go_on(
 ) -> None:
     name = await primary.create_database()
     await migrate(primary.build_dsn(name), Settings())
-    await _execute(primary.build_dsn(name), _FILL)
+    await execute_sql(primary.build_dsn(name), FILL_AGENTS)
     key = SigningKey.create(tmp_path / "key.pem")
     with start_standby(primary) as standby:
         await set_synchronous(primary)
@@ -104,8 +104,8 @@ async def test_failover_under_load_loses_nothing_and_live_queries_go_on(
                 async with start_load(server.url, tmp_path / "key.pem") as load:
                     await fail_over(primary, standby, load)
                     await asyncio.sleep(1)
-                found = await _read_versions(standby.build_dsn(name))
-                _assert_nothing_lost(load, found)
+                found = await read_versions(standby.build_dsn(name))
+                assert_nothing_lost(load, found)
                 await wait_until(lambda: live.versions == found or following.done())
                 following.cancel()
                 assert (await asyncio.gather(following, return_exceptions=True))[

@@ -11,10 +11,10 @@ import pytest
 import pytest_asyncio
 
 from services.migrations import Pending, find_latest_step, find_pending
+from tests.additive_step import STEP
 from tests.clusters import ThrowawayCluster
+from tests.e2e.image_files import copy_image
 from tests.e2e.servers import Server, start_server, temporary_data_dir
-from tests.e2e.test_deploy import copy_image
-from tests.integration.test_rolling_upgrade import STEP
 from tests.live.client import LiveQueryCase, RecordedSubscription, open_live_client
 from tests.waiting import HANG_S
 

@@ -26,9 +26,7 @@ from services.agents.micro_batcher import BatchSettings
 from services.agents.offline_sweeper import sweep_offline_agents
 from tests.agent_api_harness import AgentApiHarness, EnrolledAgent, open_agent_api_harness
 from tests.clusters import ThrowawayCluster
-from tests.integration.test_policies import (
-    _fill_database,
-)
+from tests.filled_database import fill_database
 from tests.role_modes import RESTRICTED_OWNER, create_database_of_restricted_owner
 from tests.waiting import wait_until
 
@@ -416,7 +414,7 @@ async def test_heartbeats_without_statement_cache_succeed(
 async def test_agent_service_with_forced_policies_writes_everything(cluster: ThrowawayCluster) -> None:
     name = await create_database_of_restricted_owner(cluster)
     dsn = cluster.build_dsn(name, RESTRICTED_OWNER)
-    filled = await _fill_database(dsn, RoleMode.FORCED)
+    filled = await fill_database(dsn, RoleMode.FORCED)
     agent_id, tenant_id = filled.mine["agents"], filled.mine["tenants"]
     settings = Settings(agent_offline_after=1)
     database = await Database.connect(dsn, settings)

@@ -17,10 +17,10 @@ from services.configs.secret_paths import SECRET_MARKER, mask_config
 from services.convex_export import export_convex
 from services.secrets.config_secrets import open_config
 from services.secrets.rotation import rotate_secrets
+from tests.credential_samples import CARRYING, INNOCENT
 from tests.exports.convex import write_snapshot
 from tests.exports.exported_world import ExportedWorld, Row
 from tests.import_harness import ImportOutcome, read_tables, run_import
-from tests.unit.test_secret_destinations import CARRYING, INNOCENT
 
 pytestmark = pytest.mark.newest
 

@@ -10,7 +10,7 @@ from core.limits import ALIASES_MAX, COST_MAX, DEPTH_MAX, QUERY_VARIABLES_CHARS_
 from resolvers.execution_strategy import ExecutionStrategy
 from tests.http_harness import HttpHarness, error_codes
 from tests.integration.client import Client, open_client
-from tests.unit.test_document_limits import STANDARD, nest_value, write_doubling_fragments
+from tests.large_documents import STANDARD, nest_value, write_doubling_fragments
 
 pytestmark = pytest.mark.newest
 

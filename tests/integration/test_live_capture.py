@@ -11,8 +11,8 @@ from core.database.request_role import RoleMode
 from subscriptions.change_log.change import Change, ChangedRow, ChangeKind
 from subscriptions.change_log.change_log import ChangeLog
 from tests.clusters import ThrowawayCluster
+from tests.filled_database import FilledDatabase, filled_database
 from tests.integration.change_log import open_connection, row_ids
-from tests.integration.test_policies import FilledDatabase, filled_database
 from tests.sample_rows import SAMPLE_ROWS, build_row, insert_row, insert_tenant_rows
 
 __all__ = ["filled_database"]  # a fixture: the two modes of the role of requests

@@ -16,17 +16,14 @@ from demo import DemoSize, load_demo
 from services.migrations import migrate
 from subscriptions.engine.worker_pool import WorkerPool
 from tests.clusters import ThrowawayCluster, start_throwaway_cluster
+from tests.live.agent_moves import AGENT, MOVED, RENAME, SITE, fetch_agent_by_site, lock_table
 from tests.live.live_engine import LiveEngine, RecordingSubscriber, open_live_engine
 from tests.sealed_tokens import open_snapshot
 from tests.waiting import HANG_S, wait_until
 
-SITE: Final = "subscription ($id: ID!) { site(id: $id) { name agents(first: 1) { totalCount } } }"
 TENANT: Final = "subscription { viewer { tenant { name } } }"
-AGENT: Final = "subscription ($id: ID!) { agent(id: $id) { hostname } }"
 CONFIG: Final = "subscription ($id: ID!) { dataSource(id: $id) { externalId config } }"
 COUNT: Final = "subscription ($id: ID!) { dataSource(id: $id) { externalId } }"
-RENAME: Final = "UPDATE agents SET hostname = $2 WHERE id = $1"
-MOVED: Final = "UPDATE agents SET deleted_at = 1 WHERE id = $1"
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -45,28 +42,6 @@ async def fetch_ids(live_engine: LiveEngine, table: str, count: int = 1) -> list
         count,
     )
     return list(found)
-
-
-@asynccontextmanager
-async def lock_table(dsn: str, table: str) -> AsyncIterator[asyncpg.Connection]:
-    """Lock a table: meanwhile any read of it waits."""
-    connection = await asyncpg.connect(dsn)
-    try:
-        async with connection.transaction():
-            await connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
-            yield connection
-    finally:
-        await connection.close()
-
-
-async def fetch_agent_by_site(live_engine: LiveEngine) -> dict[str, str]:
-    """Sites that have agents, each with one of them."""
-    rows = await live_engine.owner.fetch(
-        "SELECT site_id, min(id) AS agent FROM agents WHERE tenant_id = $1 AND deleted_at IS NULL "
-        "AND site_id IN (SELECT id FROM sites WHERE deleted_at IS NULL) GROUP BY site_id ORDER BY site_id",
-        live_engine.tenant_id,
-    )
-    return {row["site_id"]: row["agent"] for row in rows}
 
 
 async def test_subscription_failing_query_leaves_the_others_running(

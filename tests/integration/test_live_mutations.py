@@ -14,12 +14,12 @@ from resolvers.loaders.bindings import build_executable_schema
 from schema.mutation import MUTATIONS
 from schema.table import Table
 from schema.tables import BY_NAME
-from tests.integration.test_live_write_barrier import wait_until_seen
-from tests.integration.test_mutations import BY_NAME as DERIVED
-from tests.integration.test_mutations import prepare_call
-from tests.integration.test_write_verbs import RIGHTS as VERBS
-from tests.integration.test_write_verbs import make_valid_call, write_company
+from tests.custom_mutations import RIGHTS as VERBS
+from tests.custom_mutations import make_valid_call, write_company
+from tests.derived_mutations import BY_NAME as DERIVED
+from tests.derived_mutations import prepare_call
 from tests.live.live_engine import LiveConnection, LiveEngine, RecordingSubscriber, open_live_engine
+from tests.live.seen_transactions import wait_until_seen
 from tests.mutation_harness import (
     MutationCall,
     MutationHarness,

@@ -24,17 +24,12 @@ from tests.live.live_engine import (
     RecordingSubscriber,
     open_live_engine,
 )
+from tests.live.stream_messages import CHECKINS, HEALTH, read_check_ins, read_health_changes, read_messages
 from tests.sealed_tokens import SEALER
 from tests.waiting import HANG_S, wait_until
 
-CHECKINS: Final = """subscription ($site: ID, $agents: [ID!], $since: String) {
-    agentCheckins(siteId: $site, agentIds: $agents, since: $since) {
-        cursor events { agentId siteId checkedInAt previousCheckinAt } } }"""
 WITH_ROWS: Final = """subscription ($since: String) { agentCheckins(since: $since) {
     cursor events { agentId checkedInAt agent { id hostname isOnline } site { id name } } } }"""
-HEALTH: Final = """subscription ($site: ID, $type: HealthResourceType, $status: HealthStatus, $since: String) {
-    healthCheckChanges(siteId: $site, resourceType: $type, status: $status, since: $since) {
-        cursor events { resourceType resourceId status previousStatus failureCount } } }"""
 HEALTH_ROWS: Final = """subscription { healthCheckChanges { cursor events { status
     healthCheck { id status errorMessage resource { ... on Agent { id } } } } } }"""
 
@@ -73,19 +68,6 @@ async def write_check_ins_at_next_time(live_engine: LiveEngine, *ids: str) -> in
     at = CheckInTimes.next()
     await live_engine.execute_sql(BEAT, list(ids), at)
     return at
-
-
-def read_messages(subscriber: RecordingSubscriber, stream: str = "agentCheckins") -> list[dict[str, Any]]:
-    found = [state["data"][stream] for state in subscriber.states]
-    assert all("errors" not in state for state in subscriber.states)
-    return found
-
-
-def read_check_ins(subscriber: RecordingSubscriber) -> list[tuple[str, int]]:
-    """Every received check-in, in order."""
-    return [
-        (e["agentId"], e["checkedInAt"]) for message in read_messages(subscriber) for e in message["events"]
-    ]
 
 
 async def _wait_for_last_check_in(subscriber: RecordingSubscriber, expected: tuple[str, int]) -> None:
@@ -410,14 +392,6 @@ async def test_stream_3000_check_ins_in_one_statement_are_all_sent(live_engine: 
     assert len(set(read_check_ins(subscriber))) == len(read_check_ins(subscriber)) == 3_000
     assert max(len(message["events"]) for message in read_messages(subscriber)) <= limits.STREAM_EVENTS_MAX
     await live_engine.execute_sql("DELETE FROM agents WHERE hostname = 'fleet'")
-
-
-def read_health_changes(subscriber: RecordingSubscriber) -> list[tuple[str, str | None, str]]:
-    return [
-        (event["resourceId"], event["previousStatus"], event["status"])
-        for message in read_messages(subscriber, "healthCheckChanges")
-        for event in message["events"]
-    ]
 
 
 async def _write_health_check(

@@ -12,9 +12,10 @@ from core.errors import BadUserInputError, RateLimitedError, UnauthenticatedErro
 from core.limits import SOCKET_BARRIERS_MAX
 from core.settings import Settings
 from subscriptions.engine import write_barrier
-from tests.integration.test_live_faults import AGENT, MOVED, RENAME, SITE, fetch_agent_by_site, lock_table
-from tests.live.live_engine import LiveConnection, LiveEngine, open_live_engine
-from tests.waiting import HANG_S, wait_until
+from tests.live.agent_moves import AGENT, MOVED, RENAME, SITE, fetch_agent_by_site, lock_table
+from tests.live.live_engine import LiveEngine, open_live_engine
+from tests.live.seen_transactions import wait_until_seen
+from tests.waiting import wait_until
 
 CHECKINS: Final = "subscription { agentCheckins { events { agentId agent { hostname } site { name } } } }"
 PLAIN: Final = "subscription { agentCheckins { events { agentId } } }"
@@ -27,14 +28,6 @@ async def live_engine(writable_demo_database_url: str) -> AsyncIterator[LiveEngi
     async with open_live_engine(writable_demo_database_url) as made:
         yield made
         assert len(made.live.write_barrier) == 0
-
-
-async def wait_until_seen(connection: LiveConnection, transaction: str) -> bool:
-    """Whether all subscriptions of a session show a transaction. Waits for the reply."""
-    answered: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-    connection.session.wait_for_transaction(transaction, answered.set_result)
-    async with asyncio.timeout(HANG_S):
-        return await answered
 
 
 async def write(live_engine: LiveEngine, statement: str, *values: object) -> str:

@@ -9,6 +9,7 @@ from core.clock import now_ms
 from schema.mutation import MUTATIONS
 from services.writes.field_kinds import JsonKind, ReferenceKind, TextKind
 from services.writes.record import RowOwner, WritableField, WritableTable, WriteVerb
+from tests.derived_mutations import BY_NAME, get_row_ids, prepare_call
 from tests.mutation_harness import (
     ABSENT_ID,
     BAD_VALUES,
@@ -23,7 +24,6 @@ from tests.sample_rows import SAMPLE_ROWS
 from tests.sealed_tokens import open_transaction
 
 ALL: Final = [name for name, _, _ in list_derived_mutations()]
-BY_NAME: Final = {name: (record, verb) for name, record, verb in list_derived_mutations()}
 OF_TENANTS: Final = [
     name for name, record, _ in list_derived_mutations() if record.owner is not RowOwner.PLATFORM
 ]
@@ -70,21 +70,6 @@ OF_OWN_ROWS: Final = [
     name for name in OF_TENANTS if name not in OF_PLATFORM and list_arguments(name) & {"id", "ids"}
 ]
 WITH_REFERENCES: Final = [name for name in OF_TENANTS if name in WITH_INPUT and list_references(name)]
-
-
-async def prepare_call(mutation_harness: MutationHarness, name: str) -> MutationCall:
-    """A valid call of the mutation: rows to restore are deleted, and unique values are free."""
-    record, verb = BY_NAME[name]
-    call = build_call(name, mutation_harness.theirs if name == "restoreTenant" else mutation_harness.mine)
-    if verb is WriteVerb.RESTORE:
-        for row_id in get_row_ids(call):
-            await mutation_harness.update_row(record.table, row_id, deleted_at=1)
-    return call
-
-
-def get_row_ids(call: MutationCall) -> list[str]:
-    """The ids of the rows in a call."""
-    return list(call.arguments.get("ids", [call.arguments["id"]] if "id" in call.arguments else []))
 
 
 def get_written_ids(answer: Any) -> list[str]:

@@ -2,8 +2,6 @@
 
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any, Final
 
 import asyncpg
@@ -16,25 +14,17 @@ from core.errors import StartupError
 from core.settings import Settings
 from services.migrations import downgrade, migrate
 from tests.clusters import ThrowawayCluster
-from tests.role_modes import OWNERS, RESTRICTED_OWNER, create_database_of_restricted_owner
-from tests.sample_rows import SAMPLE_ROWS, TENANT_TABLES, build_row, insert_row, insert_tenant_rows
+from tests.filled_database import FilledDatabase, connect_as_owner, fill_database, filled_database
+from tests.role_modes import RESTRICTED_OWNER, create_database_of_restricted_owner
+from tests.sample_rows import SAMPLE_ROWS, TENANT_TABLES, build_row, insert_row
+
+__all__ = ["filled_database"]  # a fixture: the two modes of the role of requests
 
 ROLE: Final = "msp_request"
 """An owner who may not create roles."""
 
 OWN_TENANT: Final = "({} = current_setting('app.tenant_id'::text, true))"
 ENVELOPE: Final = "enc:v1:k1:c2VjcmV0"
-
-
-@dataclass(frozen=True)
-class FilledDatabase:
-    """A database with the rows of two tenants and a global role, committed."""
-
-    dsn: str
-    mode: RoleMode
-    mine: dict[str, str]
-    theirs: dict[str, str]
-    global_role: str
 
 
 class TenantRequest:
@@ -62,45 +52,10 @@ class TenantRequest:
             return 0
 
 
-@asynccontextmanager
-async def _connect(dsn: str) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(dsn)
-    try:
-        yield connection
-    finally:
-        await connection.close()
-
-
-async def _fill_database(dsn: str, mode: RoleMode) -> FilledDatabase:
-    async with _connect(dsn) as connection, connection.transaction():
-        await connection.execute("SELECT set_config('app.platform', 'on', true)")
-        mine, theirs = (
-            await insert_tenant_rows(connection, "mine"),
-            await insert_tenant_rows(connection, "theirs"),
-        )
-        role = await insert_row(connection, "roles", {"name": "Admin", "description": "All"})
-        return FilledDatabase(dsn, mode, mine, theirs, role)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session", params=list(RoleMode))
-async def filled_database(
-    request: pytest.FixtureRequest, cluster: ThrowawayCluster, migrated_template: str
-) -> AsyncIterator[FilledDatabase]:
-    if request.param is RoleMode.ROLE:
-        name = await cluster.create_database(migrated_template)
-        dsn = cluster.build_dsn(name)
-    else:
-        name = await create_database_of_restricted_owner(cluster)
-        dsn = cluster.build_dsn(name, RESTRICTED_OWNER)
-    yield await _fill_database(dsn, request.param)
-    async with _connect(cluster.build_dsn("postgres", OWNERS[request.param])) as connection:
-        await connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-
-
 @pytest_asyncio.fixture
 async def tenant_request(filled_database: FilledDatabase) -> AsyncIterator[TenantRequest]:
     """In a transaction that is rolled back."""
-    async with _connect(filled_database.dsn) as connection:
+    async with connect_as_owner(filled_database.dsn) as connection:
         transaction = connection.transaction()
         await transaction.start()
         if filled_database.mode is RoleMode.ROLE:
@@ -287,7 +242,7 @@ class TestSignIn:
 
 class TestRole:
     async def test_request_role_mode_is_as_created(self, filled_database: FilledDatabase) -> None:
-        async with _connect(filled_database.dsn) as connection:
+        async with connect_as_owner(filled_database.dsn) as connection:
             assert await detect_role_mode(connection, ROLE) is filled_database.mode
 
     async def test_single_reads_exist_only_in_role_mode(self, filled_database: FilledDatabase) -> None:
@@ -304,14 +259,14 @@ class TestRole:
             )
 
     async def test_request_role_has_no_special_attributes(self, database_url: str) -> None:
-        async with _connect(database_url) as connection:
+        async with connect_as_owner(database_url) as connection:
             role = await connection.fetchrow("SELECT * FROM pg_roles WHERE rolname = $1", ROLE)
         assert role is not None
         odd = ("rolcanlogin", "rolsuper", "rolbypassrls", "rolinherit", "rolcreaterole", "rolcreatedb")
         assert [name for name in odd if role[name]] == []
 
     async def test_request_role_has_exactly_these_grants(self, database_url: str) -> None:
-        async with _connect(database_url) as connection:
+        async with connect_as_owner(database_url) as connection:
             rows = await connection.fetch(
                 "SELECT table_name, string_agg(left(privilege_type, 1), '' ORDER BY privilege_type) AS granted "
                 "FROM information_schema.role_table_grants "
@@ -325,7 +280,7 @@ class TestRole:
     async def test_sign_in_function_is_granted_only_to_owner_and_request_role(
         self, database_url: str
     ) -> None:
-        async with _connect(database_url) as connection, connection.transaction():
+        async with connect_as_owner(database_url) as connection, connection.transaction():
             acl = await connection.fetchval(
                 "SELECT proacl::text FROM pg_proc WHERE oid = 'app.sign_in'::regproc"
             )
@@ -333,7 +288,7 @@ class TestRole:
 
     async def test_request_role_that_bypasses_policies_is_refused(self, database_url: str) -> None:
         """So would the owner itself be. Its own rights stay as they were."""
-        async with _connect(database_url) as connection:
+        async with connect_as_owner(database_url) as connection:
             with pytest.raises(StartupError, match="ordinary role"):
                 await ensure_request_role(connection, "msp")
             assert await connection.fetchval("SELECT count(*) FROM api_logs") == 0
@@ -344,34 +299,34 @@ class TestRole:
         """From FORCED to ROLE after the role was granted: nothing of the first mode remains. And back."""
         name = await create_database_of_restricted_owner(cluster)
         dsn = cluster.build_dsn(name, RESTRICTED_OWNER)
-        async with _connect(cluster.build_dsn("postgres")) as connection:
+        async with connect_as_owner(cluster.build_dsn("postgres")) as connection:
             await connection.execute("CREATE ROLE msp_given NOLOGIN NOINHERIT")
             await connection.execute(f"GRANT msp_given TO {RESTRICTED_OWNER}")
         settings = Settings(request_role="msp_given")
         assert await migrate(dsn, settings) == []
-        async with _connect(dsn) as connection:
+        async with connect_as_owner(dsn) as connection:
             assert await find_role_mode(connection, "msp_given") is RoleMode.FORCED
         assert await migrate(dsn, settings, change_rls_mode=True) == []
-        async with _connect(dsn) as connection:
+        async with connect_as_owner(dsn) as connection:
             assert await find_role_mode(connection, "msp_given") is RoleMode.ROLE
             left = await connection.fetch(
                 "SELECT policyname FROM pg_policies WHERE policyname !~ 'own_tenant'"
             )
             assert [row[0] for row in left] == ["global_role"]
-        async with _connect(cluster.build_dsn("postgres")) as connection:
+        async with connect_as_owner(cluster.build_dsn("postgres")) as connection:
             await connection.execute(f"REVOKE msp_given FROM {RESTRICTED_OWNER}")
         with pytest.raises(
             StartupError, match=f'GRANT "msp_given" TO "{RESTRICTED_OWNER}".*--change-rls-mode'
         ):
             await migrate(dsn, settings)
-        async with _connect(dsn) as connection:
+        async with connect_as_owner(dsn) as connection:
             assert await find_role_mode(connection, "msp_given") is None
         assert await migrate(dsn, settings, change_rls_mode=True) == []
-        async with _connect(dsn) as connection:
+        async with connect_as_owner(dsn) as connection:
             assert await find_role_mode(connection, "msp_given") is RoleMode.FORCED
-        async with _connect(cluster.build_dsn("postgres", RESTRICTED_OWNER)) as connection:
+        async with connect_as_owner(cluster.build_dsn("postgres", RESTRICTED_OWNER)) as connection:
             await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-        async with _connect(cluster.build_dsn("postgres")) as connection:
+        async with connect_as_owner(cluster.build_dsn("postgres")) as connection:
             await connection.execute("DROP ROLE msp_given")
 
     async def test_downgrade_and_migrate_by_forced_owner_keep_policies(
@@ -379,23 +334,23 @@ class TestRole:
     ) -> None:
         name = await create_database_of_restricted_owner(cluster)
         dsn = cluster.build_dsn(name, RESTRICTED_OWNER)
-        filled = await _fill_database(dsn, RoleMode.FORCED)
+        filled = await fill_database(dsn, RoleMode.FORCED)
         await downgrade(dsn, 1)
         await migrate(dsn, Settings())
-        async with _connect(dsn) as connection:
+        async with connect_as_owner(dsn) as connection:
             assert await connection.fetch("SELECT id FROM sites") == []
             await connection.execute("SET app.platform = 'on'")
             assert len(await connection.fetch("SELECT id FROM sites")) == 2
             assert await connection.fetchval("SELECT name FROM tenants WHERE id = $1", filled.mine["tenants"])
         await downgrade(dsn, 0)
         await migrate(dsn, Settings())
-        async with _connect(cluster.build_dsn("postgres", RESTRICTED_OWNER)) as connection:
+        async with connect_as_owner(cluster.build_dsn("postgres", RESTRICTED_OWNER)) as connection:
             await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 class TestCatalog:
     async def test_policies_cover_every_table_exactly(self, database_url: str) -> None:
-        async with _connect(database_url) as connection:
+        async with connect_as_owner(database_url) as connection:
             columns = await connection.fetch(
                 "SELECT table_name FROM information_schema.columns "
                 "WHERE table_schema = 'public' AND column_name = 'tenant_id'"
@@ -417,7 +372,7 @@ class TestCatalog:
         assert others == [("roles", "SELECT", "(tenant_id IS NULL)")]
 
     async def test_security_definer_functions_have_a_fixed_search_path(self, database_url: str) -> None:
-        async with _connect(database_url) as connection:
+        async with connect_as_owner(database_url) as connection:
             rows = await connection.fetch(
                 "SELECT proname::text, proconfig FROM pg_proc "
                 "WHERE pronamespace = 'app'::regnamespace AND prosecdef ORDER BY 1"
@@ -443,7 +398,7 @@ class TestCatalog:
         ]
 
     async def test_tables_in_the_database_are_all_known(self, database_url: str) -> None:
-        async with _connect(database_url) as connection:
+        async with connect_as_owner(database_url) as connection:
             tables = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
         assert {row[0] for row in tables} == {*SAMPLE_ROWS, "aerich"}
 
@@ -490,7 +445,7 @@ class TestRedact:
         self, shared_database_url: str, config: Any, schema: Any, shown: Any
     ) -> None:
         given = None if schema is None else json.dumps(schema)
-        async with _connect(shared_database_url) as connection:
+        async with connect_as_owner(shared_database_url) as connection:
             answer = await connection.fetchval("SELECT app.redact($1, $2)", json.dumps(config), given)
             odd = await connection.fetchval("SELECT app.redact($1, 'null')", json.dumps(config))
         assert json.loads(answer) == shown
@@ -498,5 +453,5 @@ class TestRedact:
         assert '"' + ENVELOPE not in odd
 
     async def test_redact_null_config_is_null(self, shared_database_url: str) -> None:
-        async with _connect(shared_database_url) as connection:
+        async with connect_as_owner(shared_database_url) as connection:
             assert await connection.fetchval("SELECT app.redact(NULL, '{}')") is None

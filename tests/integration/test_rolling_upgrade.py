@@ -15,33 +15,12 @@ from core.settings import Settings
 from services import migrations
 from services.migrations import Pending, downgrade, find_latest_step, find_pending, migrate, migrate_to
 from services.startup import find_unready_reason
+from tests.additive_step import STEP
 from tests.clusters import ThrowawayCluster
 from tests.http_harness import open_http_harness
 
 pytestmark = pytest.mark.newest
 MODELS: Final = migrations.LOCATION / migrations.APP
-STEP: Final = '''
-from migrations.steps import models_state
-RUN_IN_TRANSACTION = True
-ADDITIVE = {additive}
-
-async def upgrade(db):
-    return """
-    ALTER TABLE public.sites ADD COLUMN later text;
-    SELECT live.watch('sites');
-    CREATE TABLE public.later (id text PRIMARY KEY, tenant_id text NOT NULL);
-    ALTER TABLE public.later ENABLE ROW LEVEL SECURITY;
-    """
-
-async def downgrade(db):
-    return """
-    DROP TABLE public.later;
-    ALTER TABLE public.sites DROP COLUMN later;
-    SELECT live.watch('sites');
-    """
-
-MODELS_STATE = models_state("14_20261129110000_credentials")
-'''
 
 
 @pytest_asyncio.fixture

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 import pytest
-from graphql import get_introspection_query, parse
+from graphql import parse
 
 from core.errors import LimitExceededError
 from core.limits import (
@@ -28,6 +28,14 @@ from resolvers.limits.lexer_limits import check_document_text
 from resolvers.limits.variable_limits import check_variables
 from schema.build import build_graphql_schema, build_schema
 from tests.counted_work import count_calls, fail_if_hung
+from tests.large_documents import (
+    HOSTILE,
+    STANDARD,
+    nest_value,
+    write_doubling_fragments,
+    write_fragment_mesh,
+    write_operations,
+)
 
 SCHEMA = build_graphql_schema(build_schema())
 
@@ -37,20 +45,10 @@ def document_cache() -> DocumentCache:
     return DocumentCache(SCHEMA)
 
 
-def write_operations(count: int) -> str:
-    return " ".join(f"query Q{number} {{ viewer {{ kind }} }}" for number in range(count))
-
-
 def write_deep_fields(count: int) -> str:
     """Fields below fields, `count` of them; edges and node make three of each relation."""
     path = ["viewer", *["tenant", "sites", "nodes"] * count][: count - 1]
     return "{" + "{".join(path) + "{__typename" + "}" * count
-
-
-def write_doubling_fragments(levels: int, below: str = "kind") -> str:
-    """A fragment that spreads another one twice, which ...; stands for 2 ** levels fields."""
-    chain = "".join(f"fragment F{n} on Viewer {{ ...F{n + 1} ...F{n + 1} }}" for n in range(levels))
-    return f"{{ viewer {{ ...F0 }} }} {chain} fragment F{levels} on Viewer {{ {below} }}"
 
 
 def write_introspection(lists: int) -> str:
@@ -159,14 +157,6 @@ def write_fragment_chain(length: int) -> str:
     return f"{{ viewer {{ ...F0 }} }} {links} fragment F{length} on Viewer {{ kind }}"
 
 
-def write_fragment_mesh(size: int) -> str:
-    """Fragments that each spread all those behind them."""
-    every = (" ".join(f"...F{n}" for n in range(m + 1, size)) for m in range(size))
-    return "{ viewer { ...F0 } }" + "".join(
-        f"fragment F{m} on Viewer {{ kind {s} }}" for m, s in enumerate(every)
-    )
-
-
 def measure_check_calls(text: str) -> int:
     """The work of checking a document that is refused or not."""
     syntax = parse(text)
@@ -190,44 +180,6 @@ def test_document_checks_take_linear_work(write: Callable[[int], str]) -> None:
     small, large = write(30), write(60)
     assert measure_check_calls(large) / measure_check_calls(small) < 1.2 * len(large) / len(small)
     assert measure_check_calls(large) < 5 * len(large)
-
-
-HOSTILE = {
-    "doubling fragments": write_doubling_fragments(20),
-    "many doublings": write_doubling_fragments(60),
-    "doubling below the limit": write_doubling_fragments(11),
-    "fivefold": "{ viewer { ...F0 } }" + "".join(
-        f"fragment F{n} on Viewer {{ {f'...F{n + 1} ' * 5} }}" for n in range(100)
-    ) + "fragment F100 on Viewer { kind }",
-    "nothing inside": write_doubling_fragments(40, ""),
-    "mesh": write_fragment_mesh(40),
-    "conditions": "query($a: Boolean!, $b: Boolean!) { viewer { ...F0 } }" + "".join(
-        f"fragment F{n} on Viewer {{ ...F{n + 1} @skip(if: $a) ...F{n + 1} @skip(if: $b) }}" for n in range(10)
-    ) + "fragment F10 on Viewer { kind }",
-    "one field often": "{ sites { nodes {" + "name " * 4_900 + "} } }",
-    "one list often": "{" + "sites(first: 1) { nodes { name } }" * 400 + "}",
-    "one list in many ways": "{" + "".join(f"sites(first: {n}) {{ nodes {{ name }} }}" for n in range(400)) + "}",
-    "filters to compare": "{" + 'sites(where: {and: [{name: {eq: "a"}}]}) { totalCount }' * 200 + "}",
-    "unknown fields": "{ sites { nodes {" + "".join(f"nam{n} " for n in range(4_900)) + "} } }",
-    "unknown arguments": "{ sites(" + "".join(f"frst{n}: 1 " for n in range(1_600)) + ") { totalCount } }",
-    "unknown inputs": "{ sites(where: {" + "".join(f"nam{n}: 1 " for n in range(1_600)) + "}) { totalCount } }",
-    "unknown types": "{ sites {" + "".join(f"... on Site{n} {{ id }} " for n in range(800)) + "} }",
-    "unused variables": "query(" + "".join(f"$v{n}: Int " for n in range(1_200)) + ") { viewer { kind } }",
-    "many operations": write_operations(700),
-    "a long name": "{" + "a" * 99_000 + "}",
-    "a long text": '{ site(id: "' + "a" * 99_000 + '") { id } }',
-    "quotes": '{ site(id: ' + '"' * 99_000 + ") { id } }",
-    "an open block": '{ site(id: """' + '\\"""' * 24_000,
-    "backslashes": '{ site(id: "' + "\\" * 99_000,
-    "comments": "{ viewer { kind } }" + "#" * 99_000,
-    "commas": "{ viewer { kind } }" + "," * 99_000,
-    "a list": "{ sites(where: {name: {in: [" + '"a" ' * 4_900 + "]}}) { totalCount } }",
-    "a wrong list": "{ sites(where: {name: {in: [" + "1 " * 4_900 + "]}}) { totalCount } }",
-    "deep lists": "{ sites(where: " + "[" * 2_000 + "]" * 2_000 + ") { totalCount } }",
-    "deep inputs": "{ sites(where: " + "{not: " * 1_600 + "{}" + "}" * 1_600 + ") { totalCount } }",
-    "inputs as deep as may be": "{ sites(where: " + "{not: " * 61 + "{}" + "}" * 61 + ") { totalCount } }",
-    "brackets alone": "{" * 100_000,
-}  # fmt: skip
 
 
 HOSTILE_CALLS_MAX: Final = 1_500_000
@@ -254,13 +206,6 @@ def test_document_cache_is_bounded_by_tokens() -> None:
     assert document_cache.get_or_parse("{ viewer { kind } }") is not first
 
 
-def nest_value(depth: int) -> object:
-    value: object = 1
-    for level in range(depth):
-        value = [value, 2] if level % 2 else {"a": value, "b": 2}
-    return value
-
-
 def test_check_variables_beyond_depth_limit_is_refused() -> None:
     check_variables({"a": nest_value(VARIABLES_DEPTH_MAX), "b": None})
     with pytest.raises(LimitExceededError) as caught:
@@ -268,15 +213,6 @@ def test_check_variables_beyond_depth_limit_is_refused() -> None:
     assert (caught.value.limit, caught.value.actual) == ("variablesDepth", VARIABLES_DEPTH_MAX + 1)
     with pytest.raises(LimitExceededError):
         check_variables({"a": nest_value(100_000)})
-
-
-STANDARD = {
-    "least": get_introspection_query(descriptions=False),
-    "all": get_introspection_query(
-        specified_by_url=True, directive_is_repeatable=True, schema_description=True,
-        input_value_deprecation=True, one_of=True,
-    ),
-}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", STANDARD)

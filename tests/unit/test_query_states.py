@@ -7,7 +7,7 @@ import pytest
 
 from subscriptions.engine.query_states import QueryState, QueryStates
 from subscriptions.engine.shared_query import SharedQuery
-from tests.unit.test_shared_query_registry import RecordingRun, build_live_query
+from tests.live.unit_queries import RecordingRun, build_live_query
 
 LIVE_QUERY: Final = build_live_query(id="one")
 TRANSITIONS: Final[dict[str, Callable[[QueryStates, SharedQuery], Any]]] = {

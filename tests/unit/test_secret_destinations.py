@@ -13,6 +13,7 @@ from services.configs.destinations import find_changed_destinations
 from services.configs.secret_paths import SECRET_MARKER, mask_config
 from services.secrets.config_secrets import open_config, seal_config
 from tests.counted_work import fail_if_hung
+from tests.credential_samples import CARRYING, INNOCENT
 
 KEYS: Final = SecretKeys([SecretKey.from_bytes(b"n" * 32)])
 SOURCE: Final = "source-1"
@@ -174,52 +175,6 @@ def test_changed_destinations_of_catalog_are_all_but_secrets(entry: Any) -> None
     for name, schema in entry.config_schema["properties"].items():
         changed = find_changed_destinations({name: "a"}, {name: "b"}, entry.config_schema)
         assert changed == ([] if schema.get("sensitive") else [(name,)])
-
-
-CARRYING: Final = [
-    "https://user:hunter2@psa.example",
-    "https://hunter2@psa.example/",
-    "HTTPS://user:hunter2@psa.example",
-    "ftp://user:hunter2@x",
-    "postgresql://user:hunter2@/db",
-    "redis://:hunter2@x:6379",
-    "//user:hunter2@x",
-    "https:user:hunter2@x",
-    "https:/user:hunter2@x",
-    "https:\\\\user:hunter2@x",
-    "ht\ttps://user:hunter2@x",
-    "https://user:hun\nter2@x",
-    "https://user:hun/ter2@x",
-    "https://user%3Ahunter2@x",
-    "see https://user:hunter2@x for more",
-    "user:hunter2@x",
-    "jdbc:postgresql://x/db?user=a&password=hunter2",
-    "https://x/?api_key=hunter2",
-    "https://x/?a=1&access_token=hunter2",
-    "https://x/#token=hunter2",
-    "https://x/?sv=1&sig=hunter2",
-    "https://x/?key=hunter2",
-    "Server=x;User Id=u;Password=hunter2;",
-    "Endpoint=sb://x/;SharedAccessKey=hunter2",
-    "AccountKey=hunter2",
-]
-INNOCENT: Final = [
-    "https://psa.example:8443/api/v1?site=1&page=2",
-    "https://x:443/@scope/pkg",
-    "https://x/users/a@b.example",
-    "https://x/?mail=a@b.example",
-    "https://x?at=a@b",
-    "a@b.example",
-    "mailto:a@b.example",
-    "sip:a@b.example",
-    "Office: see a@b.example",
-    "https://x/?key=&token=&q=1",
-    "a=b",
-    "monkey=1",
-    "C:\\data\\x",
-    "@",
-    "",
-]
 
 
 @pytest.mark.parametrize("text", CARRYING)

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any
 
 import orjson
 import pytest
@@ -11,9 +11,7 @@ import pytest
 from core.auth.rights import RIGHTS
 from core.auth.viewer import Viewer, ViewerKind
 from core.limits import LIVE_BATCH_MAX, LIVE_REPLAYED_ROWS_MAX, LIVE_RUN_S
-from resolvers.documents.cache import DocumentCache
 from resolvers.execution_strategy import ExecutionStrategy
-from resolvers.loaders.bindings import build_executable_schema
 from subscriptions.change_log.change import Change, ChangedRow, ChangeKind, ChangeOrigin
 from subscriptions.change_log.replay_buffer import ReplayBuffer
 from subscriptions.change_log.snapshot import Snapshot
@@ -27,25 +25,14 @@ from subscriptions.engine.shared_query_registry import SharedQueryRegistry
 from subscriptions.invalidation.matcher import ChangeMatcher
 from subscriptions.invalidation.read_sets import Dependency
 from subscriptions.subscriber import Payload
+from tests.live.unit_queries import DOCUMENTS, SITE, VIEWER, RecordingRun, build_live_query
 from tests.operations import validate_text
 
-SCHEMA = build_executable_schema()[1]
-DOCUMENTS = DocumentCache(SCHEMA)
-ASKING = LiveQueryFactory(ExecutionStrategy.AUTO)
-VIEWER = Viewer(ViewerKind.USER, "tenant", "user", "role", RIGHTS, 1)
 NEIGHBOR = Viewer(ViewerKind.USER, "neighbour", "user", "role", RIGHTS, 1)
 COLLEAGUE = replace(VIEWER, user_id="colleague", role_id="another", expires_at=2)
-SITE: Final = "subscription ($id: ID!) { site(id: $id) { name } }"
 SNAPSHOT = Snapshot.parse("10:10:")
 LATER = Snapshot.parse("11:11:")
 SNAPSHOT_TOKEN, LATER_TOKEN = "sealed moment", "sealed later moment"
-
-
-def build_live_query(
-    query: str = SITE, viewer: Viewer = VIEWER, wants: tuple[str, ...] = (), **variables: Any
-) -> LiveQuery:
-    extensions = dict.fromkeys(wants, True)
-    return ASKING.build(validate_text(DOCUMENTS, query, variables, extensions=extensions), viewer)
 
 
 @dataclass
@@ -69,17 +56,6 @@ class RecordingSubscriber:
     @property
     def names(self) -> list[str]:
         return [state["data"]["site"]["name"] for state in self.states]
-
-
-@dataclass
-class RecordingRun:
-    """A run that counts how often one of its queries was closed."""
-
-    cycle: int
-    closed: int = 0
-
-    def cancel_if_abandoned(self) -> None:
-        self.closed += 1
 
 
 @pytest.fixture
