@@ -130,10 +130,13 @@ def test_cost_of_live_query_equals_that_of_the_query() -> None:
 
 
 _EXAMPLE: Final = re.compile(r"^```graphql\n(.*?)^```$(?:\n```json\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
-_PAGES: Final = (*sorted(ROOT.glob("docs/**/*.md")), ROOT / "README.md")
+_COST_PAGE: Final = ROOT / "docs" / "limits.md"
+"""Its document shows how rows multiply, and is no dashboard's."""
+
+_PAGES: Final = (*sorted({*ROOT.glob("docs/**/*.md")} - {_COST_PAGE}), ROOT / "README.md")
 
 
-def test_cost_of_scans_in_documents_of_the_docs_is_below_a_tenth_of_the_limit() -> None:
+def test_cost_of_documents_of_the_docs_is_below_a_tenth_of_the_limit() -> None:
     count = 0
     for page in _PAGES:
         for match in _EXAMPLE.finditer(page.read_text("utf-8")):
@@ -142,8 +145,7 @@ def test_cost_of_scans_in_documents_of_the_docs_is_below_a_tenth_of_the_limit() 
                 continue
             variables = json.loads(match[2] or "{}")
             for operation in document.operations:
-                cost = document.get_cost(operation)
-                scanned = cost.estimate(variables, SIZES) - cost.estimate(variables)
-                assert scanned < COST_MAX / 10, (page.name, match[1], scanned)
+                cost = document.get_cost(operation).estimate(variables, SIZES)
+                assert cost < COST_MAX / 10, (page.name, match[1], cost)
                 count += 1
     assert count > 40
