@@ -283,7 +283,9 @@ class SocketConnection:
 
     def _open_operation(self, id_: str) -> SocketOperation:
         self._record.operations += 1
-        record = RequestRecord(f"{self._record.request_id}/{self._record.operations}")
+        record = RequestRecord(
+            f"{self._record.request_id}/{self._record.operations}", identity=self.caller.identity
+        )
         self._operations[id_] = operation = SocketOperation(self, id_, record)
         return operation
 

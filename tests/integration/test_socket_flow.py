@@ -196,6 +196,17 @@ async def test_query_over_socket_equals_the_http_response(server: ScriptedServer
         assert line["statements"] > 0
 
 
+async def test_unreadable_operation_is_logged_with_its_user(server: ScriptedServer, admin_id: str) -> None:
+    async with connect_websocket(server.url) as client:
+        await client.init(server.issue_token(admin_id))
+        with capture_logs() as lines:
+            message = await client.execute("{ __typename }", variables={"half a pair": "\ud83c"})
+        assert (message["type"], message["payload"][0]["extensions"]["code"]) == ("error", "BAD_USER_INPUT")
+        (line,) = lines
+        assert (line["event"], line["outcome"]) == ("request", "refused")
+        assert (line["viewer"], line["user_id"]) == ("user", admin_id)
+
+
 async def test_query_completed_by_client_is_cancelled_and_logged(
     server: ScriptedServer, admin_id: str, log_lines: list[Any]
 ) -> None:
