@@ -40,10 +40,11 @@ async def _prepare_role(
 
 
 async def _guard_role(writing: WriteContext, verb: WriteVerb, before: Row | None, values: Values) -> None:
+    purpose = "Creating this role" if before is None else "Changing this role"
     if before is not None:
-        require_rights_granted(writing, before["rights"], "Changing this role")
+        require_rights_granted(writing, before["rights"], purpose)
     if "rights" in values:
-        require_rights_granted(writing, values["rights"], "Creating this role")
+        require_rights_granted(writing, values["rights"], purpose)
     if verb is WriteVerb.DELETE and before is not None:
         await _require_unused(writing, before["id"])
     if before is not None and _ends_administrators(before, values):

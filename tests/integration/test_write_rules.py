@@ -64,6 +64,15 @@ class TestGranting:
         )
         assert not answer.errors
 
+    async def test_update_role_to_rights_beyond_own_is_forbidden(
+        self, mutation_harness: MutationHarness
+    ) -> None:
+        clerk = await mutation_harness.add_user({"Roles.Write", "Sites.Read"})
+        own = await write_role(mutation_harness, "Sites.Read", tenant=mutation_harness.mine.tenant_id)
+        call = make_call("updateRole", id=own, input={"rights": {"Sites.Write": True}})
+        (error,) = (await assert_refused(mutation_harness, call, "FORBIDDEN", clerk)).errors
+        assert error["message"] == "Changing this role requires all its rights; the viewer lacks Sites.Write"
+
     async def test_grant_admin_role_by_user_with_all_other_rights_is_forbidden(
         self, mutation_harness: MutationHarness
     ) -> None:
