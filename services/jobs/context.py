@@ -14,7 +14,7 @@ import structlog
 
 from core.database.database import Database
 from core.database.transactions import WriteTransaction, begin_write, ignore_commit
-from core.limits import JOB_PAUSE_S
+from core.limits import JOB_LEASE_MS, JOB_PAUSE_S
 from models.enums import JobOutcome
 from services.jobs.job_errors import (
     JobCanceledError,
@@ -25,7 +25,10 @@ from services.jobs.job_errors import (
 )
 from services.jobs.job_queue import ClaimedJob, JobResult, Lease, Progress, render_results
 
-_LOCK_LEASE: Final = "SELECT is_valid, is_canceled, may_write FROM app.lock_lease($1, $2, $3)"
+_LOCK_LEASE: Final = """
+SELECT l.is_valid, l.is_canceled, l.may_write, set_config('idle_in_transaction_session_timeout', $4, true)
+FROM app.lock_lease($1, $2, $3) l
+"""
 _FINISH: Final = "SELECT * FROM app.finish_jobs($1::jsonb)"
 _BEGIN_CALL: Final = "SELECT is_new, outcome FROM app.begin_job_call($1, $2)"
 _END_CALL: Final = "SELECT app.end_job_call($1, $2, $3::jsonb)"
@@ -95,8 +98,13 @@ class JobContext:
             await asyncio.sleep(JOB_PAUSE_S)
 
     async def _lock_lease(self, transaction: WriteTransaction) -> bool:
-        """Lock the lease. Returns whether the transaction may write, which it may not while an import runs."""
-        (found,) = await transaction.fetch(_LOCK_LEASE, (self.job.id, self.job.token, self.job.tenant_id))
+        """Lock the lease. Returns whether the transaction may write, which it may not while an import runs.
+
+        The lock would keep the job from other workers for as long as this one stalls. So PostgreSQL ends the
+        transaction if no statement comes within the time of a lease.
+        """
+        values = (self.job.id, self.job.token, self.job.tenant_id, str(JOB_LEASE_MS))
+        (found,) = await transaction.fetch(_LOCK_LEASE, values)
         if not found["is_valid"]:
             self._lease.is_lost = True
             raise LeaseLostError

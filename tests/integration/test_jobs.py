@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from core.clock import now_ms
 from core.database.transactions import begin_write
+from core.errors import ProductError
 from core.limits import JOB_LOST_MAX
 from core.settings import Settings
 from demo.running_jobs import enqueue_demo_jobs
@@ -182,6 +183,26 @@ class TestLeases:
             assert (await jobs.open_queue("other", "insert").claim(1)).lost == 0
             assert await queue.renew([job.token]) == {job.token: False}
         assert (await jobs.open_queue("other", "insert").claim(1)).lost == 0
+
+    async def test_worker_that_stalls_within_a_transaction_loses_its_lease(
+        self, jobs: JobHarness, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("services.jobs.context.JOB_LEASE_MS", 100)
+        (job,) = await jobs.add_jobs("insert")
+        (claimed,) = (await jobs.open_queue("stalled", "insert").claim(1)).jobs
+        other = jobs.open_queue("other", "insert")
+
+        async def is_lost() -> bool:
+            return (await other.claim(1)).lost == 1
+
+        async def stall() -> None:
+            async with JobContext(jobs.database, Lease(claimed), lambda: False).final_transaction():
+                await jobs.expire_leases()
+                await poll_until(is_lost)
+
+        with pytest.raises((asyncpg.PostgresError, ProductError)):
+            await stall()
+        assert await jobs.list_outcomes(job) == ["lost"]
 
     async def test_renewal_of_a_lost_lease_is_refused(self, jobs: JobHarness) -> None:
         await jobs.add_jobs("noop")
