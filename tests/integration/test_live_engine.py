@@ -12,7 +12,7 @@ import pytest
 from core.errors import BadUserInputError, ForbiddenError, UnauthenticatedError
 from demo.load import AS_PLATFORM
 from resolvers.documents.validation import RefusedOperationError
-from tests.live.live_engine import LiveEngine, RecordingSubscriber, open_live_engine
+from tests.live.live_engine import LiveEngine, open_live_engine
 from tests.sealed_tokens import open_snapshot
 from tests.waiting import wait_until
 
@@ -35,16 +35,12 @@ async def fetch_site_ids(live_engine: LiveEngine, user: int = 0) -> list[str]:
     return list(found)
 
 
-def read_site_names(subscriber: RecordingSubscriber) -> list[str]:
-    return [state["data"]["site"]["name"] for state in subscriber.states]
-
-
 @pytest.mark.role_modes
 async def test_subscribe_first_message_is_the_current_answer(live_engine: LiveEngine) -> None:
     site = (await fetch_site_ids(live_engine))[0]
     name = await live_engine.execute_sql("SELECT name FROM sites WHERE id = $1", site)
     subscriber = await (await live_engine.connect()).subscribe(SITE, id=site).wait_for_states(1)
-    assert read_site_names(subscriber) == [name]
+    assert subscriber.site_names == [name]
     await live_engine.wait_until_settled()
     assert len(subscriber.texts) == 1
 
@@ -55,7 +51,7 @@ async def test_subscription_changed_row_sends_one_message_unchanged_none(live_en
     subscriber = await (await live_engine.connect()).subscribe(SITE, id=site).wait_for_states(1)
     await live_engine.execute_sql(RENAME, site, "Changed")
     await live_engine.wait_until_settled()
-    assert read_site_names(subscriber)[1:] == ["Changed"]
+    assert subscriber.site_names[1:] == ["Changed"]
     await live_engine.execute_sql("UPDATE sites SET name = name WHERE id = $1", site)
     await live_engine.wait_until_settled()
     assert len(subscriber.texts) == 2
@@ -102,7 +98,7 @@ async def test_subscription_compiled_and_by_loaders_sends_changes(
     subscriber = await connection.subscribe(SITE, extensions, id=site).wait_for_states(1)
     await live_engine.execute_sql(RENAME, site, f"By {extensions}")
     await live_engine.wait_until_settled()
-    assert read_site_names(subscriber)[1:] == [f"By {extensions}"]
+    assert subscriber.site_names[1:] == [f"By {extensions}"]
     assert live_engine.live.stats.runs["loaders" if extensions else "alone"] == 2
 
 
@@ -162,9 +158,9 @@ async def test_subscription_write_committed_after_later_ones_is_seen(live_engine
             await connection.execute(AS_PLATFORM)
             await connection.execute(RENAME, second, "Short after")
         await live_engine.wait_until_settled()
-        assert read_site_names(other)[-1] == "Short after"
+        assert other.site_names[-1] == "Short after"
     await live_engine.wait_until_settled()
-    assert read_site_names(one)[-1] == "Long before"
+    assert one.site_names[-1] == "Long before"
 
 
 @pytest.mark.role_modes
@@ -189,7 +185,7 @@ async def test_subscribe_to_a_running_query_is_answered_without_a_run(live_engin
     runs = live_engine.run_count
     subscriber = await connection.subscribe(NAME, id=site).wait_for_states(1)
     assert live_engine.run_count == runs
-    assert read_site_names(subscriber) == [
+    assert subscriber.site_names == [
         await live_engine.execute_sql("SELECT name FROM sites WHERE id = $1", site)
     ]
 
@@ -202,7 +198,7 @@ async def test_subscribe_after_own_write_reads_it_in_the_first_message(live_engi
     for number in range(50):
         await live_engine.execute_sql(RENAME, site, f"Written {number}")
         subscriber = await connection.subscribe(NAME, id=site).wait_for_states(1)
-        assert read_site_names(subscriber)[0] == f"Written {number}"
+        assert subscriber.site_names[0] == f"Written {number}"
 
 
 @pytest.mark.role_modes
@@ -263,7 +259,7 @@ async def test_subscriptions_of_one_socket_agree_at_every_snapshot(live_engine: 
         {s["extensions"]["snapshot"]: s["data"]["site"]["name"] for s in each.states} for each in pair
     ]
     assert subscribers[0] == subscribers[1]
-    assert read_site_names(pair[0])[-1] == "59"
+    assert pair[0].site_names[-1] == "59"
 
 
 @pytest.mark.role_modes
@@ -383,7 +379,7 @@ async def test_subscriptions_under_concurrent_writers_end_with_the_right_answer(
     await asyncio.gather(*(write(number) for number in range(4)))
     await live_engine.wait_until_settled()
     for site, each in subscribers.items():
-        assert read_site_names(each)[-1] == await live_engine.execute_sql(
+        assert each.site_names[-1] == await live_engine.execute_sql(
             "SELECT name FROM sites WHERE id = $1", site
         )
     rows = await live_engine.execute_sql(
@@ -437,4 +433,4 @@ async def test_engine_without_viewers_polls_about_once_a_second(live_engine: Liv
     site = (await fetch_site_ids(live_engine))[0]
     await live_engine.execute_sql(RENAME, site, "While nobody was there")
     subscriber = await (await live_engine.connect()).subscribe(NAME, id=site).wait_for_states(1)
-    assert read_site_names(subscriber) == ["While nobody was there"]
+    assert subscriber.site_names == ["While nobody was there"]

@@ -17,7 +17,8 @@ from services.migrations import migrate
 from subscriptions.engine.worker_pool import WorkerPool
 from tests.clusters import ThrowawayCluster, start_throwaway_cluster
 from tests.live.agent_moves import AGENT, MOVED, RENAME, SITE, fetch_agent_by_site, lock_table
-from tests.live.live_engine import LiveEngine, RecordingSubscriber, open_live_engine
+from tests.live.live_engine import LiveEngine, open_live_engine
+from tests.live.recording_subscriber import RecordingSubscriber
 from tests.sealed_tokens import open_snapshot
 from tests.waiting import HANG_S, wait_until
 

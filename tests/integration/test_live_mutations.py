@@ -18,7 +18,8 @@ from tests.custom_mutations import RIGHTS as VERBS
 from tests.custom_mutations import make_valid_call, write_company
 from tests.derived_mutations import BY_NAME as DERIVED
 from tests.derived_mutations import prepare_call
-from tests.live.live_engine import LiveConnection, LiveEngine, RecordingSubscriber, open_live_engine
+from tests.live.live_engine import LiveConnection, LiveEngine, open_live_engine
+from tests.live.recording_subscriber import RecordingSubscriber
 from tests.live.seen_transactions import wait_until_seen
 from tests.mutation_harness import (
     MutationCall,

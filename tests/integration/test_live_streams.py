@@ -18,12 +18,8 @@ from core.errors import BadUserInputError, ForbiddenError
 from subscriptions.change_log.snapshot import Snapshot
 from subscriptions.event_streams.cursors import StreamCursor, compute_binding
 from subscriptions.event_streams.stream_reader import StreamReader
-from tests.live.live_engine import (
-    LiveConnection,
-    LiveEngine,
-    RecordingSubscriber,
-    open_live_engine,
-)
+from tests.live.live_engine import LiveConnection, LiveEngine, open_live_engine
+from tests.live.recording_subscriber import RecordingSubscriber
 from tests.live.stream_messages import CHECKINS, HEALTH, read_check_ins, read_health_changes, read_messages
 from tests.sealed_tokens import SEALER
 from tests.waiting import HANG_S, wait_until

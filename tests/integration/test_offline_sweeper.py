@@ -14,7 +14,8 @@ from services.agents.agent_service import AgentService
 from services.agents.check_in import CheckIn, write_check_ins
 from services.agents.offline_sweeper import sweep_offline_agents, sweep_periodically
 from tests.agent_api_harness import AgentApiHarness, EnrolledAgent
-from tests.live.live_engine import LiveEngine, RecordingSubscriber, open_live_engine
+from tests.live.live_engine import LiveEngine, open_live_engine
+from tests.live.recording_subscriber import RecordingSubscriber
 from tests.live.stream_messages import CHECKINS, HEALTH, read_check_ins, read_health_changes
 from tests.waiting import HANG_S, poll_until, wait_until
 

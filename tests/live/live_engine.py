@@ -3,11 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 import asyncpg
-import orjson
 
 from core.auth.tokens import Identity
 from core.auth.viewer import ViewerKind
@@ -19,71 +18,15 @@ from demo.load import AS_PLATFORM
 from resolvers.documents.cache import DocumentCache
 from resolvers.loaders.bindings import build_executable_schema
 from subscriptions.live_layer import LiveLayer
-from subscriptions.open_subscription import OpenSubscription
 from subscriptions.session import Session
-from subscriptions.subscriber import Disconnect, Payload
+from subscriptions.subscriber import Disconnect
+from tests.live.recording_subscriber import RecordingSubscriber
 from tests.operations import validate_text
 from tests.sealed_tokens import SEALER
 from tests.waiting import HANG_S
 
 _SCHEMA: Final = build_executable_schema()[1]
 _DOCUMENTS: Final = DocumentCache(_SCHEMA)
-
-
-@dataclass
-class RecordingSubscriber:
-    """A subscription's sink."""
-
-    texts: list[str] = field(default_factory=list)
-    errors: list[dict[str, Any]] | None = None
-    subscription: OpenSubscription | None = None
-    received: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def send_state(self, payload: Payload) -> None:
-        self.texts.append(payload.text)
-        self.received.set()
-
-    def send_event(self, payload: Payload) -> None:
-        self.send_state(payload)
-
-    def send_error(self, errors: list[dict[str, Any]]) -> None:
-        assert self.errors is None
-        self.errors = errors
-        self.received.set()
-
-    def send_complete(self) -> None:
-        raise AssertionError("a live query does not end")
-
-    @property
-    def states(self) -> list[dict[str, Any]]:
-        """The received states, parsed."""
-        return [orjson.loads(text) for text in self.texts]
-
-    @property
-    def data(self) -> Any:
-        """The data of the last state."""
-        return self.states[-1]["data"]
-
-    @property
-    def code(self) -> str | None:
-        """The code of the error that ended it."""
-        return self.errors[0]["extensions"]["code"] if self.errors else None
-
-    async def wait_for_states(self, count: int) -> "RecordingSubscriber":
-        """Wait until so many states, or an error, have arrived."""
-        async with asyncio.timeout(HANG_S):
-            while len(self.texts) < count and self.errors is None:
-                self.received.clear()
-                await self.received.wait()
-        return self
-
-    async def wait_for_error(self) -> "RecordingSubscriber":
-        """Wait for the error that ends it."""
-        async with asyncio.timeout(HANG_S):
-            while self.errors is None:
-                self.received.clear()
-                await self.received.wait()
-        return self
 
 
 @dataclass

@@ -20,7 +20,8 @@ from subscriptions.open_subscription import QuerySubscription
 from tests.graphql_harness import Principal
 from tests.live.declared_queries import QueryScope, iter_root_fields
 from tests.live.generated_queries import iter_live_queries
-from tests.live.live_engine import LiveConnection, LiveEngine, RecordingSubscriber
+from tests.live.live_engine import LiveConnection, LiveEngine
+from tests.live.recording_subscriber import RecordingSubscriber
 from tests.property.document_generator import DocumentGenerator
 from tests.property.row_samples import sample_rows
 from tests.property.viewer_cases import ViewerCase

@@ -2,9 +2,7 @@
 
 from typing import Any, Final
 
-from tests.live.live_engine import (
-    RecordingSubscriber,
-)
+from tests.live.recording_subscriber import RecordingSubscriber
 
 CHECKINS: Final = """subscription ($site: ID, $agents: [ID!], $since: String) {
     agentCheckins(siteId: $site, agentIds: $agents, since: $since) {

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, Final
 
 import pytest
@@ -29,7 +29,7 @@ from subscriptions.event_streams.events import (
 from subscriptions.event_streams.stream import EventStream, Listener
 from subscriptions.event_streams.stream_index import StreamIndex
 from subscriptions.event_streams.stream_request import build_stream
-from subscriptions.subscriber import Payload
+from tests.live.recording_subscriber import RecordingSubscriber
 from tests.operations import validate_text
 from tests.sealed_tokens import SEALER
 
@@ -227,25 +227,6 @@ class TestCursors:
                 StreamCursor.open(bent, self.BINDING, SEALER)
             except BadUserInputError:
                 continue
-
-
-@dataclass(eq=False)
-class RecordingSubscriber:
-    """A sink that keeps what it receives."""
-
-    texts: list[str] = field(default_factory=list)
-
-    def send_event(self, payload: Payload) -> None:
-        self.texts.append(payload.text)
-
-    def send_state(self, payload: Payload) -> None:  # noqa: ARG002 - as a sink has it
-        raise AssertionError("streams tell events")
-
-    def send_error(self, errors: list[dict[str, Any]]) -> None:
-        self.texts.append(str(errors))
-
-    def send_complete(self) -> None:
-        raise AssertionError("streams do not end by themselves")
 
 
 def open_stream(arguments: str = "", now: Snapshot = START) -> EventStream:

@@ -2,10 +2,8 @@
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
 
-import orjson
 import pytest
 
 from core.auth.rights import RIGHTS
@@ -24,7 +22,7 @@ from subscriptions.engine.shared_query import SharedQuery, Subscription
 from subscriptions.engine.shared_query_registry import SharedQueryRegistry
 from subscriptions.invalidation.matcher import ChangeMatcher
 from subscriptions.invalidation.read_sets import Dependency
-from subscriptions.subscriber import Payload
+from tests.live.recording_subscriber import RecordingSubscriber
 from tests.live.unit_queries import DOCUMENTS, SITE, VIEWER, RecordingRun, build_live_query
 from tests.operations import validate_text
 
@@ -33,29 +31,6 @@ COLLEAGUE = replace(VIEWER, user_id="colleague", role_id="another", expires_at=2
 SNAPSHOT = Snapshot.parse("10:10:")
 LATER = Snapshot.parse("11:11:")
 SNAPSHOT_TOKEN, LATER_TOKEN = "sealed moment", "sealed later moment"
-
-
-@dataclass
-class RecordingSubscriber:
-    """A sink that records what it receives."""
-
-    states: list[Any] = field(default_factory=list)
-
-    def send_state(self, payload: Payload) -> None:
-        self.states.append(orjson.loads(payload.text))
-
-    def send_event(self, payload: Payload) -> None:
-        raise AssertionError(f"a live query has no events: {payload}")
-
-    def send_error(self, errors: list[dict[str, Any]]) -> None:
-        raise AssertionError(errors)
-
-    def send_complete(self) -> None:
-        raise AssertionError("a live query does not end")
-
-    @property
-    def names(self) -> list[str]:
-        return [state["data"]["site"]["name"] for state in self.states]
 
 
 @pytest.fixture
@@ -151,16 +126,16 @@ def test_subscriber_first_message_is_of_a_later_cycle(registry: SharedQueryRegis
     group = shared_query_of(subscription)
     assert registry.list_runnable() == [group]
     group.send_result(SNAPSHOT_TOKEN, run_query(registry, group, "A", []))
-    assert subscriber.names == ["A"]
+    assert subscriber.site_names == ["A"]
 
 
 def test_new_subscriber_of_clean_query_gets_its_result_without_a_run(registry: SharedQueryRegistry) -> None:
     subscribe(registry)
     run_cycle(registry, "A")
     subscription, subscriber = subscribe(registry)
-    assert subscriber.names == []
+    assert subscriber.site_names == []
     run_cycle(registry, "not run")
-    assert subscriber.names == ["A"]
+    assert subscriber.site_names == ["A"]
     assert registry.is_clean(shared_query_of(subscription))
 
 
@@ -170,7 +145,7 @@ def test_new_subscriber_of_dirty_query_gets_the_next_run(registry: SharedQueryRe
     _, subscriber = subscribe(registry)
     registry.mark_dirty(shared_query_of(first))
     run_cycle(registry, "B")
-    assert (first_subscriber.names, subscriber.names) == (["A", "B"], ["B"])
+    assert (first_subscriber.site_names, subscriber.site_names) == (["A", "B"], ["B"])
 
 
 def test_new_subscriber_during_run_does_not_get_an_outdated_result(registry: SharedQueryRegistry) -> None:
@@ -180,9 +155,9 @@ def test_new_subscriber_during_run_does_not_get_an_outdated_result(registry: Sha
     _, subscriber = subscribe(registry)
     before = registry.complete(shared_query_of(first), build_outcome("A"), [build_change("one")])
     shared_query_of(first).send_result(SNAPSHOT_TOKEN, before)
-    assert (first_subscriber.names, subscriber.names) == (["A"], [])
+    assert (first_subscriber.site_names, subscriber.site_names) == (["A"], [])
     run_cycle(registry, "B")
-    assert (first_subscriber.names, subscriber.names) == (["A", "B"], ["B"])
+    assert (first_subscriber.site_names, subscriber.site_names) == (["A", "B"], ["B"])
 
 
 def test_new_subscriber_during_run_gets_a_result_that_is_still_current(registry: SharedQueryRegistry) -> None:
@@ -195,7 +170,7 @@ def test_new_subscriber_during_run_gets_a_result_that_is_still_current(registry:
     shared_query_of(first).send_result(
         LATER_TOKEN, registry.complete(shared_query_of(first), build_outcome("A"), [])
     )
-    assert subscriber.names == ["A"]
+    assert subscriber.site_names == ["A"]
 
 
 def test_subscriber_is_not_sent_an_equal_result_again(registry: SharedQueryRegistry) -> None:
@@ -203,7 +178,7 @@ def test_subscriber_is_not_sent_an_equal_result_again(registry: SharedQueryRegis
     for name in ("A", "A", "B", "B", "A"):
         registry.mark_dirty(shared_query_of(subscription))
         run_cycle(registry, name)
-    assert subscriber.names == ["A", "B", "A"]
+    assert subscriber.site_names == ["A", "B", "A"]
 
 
 @pytest.mark.parametrize(
@@ -271,11 +246,11 @@ def test_new_subscriber_does_not_revisit_the_present_ones(registry: SharedQueryR
     guest, subscriber = subscribe(registry)
     assert list(group.behind) == [guest]
     run_cycle(registry, "A")
-    assert subscriber.names == ["A"]
+    assert subscriber.site_names == ["A"]
     assert not group.behind
     registry.mark_dirty(group)
     run_cycle(registry, "B")
-    assert subscriber.names == ["A", "B"]
+    assert subscriber.site_names == ["A", "B"]
     assert not group.behind
 
 
@@ -321,7 +296,7 @@ def test_moved_subscriber_is_not_sent_an_equal_result(registry: SharedQueryRegis
     for group in registry.take_new_subscribers():
         group.send_result(SNAPSHOT_TOKEN, tick)
     assert moving.shared_query is staying.shared_query
-    assert subscriber.names == ["A"]
+    assert subscriber.site_names == ["A"]
     assert len(registry) == 1
 
 
@@ -335,7 +310,7 @@ def test_evict_beyond_the_limit_drops_cached_results(
     assert registry._results.chars == 0
     _, later_subscriber = subscribe(registry)
     run_cycle(registry, "A")
-    assert (subscriber.names, later_subscriber.names) == (["A"], ["A"])
+    assert (subscriber.site_names, later_subscriber.site_names) == (["A"], ["A"])
 
 
 def test_message_with_requested_extensions_has_snapshot_and_cost(registry: SharedQueryRegistry) -> None:
