@@ -106,7 +106,7 @@ def require_redactable(schema: Any) -> None:
     """Require that the catalog accepts a schema.
 
     It must be valid, without references, and mark secrets only at paths that are searched. Each default must match
-    its own schema, because a form that starts with it could not be saved.
+    its own schema, because a form that starts with it could not be saved. A secret has none.
 
     Raises:
         BadUserInputError: It does not; `fields` has the reason for each path, as `configSchema.properties.key`.
@@ -116,7 +116,7 @@ def require_redactable(schema: Any) -> None:
         raise BadUserInputError("Invalid configSchema: it must show where secrets are", fields)
     fields = dict(_iter_bad_defaults(schema, ("configSchema",)))
     if fields:
-        raise BadUserInputError("Invalid configSchema: a default must match its own schema", fields)
+        raise BadUserInputError("Invalid configSchema: a default cannot be used", fields)
 
 
 def _find_problems(schema: Any) -> dict[str, str]:
@@ -142,21 +142,24 @@ def _find_schema_errors(schema: Schema) -> dict[str, str]:
 
 
 def _iter_bad_defaults(schema: Any, path: Path) -> Iterator[tuple[str, str]]:
-    """The defaults that their own schema refuses. The schema itself is valid."""
+    """The defaults that cannot be used. The schema itself is valid."""
     if isinstance(schema, list):
         for index, subschema in enumerate(schema):
             yield from _iter_bad_defaults(subschema, (*path, index))
     if not isinstance(schema, dict):
         return
-    if "default" in schema and not _matches(schema, schema["default"]):
-        yield format_path((*path, "default")), "must match the schema that it stands in"
+    if "default" in schema and (problem := _find_default_problem(schema, schema["default"])):
+        yield format_path((*path, "default")), problem
     for keyword, at, subschema in _iter_subschemas(schema):
         if keyword in _SCHEMA_KEYWORDS:
             yield from _iter_bad_defaults(subschema, (*path, *at))
 
 
-def _matches(schema: Schema, value: Any) -> bool:
-    return Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER).is_valid(value)
+def _find_default_problem(schema: Schema, default: Any) -> str | None:
+    if is_secret(schema) and default not in (None, ""):
+        return "must be left out of a secret, because every tenant reads the schema"
+    validator = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+    return None if validator.is_valid(default) else "must match the schema that it stands in"
 
 
 def _iter_hidden_secrets(schema: Any, path: Path, *, followed: bool) -> Iterator[tuple[str, str]]:

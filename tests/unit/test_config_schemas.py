@@ -95,6 +95,7 @@ def test_require_redactable_names_the_path_it_cannot_follow(schema: Any, path: s
         ({"anyOf": [{}, {"properties": {"a": {"const": 1, "default": 2}}}]}, "anyOf.1.properties.a.default"),
         ({"required": ["a"], "default": {}}, "default"),
         ({"additionalProperties": {"type": "string", "default": 1}}, "additionalProperties.default"),
+        ({"properties": {"a": {"sensitive": True, "default": "hunter2"}}}, "properties.a.default"),
     ],
 )
 def test_require_redactable_refuses_a_default_that_its_schema_refuses(
