@@ -76,6 +76,7 @@ async def test_purge_deletes_disabled_data_source_with_dependent_rows(
     after = await _count_rows(transaction_harness, transaction_harness.tenant_id)
     assert {table: before[table] - after[table] for table in TENANT_TABLES if before[table] != after[table]} == {
         **dict.fromkeys(HANGING, 1), "data_sources": 1, "health_checks": 2, "audit_log": -1,
+        "job_attempts": 1, "job_progress": 1,  # with their job
     }  # fmt: skip
     assert await _count_rows(transaction_harness, transaction_harness.theirs["tenants"]) == theirs
 
