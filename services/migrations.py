@@ -272,10 +272,18 @@ async def _open_aerich(
 
 
 def _describe_model(model: dict[str, Any] | None) -> Any:
-    """The part of a model that affects the database, as JSON values: all except its docstring."""
+    """The part of a model that affects the database, as JSON values: all except docstrings and names of functions."""
     if model is None:
         return None
-    return json.loads(encoder({key: value for key, value in model.items() if key != "docstring"}))
+    described = encoder({key: value for key, value in model.items() if key != "docstring"})
+    return json.loads(described, object_hook=_hide_function_name)
+
+
+def _hide_function_name(described: dict[str, Any]) -> dict[str, Any]:
+    """A function that computes a default is code. The database does not have it."""
+    if str(described.get("default")).startswith("<function "):
+        described["default"] = "<function>"
+    return described
 
 
 def main(arguments: list[str]) -> int:
