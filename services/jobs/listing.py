@@ -7,7 +7,8 @@ from typing import Final
 from core.database.request_role import AnyConnection
 from models.enums import JobStatus
 
-JOBS_LISTED_MAX: Final = 100
+_LISTED_MAX: Final = 100
+"""Rows that `server.py jobs` prints: some screens of a terminal. Filters find the others."""
 
 _LIST: Final = """
 SELECT j.id, j.tenant_id, j.action, j.status, j.attempts, j.attempts_max, j.error,
@@ -27,7 +28,7 @@ async def list_jobs(
 
     The connection is the owner's, and lifts the policies.
     """
-    rows = await connection.fetch(_LIST, tenant_id, status and status.value, JOBS_LISTED_MAX)
+    rows = await connection.fetch(_LIST, tenant_id, status and status.value, _LISTED_MAX)
     return [
         "  ".join(
             (
