@@ -1,7 +1,7 @@
 """A tenant's own transactions, like those of a mutation or a worker: under the role of requests, in one tenant."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -53,14 +53,26 @@ class TransactionHarness:
             return [dict(row) for row in await self.owner.fetch(statement, *values)]
 
 
-async def count_rows_read(transaction: WriteTransaction, table: str) -> int:
-    """How many rows of a table the statements of this transaction have read so far, by scans of any kind."""
+@asynccontextmanager
+async def count_rows_read(transaction: WriteTransaction, *tables: str) -> AsyncIterator[list[int]]:
+    """How many rows of each table the statements of the block read, by scans of any kind. Filled at its end.
+
+    PostgreSQL may count what earlier transactions of the session have read, too: it reports once a second.
+    """
+    read: list[int] = []
+    before = await _fetch_rows_read(transaction, tables)
+    yield read
+    after = await _fetch_rows_read(transaction, tables)
+    read += [after[table] - before[table] for table in tables]
+
+
+async def _fetch_rows_read(transaction: WriteTransaction, tables: Sequence[str]) -> dict[str, int]:
     rows = await transaction.fetch(
-        "SELECT seq_tup_read + coalesce(idx_tup_fetch, 0) AS n FROM pg_stat_xact_user_tables "
-        "WHERE relname = $1",
-        (table,),
+        "SELECT relname, seq_tup_read + coalesce(idx_tup_fetch, 0) AS n FROM pg_stat_xact_user_tables "
+        "WHERE relname = ANY($1::text[])",
+        (list(tables),),
     )
-    return int(rows[0]["n"])
+    return {row["relname"]: row["n"] for row in rows}
 
 
 @asynccontextmanager

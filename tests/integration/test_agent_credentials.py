@@ -54,7 +54,9 @@ async def read_credentials(agent_api: AgentApiHarness, agent: EnrolledAgent) -> 
 
 
 async def read_audit_rows(agent_api: AgentApiHarness, record_id: str) -> list[dict[str, Any]]:
-    rows = await agent_api.owner.fetch("SELECT * FROM audit_log WHERE record_id = $1 ORDER BY id", record_id)
+    """Rows of one millisecond have no order but that of their actions: a record is created before it is updated."""
+    query = "SELECT * FROM audit_log WHERE record_id = $1 ORDER BY created_at, action"
+    rows = await agent_api.owner.fetch(query, record_id)
     return [{**row, "changes": json.loads(row["changes"])} for row in rows]
 
 

@@ -53,10 +53,11 @@ async def _upsert_and_count(
 ) -> tuple[UpsertResult, int]:
     """The result, and how many rows of the table were read for it."""
     async with transaction_harness.transaction() as transaction:
-        result = await upsert_entities(
-            transaction, transaction_harness.tenant_id, transaction_harness.mine["data_sources"], items
-        )
-        return result, await count_rows_read(transaction, "entities")
+        async with count_rows_read(transaction, "entities") as read:
+            result = await upsert_entities(
+                transaction, transaction_harness.tenant_id, transaction_harness.mine["data_sources"], items
+            )
+        return result, read[0]
 
 
 _ROWS = """

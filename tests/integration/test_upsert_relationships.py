@@ -53,14 +53,11 @@ async def _upsert_and_count(
 ) -> tuple[UpsertResult, int, int]:
     """The result, and how many relationships and entities were read for it."""
     async with transaction_harness.transaction() as transaction:
-        result = await upsert_relationships(
-            transaction, transaction_harness.tenant_id, transaction_harness.mine["data_sources"], items
-        )
-        return (
-            result,
-            await count_rows_read(transaction, "entity_relationships"),
-            await count_rows_read(transaction, "entities"),
-        )
+        async with count_rows_read(transaction, "entity_relationships", "entities") as read:
+            result = await upsert_relationships(
+                transaction, transaction_harness.tenant_id, transaction_harness.mine["data_sources"], items
+            )
+        return result, read[0], read[1]
 
 
 async def _fetch_rows(transaction_harness: TransactionHarness) -> list[dict[str, Any]]:

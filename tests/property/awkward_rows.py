@@ -33,6 +33,8 @@ TIMES: Final = (0, 1, -1, 1_700_000_000_000, 9_007_199_254_740_991)
 NUMBERS: Final = (0, 1, -1, 2_147_483_647, -2_147_483_648)
 
 _UNIQUE: Final = {"slug", "guid", "email", "external_id", "method", "table_name", "record_id"}
+_NOT_NEGATIVE: Final = {"total"}
+"""Numbers with a check; job_progress.total is one."""
 _ROWS_MAX: Final = 250
 
 
@@ -57,7 +59,7 @@ async def make_rows_awkward(connection: asyncpg.Connection, tenant_id: str) -> N
 def _is_free(column: Column) -> bool:
     if (
         not column.options.stored
-        or column.name in _UNIQUE
+        or column.name in _UNIQUE | _NOT_NEGATIVE
         or column.name in ("id", "deleted_at", "resource_id", "actor_id")
     ):
         return False

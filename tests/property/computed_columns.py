@@ -96,7 +96,19 @@ class ColumnComputer:
         own = [s for s in self._of_tenant.get(self.tenant_id, []) if s["integration_id"] == row["id"]]
         statuses = {source["status"] for source in own}
         worst = next((status for status in ("error", "active", "inactive") if status in statuses), None)
-        return {"data_sources_count": len(own), "is_enabled": bool(own), "data_source_status": worst}
+        schema = row["config_schema"]
+        if isinstance(schema, dict):
+            schema = {name: value for name, value in schema.items() if name != "$order"}
+        return {
+            "config_schema": schema,
+            "data_sources_count": len(own),
+            "is_enabled": bool(own),
+            "data_source_status": worst,
+        }
+
+    def _compute_job(self, row: Row) -> dict[str, Any]:
+        """The demo's data have no job that was enqueued, as after an import."""
+        return {"blocked_by": "imported" if row["status"] == "pending" else None}
 
     def _compute_entity(self, row: Row) -> dict[str, Any]:
         key = (row["tenant_id"], row["integration_id"], row["external_id"])
@@ -146,6 +158,7 @@ _COMPUTED_TABLES: Final[Mapping[str, Callable[[ColumnComputer, Row], dict[str, A
     "integrations": ColumnComputer._compute_integration,
     "agents": ColumnComputer._compute_agent,
     "entities": ColumnComputer._compute_entity,
+    "scheduled_jobs": ColumnComputer._compute_job,
 }
 
 RENAMED_COLUMNS: Final[Mapping[str, Mapping[str, str]]] = {
