@@ -111,7 +111,8 @@ async def test_register_agent_and_agent_checkin_by_platform_write_the_agent(
     bare = await agent_api.execute(CHECK_IN, agent_api.platform_token, agent_api.mine.id, id=made["deviceId"])
     assert bare["data"]["agentCheckin"]["version"] == "4"
     trail = await agent_api.owner.fetch(
-        "SELECT action, actor_type FROM audit_log WHERE record_id = $1 ORDER BY id", made["deviceId"]
+        "SELECT action, actor_type FROM audit_log WHERE record_id = $1 ORDER BY created_at, action",
+        made["deviceId"],
     )
     assert [tuple(row) for row in trail] == [("create", "platform"), ("update", "agent")]
 

@@ -71,7 +71,8 @@ class CredentialHarness:
     async def read_audit_rows(self, credential_id: str) -> list[dict[str, Any]]:
         """The audit rows of a credential, oldest first."""
         rows = await self.owner.fetch(
-            "SELECT * FROM audit_log WHERE table_name = 'issued_credentials' AND record_id = $1 ORDER BY id",
+            "SELECT * FROM audit_log WHERE table_name = 'issued_credentials' AND record_id = $1 "
+            "ORDER BY created_at, action",
             credential_id,
         )
         return [{**row, "changes": orjson.loads(row["changes"])} for row in rows]

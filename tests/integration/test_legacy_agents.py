@@ -188,7 +188,8 @@ async def test_listing_again_changes_the_date_and_has_audit_rows(agent_api: Agen
     row = await agent_api.owner.fetchrow("SELECT * FROM legacy_agents WHERE agent_id = $1", agent.id)
     assert row is not None
     audit = await agent_api.owner.fetch(
-        "SELECT * FROM audit_log WHERE table_name = 'legacy_agents' AND record_id = $1 ORDER BY id", row["id"]
+        "SELECT * FROM audit_log WHERE table_name = 'legacy_agents' AND record_id = $1 ORDER BY created_at, action",
+        row["id"],
     )
     assert [(each["action"], each["actor_type"], each["actor_id"]) for each in audit] == [
         ("create", "system", "adopt-agents"),
