@@ -194,8 +194,10 @@ def _add_jobs_command(parser: argparse.ArgumentParser) -> None:
 
 def _add_key_command(parser: argparse.ArgumentParser) -> None:
     kind = parser.add_mutually_exclusive_group(required=True)
-    kind.add_argument("--signing", action="store_true", help="for SIGNING_KEY, on one line")
-    kind.add_argument("--secret", action="store_true", help="for SECRET_KEYS")
+    kind.add_argument(
+        "--signing", action="store_true", help="for SIGNING_KEY: an EC P-256 private key in base64"
+    )
+    kind.add_argument("--secret", action="store_true", help="for SECRET_KEYS: 32 random bytes in base64")
     parser.set_defaults(signing=False)
 
 

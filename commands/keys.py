@@ -5,14 +5,16 @@ import os
 from argparse import Namespace
 
 from commands.async_runner import print_lines
-from core.auth.signing import generate_signing_pem
+from core.auth.signing import generate_signing_der
 from core.encryption import KEY_BYTES
 from core.settings import Settings
 
 
 def print_key(_settings: Settings, arguments: Namespace) -> None:
-    r"""Print a key for SIGNING_KEY, on one line with `\n` for line ends, or one for SECRET_KEYS."""
-    if arguments.signing:
-        print_lines(generate_signing_pem().decode().replace("\n", "\\n"))
-    else:
-        print_lines(base64.b64encode(os.urandom(KEY_BYTES)).decode())
+    r"""Print a key for SIGNING_KEY or one for SECRET_KEYS, in base64.
+
+    No character of base64 has a meaning in a shell, an EnvironmentFile of systemd or a .env file. systemd drops the
+    backslashes of a value without quotes, so a PEM with `\n` for its line ends does not survive there.
+    """
+    key = generate_signing_der() if arguments.signing else os.urandom(KEY_BYTES)
+    print_lines(base64.b64encode(key).decode())

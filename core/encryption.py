@@ -5,7 +5,6 @@ where it is stored. A copy in another row or property cannot be decrypted.
 """
 
 import base64
-import binascii
 import hashlib
 import os
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from core.base64url import decode_base64url, encode_base64url
+from core.base64url import decode_base64url, decode_either_base64, encode_base64url
 from core.errors import StartupError
 from core.key_file import load_or_create_key
 from core.settings import Settings
@@ -123,11 +122,9 @@ def _generate_key() -> bytes:
 
 
 def _parse_key(text: str, source: str) -> bytes:
-    """Decode a key from base64, in either alphabet, with or without padding."""
-    unpadded = text.strip().rstrip("=").translate(str.maketrans("-_", "+/"))
     try:
-        key = base64.b64decode(unpadded + "=" * (-len(unpadded) % 4), validate=True)
-    except (binascii.Error, ValueError):
+        key = decode_either_base64(text)
+    except ValueError:
         key = b""
     if len(key) != KEY_BYTES:
         raise StartupError(

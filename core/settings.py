@@ -226,8 +226,9 @@ class Settings(BaseSettings):
     )
     signing_key: SecretStr | None = Field(
         default=None,
-        description="The PEM of the EC P-256 private key that signs platform tokens and agent tokens. The key of "
-        "sealed texts, such as the cursors of streams, is derived from it.",
+        description="The EC P-256 private key that signs platform tokens and agent tokens: the base64 of its PKCS #8 "
+        "DER (python server.py key --signing), or a PEM. The key of sealed texts, such as the cursors of streams, is "
+        "derived from it.",
     )
     secret_keys: SecretList = Field(
         default=(),
@@ -247,8 +248,9 @@ class Settings(BaseSettings):
     former_signing_keys: SecretStr | None = Field(
         default=None,
         description=(
-            "The PEMs of former signing keys, one after the other. The server accepts the agent tokens that "
-            "they signed, and opens the texts that they sealed. A new signing key needs no new enrollments."
+            "The former signing keys, separated by commas, each as signing_key. PEMs may also follow one another. "
+            "The server accepts the agent tokens that they signed, and opens the texts that they sealed. A new "
+            "signing key needs no new enrollments."
         ),
     )
     cors_headers: WordList = Field(

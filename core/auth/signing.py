@@ -11,13 +11,14 @@ import orjson
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from jose import jwk, jws
 from jose.backends.base import Key
 
 from core import limits
 from core.auth.issuer import SERVER_ISSUER
-from core.base64url import encode_base64url
+from core.base64url import decode_either_base64, encode_base64url
 from core.errors import StartupError
 from core.ids import generate_id
 from core.key_file import load_or_create_key
@@ -27,7 +28,8 @@ ALGORITHM: Final = "ES256"
 PLATFORM_TYPE: Final = "platform+jwt"
 """The header's `typ` (RFC 8725, 3.11): no other token of the same key is accepted as a platform token."""
 PLATFORM_SUBJECT: Final = "platform"
-_PEM: Final = re.compile(rb"-----BEGIN [A-Z ]+-----.*?-----END [A-Z ]+-----\n?", re.DOTALL)
+_LISTED_KEY: Final = re.compile(r"-----BEGIN [A-Z ]+-----.*?-----END [A-Z ]+-----|[^\s,]+", re.DOTALL)
+"""One key of a list: a PEM, or a word between white space and commas."""
 _SERVER_KEY_FILE: Final = "signing-key.pem"
 
 
@@ -52,10 +54,10 @@ class SigningKey:
         """The server's key, from the settings, or in the demo from the data directory; else None.
 
         Raises:
-            StartupError: The setting or the file is not a PEM of an EC P-256 private key.
+            StartupError: The setting or the file is not an EC P-256 private key.
         """
         if settings.signing_key is not None:
-            return cls.from_pem(_unfold_pem(settings.signing_key.get_secret_value()), "SIGNING_KEY")
+            return cls.parse(settings.signing_key.get_secret_value(), "SIGNING_KEY")
         return cls.create(settings.data_dir / _SERVER_KEY_FILE) if settings.demo else None
 
     @classmethod
@@ -67,11 +69,12 @@ class SigningKey:
         """
         if settings.former_signing_keys is None:
             return ()
-        text = _unfold_pem(settings.former_signing_keys.get_secret_value())
-        pems = _PEM.findall(text)
-        if not pems or _PEM.sub(b"", text).strip():
-            raise StartupError("FORMER_SIGNING_KEYS must be a list of PEMs, one after the other.")
-        return tuple(cls.from_pem(pem, "FORMER_SIGNING_KEYS") for pem in pems)
+        keys = _LISTED_KEY.findall(_unfold_pem(settings.former_signing_keys.get_secret_value()))
+        if not keys:
+            raise StartupError("FORMER_SIGNING_KEYS must have at least one key.")
+        return tuple(
+            cls.parse(key, f"Key {number} of FORMER_SIGNING_KEYS") for number, key in enumerate(keys, 1)
+        )
 
     @classmethod
     def create(cls, path: Path) -> "SigningKey":
@@ -80,21 +83,24 @@ class SigningKey:
         Raises:
             StartupError: The file cannot be read or written, or contains something else.
         """
-        return cls.from_pem(load_or_create_key(path, generate_signing_pem), str(path))
+        return cls.parse(load_or_create_key(path, generate_signing_pem).decode("latin-1"), str(path))
 
     @classmethod
-    def from_pem(cls, pem: bytes, where: str) -> "SigningKey":
-        """The key of a PEM; `where` names its source in the error, which never shows the text.
+    def parse(cls, text: str, source: str) -> "SigningKey":
+        """The key in a PEM or in base64 of its DER; `source` names it in the error, which never shows the text.
 
         Raises:
             StartupError: It is not an unencrypted EC P-256 private key.
         """
         try:
-            private = serialization.load_pem_private_key(pem, password=None)
+            private = _load_private_key(text)
         except (ValueError, TypeError, UnsupportedAlgorithm):
             private = None
         if not isinstance(private, ec.EllipticCurvePrivateKey) or not isinstance(private.curve, ec.SECP256R1):
-            raise StartupError(f"{where} must be the PEM of an unencrypted EC P-256 private key.") from None
+            raise StartupError(
+                f"{source} must be an unencrypted EC P-256 private key, as a PEM or as the base64 that "
+                "`python server.py key --signing` prints."
+            ) from None
         return cls._from_private_key(private)
 
     @classmethod
@@ -142,13 +148,28 @@ def _parse_private_key(key: ec.EllipticCurvePrivateKey | ec.EllipticCurvePublicK
     return jwk.construct(key, ALGORITHM)  # type: ignore[arg-type]  # the stubs lack cryptography keys
 
 
-def _unfold_pem(pem: str) -> bytes:
-    r"""Restore the line ends of a PEM. Environment files have one line per value, with line ends written as `\n`."""
-    return pem.replace("\\n", "\n").encode()
+def _load_private_key(text: str) -> PrivateKeyTypes:
+    if "-----BEGIN" in text:
+        return serialization.load_pem_private_key(_unfold_pem(text).encode(), password=None)
+    return serialization.load_der_private_key(decode_either_base64(text), password=None)
+
+
+def _unfold_pem(pem: str) -> str:
+    r"""Restore the line ends of a PEM that a quoted value of an environment file has as `\n`."""
+    return pem.replace("\\n", "\n")
 
 
 def generate_signing_pem() -> bytes:
     """A new EC P-256 private key as an unencrypted PEM."""
+    return _generate_private_key(serialization.Encoding.PEM)
+
+
+def generate_signing_der() -> bytes:
+    """A new EC P-256 private key as the DER of an unencrypted PKCS #8 structure."""
+    return _generate_private_key(serialization.Encoding.DER)
+
+
+def _generate_private_key(encoding: serialization.Encoding) -> bytes:
     return ec.generate_private_key(ec.SECP256R1()).private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )

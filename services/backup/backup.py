@@ -63,20 +63,29 @@ async def back_up(dsn: str, settings: Settings, path: Path) -> BackupResult:
         path: The file. It must not exist.
 
     Raises:
-        StartupError: The file exists, the database is empty or cannot be read, or the backup lacks rows. No file
-            with the name `path` is left.
+        StartupError: The file exists, the database is not migrated, has no tenants or cannot be read, or the backup
+            lacks rows. No file with the name `path` is left.
     """
     try:
         async with open_connection(dsn, statement_s=LONG_STATEMENT_S) as connection:
             await connection.execute(_SESSION_SETTINGS)
             mode = await find_role_mode(connection, settings.request_role)
             if mode is None:
-                raise StartupError("Row-level security is in no known mode: run `python server.py migrate`.")
+                raise StartupError(await _explain_unknown_mode(connection))
             tools = find_tools(connection.get_server_version().major, settings.postgres_bin)
             with open_new_file(path) as file:
                 return await _write_backup(connection, dsn, tools, mode, file)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise StartupError(f"The backup failed: {format_error_line(error)}") from error
+
+
+async def _explain_unknown_mode(connection: "asyncpg.Connection[asyncpg.Record]") -> str:
+    if await connection.fetchval("SELECT to_regclass('public.tenants') IS NULL"):
+        return (
+            "The database was never migrated, so there is nothing to back up: check DATABASE_URL, or run "
+            "`python server.py migrate`."
+        )
+    return "Row-level security is in no known mode: run `python server.py migrate`."
 
 
 async def _write_backup(

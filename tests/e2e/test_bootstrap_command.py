@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import re
+import subprocess
 import sys
 from asyncio.subprocess import DEVNULL
 from collections.abc import AsyncIterator
@@ -123,6 +124,16 @@ def test_key_command_prints_keys_that_the_settings_take() -> None:
     assert len(base64.b64decode(secret)) == 32
     assert run_command("key", "--signing").stdout != signing
     assert run_command("key", "--secret").stdout != secret
+
+
+@pytest.mark.parametrize("kind", ["--signing", "--secret"])
+def test_key_command_prints_no_character_that_needs_quotes(kind: str, tmp_path: Path) -> None:
+    """Neither a shell, nor an EnvironmentFile of systemd, nor a .env file gives these characters a meaning."""
+    key = run_command("key", kind).stdout.removesuffix("\n")
+    assert re.fullmatch("[A-Za-z0-9+/=]+", key)
+    (tmp_path / "environment").write_text(f"KEY={key}\n")
+    command = ["sh", "-euc", '. "$0"; printf %s "$KEY"', str(tmp_path / "environment")]
+    assert subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout == key
 
 
 def test_key_command_without_a_kind_is_refused() -> None:

@@ -135,6 +135,16 @@ async def test_restore_into_older_version_is_refused(
     assert await is_empty(target)
 
 
+async def test_backup_of_database_without_tables_says_that_it_was_never_migrated(
+    old_cluster: ThrowawayCluster, mode: RoleMode, tmp_path: Path
+) -> None:
+    dsn = await create_empty_database(old_cluster, mode)
+    done = run_command("backup", tmp_path / "none.dump", DATABASE_URL=dsn)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[-1].startswith("The database was never migrated")
+    assert list(tmp_path.iterdir()) == []
+
+
 async def test_backup_of_empty_database_is_refused(
     old_cluster: ThrowawayCluster, mode: RoleMode, tmp_path: Path
 ) -> None:

@@ -126,9 +126,24 @@ def test_agent_tokens_of_former_keys_are_accepted(signing_key: SigningKey, tmp_p
     folded = SecretStr("".join(pems).replace("\n", "\\n"))
     assert SigningKey.load_former(Settings(former_signing_keys=folded)) == former
     assert SigningKey.load_former(Settings()) == ()
-    for bad in ("x", pems[0] + "x", pems[0].replace("M", "N", 1)):
-        with pytest.raises(StartupError):
+
+
+def test_former_signing_keys_of_either_form_are_loaded(tmp_path: Path) -> None:
+    wanted = tuple(SigningKey.create(tmp_path / name) for name in ("one", "two"))
+    pems = [(tmp_path / name).read_text() for name in ("one", "two")]
+    bodies = ["".join(pem.splitlines()[1:-1]) for pem in pems]
+    for text in (",".join(bodies), ", ".join(bodies), "\n".join(bodies), pems[0] + bodies[1], ",".join(pems)):
+        assert SigningKey.load_former(Settings(former_signing_keys=SecretStr(text))) == wanted
+
+
+def test_former_signing_keys_with_other_text_are_refused_and_not_shown(tmp_path: Path) -> None:
+    SigningKey.create(tmp_path / "one")
+    pem = (tmp_path / "one").read_text()
+    body = "".join(pem.splitlines()[1:-1])
+    for bad in (" ", "x", f"{pem}x", f"{body},x", body * 2, pem.replace("M", "N", 1), pem.replace("\n", "n")):
+        with pytest.raises(StartupError, match="FORMER_SIGNING_KEYS") as caught:
             SigningKey.load_former(Settings(former_signing_keys=SecretStr(bad)))
+        assert body[:8] not in str(caught.value)
 
 
 def test_device_identity_guid_equals_that_of_deployed_agents() -> None:

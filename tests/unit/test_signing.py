@@ -1,9 +1,11 @@
 """The server's own key: its source, who may read it, and what it signs."""
 
+import base64
 import hashlib
 import json
 import multiprocessing
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +48,19 @@ def test_signing_key_of_folded_pem_is_the_same_key(tmp_path: Path) -> None:
     assert folded == SigningKey.load(build_settings(tmp_path, text))
 
 
+@pytest.mark.parametrize(
+    "encode",
+    [base64.b64encode, base64.urlsafe_b64encode, lambda der: base64.b64encode(der).rstrip(b"=") + b"\n"],
+)
+def test_signing_key_of_base64_of_pkcs8_is_that_of_the_pem(
+    tmp_path: Path, encode: Callable[[bytes], bytes]
+) -> None:
+    text = encode_pem(make_ec_key("a"))
+    der = base64.b64decode("".join(text.splitlines()[1:-1]))
+    key = SigningKey.load(build_settings(tmp_path, encode(der).decode()))
+    assert key == SigningKey.load(build_settings(tmp_path, text))
+
+
 def test_signing_key_id_is_the_rfc_7638_thumbprint(tmp_path: Path) -> None:
     key = SigningKey.create(tmp_path / "k.pem")
     members = {name: key.public_jwk[name] for name in ("crv", "kty", "x", "y")}
@@ -58,6 +73,10 @@ def test_signing_key_id_is_the_rfc_7638_thumbprint(tmp_path: Path) -> None:
     [
         "",
         "secret",
+        "é" * 184,
+        base64.b64encode(b"k" * 138).decode(),
+        encode_pem(make_ec_key("a")).replace("\n", "n"),  # as systemd reads `\n` without quotes
+        "".join(encode_pem(make_rsa_key("a")).splitlines()[1:-1]),
         encode_pem(make_rsa_key("a")),
         encode_pem(make_ec_key("o", ec.SECP384R1)),
         encode_pem(make_ec_key("a"), serialization.BestAvailableEncryption(b"x")),
