@@ -44,6 +44,7 @@ class ShutdownSteps:
     async def finish_connections(self) -> None:
         """Let requests finish for the grace, and close sockets one after another; then cut what is left."""
         began = self._loop.time()
+        self._shutdown.begin_grace()
         closing = _SocketClosing(self._shutdown.grace_s, began)
         notified: set[object] = set()
         while self._is_busy and (now := self._loop.time()) < began + self._grace_s:

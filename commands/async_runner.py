@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 
 import uvloop
 
-from core.signals import handle_signals
+from api.shutdown import Shutdown
+from core.signals import SHUTDOWN_SIGNALS, handle_signals
 
 Result = TypeVar("Result")
 
@@ -44,6 +45,24 @@ async def _cancel_at_signals(task: Coroutine[Any, Any, Result]) -> Result:
             if signals and main is not None and main.uncancel() == 0:
                 raise KeyboardInterrupt from None
             raise
+
+
+async def run_until_shutdown(task: Coroutine[Any, Any, Result], shutdown: Shutdown) -> Result:
+    """Run a server's task. During its clean-up, too, a second signal skips the grace; a third cancels the task.
+
+    Before the shutdown a signal has its former handler, since the start is not finished.
+    """
+    former = {number: signal.getsignal(number) for number in SHUTDOWN_SIGNALS}
+
+    def skip(number: int, frame: FrameType | None) -> None:
+        handler = former[signal.Signals(number)]
+        if shutdown.is_requested and not shutdown.is_urgent:
+            shutdown.request(urgent=True)
+        elif callable(handler):
+            handler(number, frame)
+
+    with handle_signals(skip):
+        return await task
 
 
 def print_lines(*lines: str) -> None:

@@ -9,7 +9,7 @@ from types import FrameType
 from typing import Final
 
 from api.shutdown import Shutdown
-from commands.async_runner import print_lines, run_to_end
+from commands.async_runner import print_lines, run_to_end, run_until_shutdown
 from core.database.database import Database
 from core.errors import StartupError
 from core.settings import Settings
@@ -38,7 +38,7 @@ async def run_jobs_in_server(
         actions,
         live.wake,
         lambda: shutdown.is_requested,
-        lambda: 0.0 if shutdown.is_urgent else settings.job_grace,
+        lambda: shutdown.find_job_deadline(settings.job_grace),
     ) as runner:
         stop_following = live.feed.follow(build_waker(runner))
         try:
@@ -81,9 +81,14 @@ def run_worker(settings: Settings, _arguments: Namespace) -> None:
 
 
 async def run_jobs_until_signal(settings: Settings, dsn: str, actions: Actions = ACTIONS) -> None:
-    """Run background jobs until a signal. Running ones have `JOB_GRACE` then, unless it is SIGINT."""
+    """Run background jobs until a signal. Running ones have `JOB_GRACE` then, until SIGINT or a second signal."""
+    shutdown = Shutdown()
+    await run_until_shutdown(_run_jobs(settings, dsn, actions, shutdown), shutdown)
+
+
+async def _run_jobs(settings: Settings, dsn: str, actions: Actions, shutdown: Shutdown) -> None:
     database = await open_database(dsn, settings)
-    shutdown, follower = Shutdown(), ChangeFollower(database, pooled=not settings.statement_cache_size)
+    follower = ChangeFollower(database, pooled=not settings.statement_cache_size)
     try:
         async with JobRunner.open(
             database,
@@ -91,7 +96,7 @@ async def run_jobs_until_signal(settings: Settings, dsn: str, actions: Actions =
             actions,
             follower.wake,
             lambda: shutdown.is_requested,
-            lambda: 0.0 if shutdown.is_urgent else settings.job_grace,
+            lambda: shutdown.find_job_deadline(settings.job_grace),
         ) as runner:
             following = asyncio.create_task(follower.run(build_waker(runner)))
             print_lines(f"Running jobs as {runner.worker}")

@@ -24,7 +24,7 @@ from api.observability.process_metrics import LoopLag, ProcessMetrics
 from api.observability.tracing import open_tracing
 from api.server import HttpServer, bind_socket, build_url
 from api.shutdown import Shutdown
-from commands.async_runner import print_lines, run_to_end
+from commands.async_runner import print_lines, run_to_end, run_until_shutdown
 from commands.demo_data import ensure_demo_data, require_demo_database, require_no_issuer
 from commands.job_workers import run_jobs_in_server
 from commands.supervisor import Supervisor
@@ -89,7 +89,8 @@ def serve(settings: Settings, limits: ConnectionLimits | None = None) -> int:
         if settings.workers > 1:
             return _serve_by_workers(settings, listeners, dsn, demo, connections)
         with open_tracing(settings) as observers:
-            run_to_end(_serve(settings, listeners, dsn, demo, observers, connections))
+            serving = _serve(settings, listeners, dsn, demo, observers, connections)
+            run_to_end(run_until_shutdown(serving, connections.shutdown))
     return 0
 
 
@@ -141,13 +142,10 @@ def _serve_by_workers(
 
     def run(worker: Worker) -> None:
         with open_tracing(settings) as observers:
-            run_to_end(
-                _serve(settings, listeners, dsn, demo, observers, connections, worker, viewers, sealer)
-            )
+            serving = _serve(settings, listeners, dsn, demo, observers, connections, worker, viewers, sealer)
+            run_to_end(run_until_shutdown(serving, connections.shutdown))
 
-    stop_s = (
-        settings.shutdown_delay + settings.shutdown_grace + settings.job_grace * bool(settings.job_workers)
-    )
+    stop_s = settings.shutdown_delay + settings.shutdown_grace
     lines = _start_lines(settings, listeners.api, demo, viewers)
     supervisor = Supervisor(settings.workers, run, lambda: print_lines(*lines), stop_s)
     return supervisor.supervise(listeners.close)

@@ -104,8 +104,8 @@ class Settings(BaseSettings):
         default=20,
         ge=0,
         le=3600,
-        description="Seconds after SIGTERM in which running jobs may reach a checkpoint. Then they are canceled, and "
-        "run again elsewhere.",
+        description="Seconds after SIGTERM in which running jobs may reach a checkpoint, in a server within "
+        "shutdown_grace. Then they are canceled, and run again elsewhere.",
     )
 
     request_role: str = Field(
@@ -303,7 +303,8 @@ class Settings(BaseSettings):
         default=20,
         ge=0,
         le=3600,
-        description="Seconds after that for requests in flight, and for closing sockets one after another.",
+        description="Seconds after that for requests in flight and running jobs, and for closing sockets one after "
+        "another.",
     )
     sockets_max: int = Field(
         default=SOCKETS_MAX, ge=1, description="The maximum number of open WebSockets on this server."

@@ -1,9 +1,11 @@
 """Background jobs on a real database: actions of the tests, runners, and rows of jobs."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 
 import asyncpg
@@ -77,8 +79,12 @@ class JobHarness:
         """A runner of these actions."""
         known = index_actions(*(Action(name, run, is_sync=is_sync) for name, run in actions.items()))
         settings = Settings(job_workers=workers)
-        async with JobRunner.open(self.database, settings, known, find_grace_s=lambda: grace_s) as runner:
-            yield runner
+        deadline = -math.inf
+        async with JobRunner.open(self.database, settings, known, find_deadline=lambda: deadline) as runner:
+            try:
+                yield runner
+            finally:
+                deadline = monotonic() + grace_s
 
     def open_queue(self, worker: str, *actions: str) -> JobQueue:
         """The queue of a worker that only claims."""

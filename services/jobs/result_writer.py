@@ -22,12 +22,15 @@ class ResultWriter:
         self._on_commit = on_commit
         self._waiting: deque[tuple[JobResult, asyncio.Future[bool]]] = deque()
         self._task: asyncio.Task[None] | None = None
+        self._is_closed = False
 
     async def write(self, result: JobResult) -> bool:
         """Write a result. Returns whether the lease was valid, so that it counts.
 
-        While the database is away or an import runs, it waits.
+        While the database is away or an import runs, it waits. After `close` nothing is written.
         """
+        if self._is_closed:
+            return False
         future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._waiting.append((result, future))
         if self._task is None or self._task.done():
@@ -36,8 +39,12 @@ class ResultWriter:
 
     async def close(self) -> None:
         """Write what waits, within `JOB_CLOSE_S`. The leases of the rest expire."""
-        if self._task is not None:
+        self._is_closed = True
+        if self._task is None:
+            return
+        try:
             await asyncio.wait([self._task], timeout=JOB_CLOSE_S)
+        finally:
             self._task.cancel()
             await asyncio.wait([self._task])
 

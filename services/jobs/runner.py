@@ -4,10 +4,12 @@
     every 3 s   one statement renews the leases of all running jobs
     every 5 s   a claim without a wake-up, which also ends the attempts of dead workers
 
+At the end, running jobs have a grace to reach a checkpoint. Then they are canceled, and each is given back.
 A wake-up comes from the change log (`commands/` connects it), from the end of a job, or from the next due time.
 """
 
 import asyncio
+import math
 import os
 import random
 import socket
@@ -39,6 +41,7 @@ from services.jobs.context import JobContext
 from services.jobs.job_queue import ClaimedJob, JobQueue, Lease
 from services.jobs.result_writer import ResultWriter
 
+_TICK_S: Final = 0.02
 _log: Final = structlog.get_logger("jobs")
 
 
@@ -86,15 +89,18 @@ class JobRunner:
         actions: Actions = ACTIONS,
         on_commit: Callable[[], None] = ignore_commit,
         is_stopping: Callable[[], bool] = lambda: False,
-        find_grace_s: Callable[[], float] = lambda: 0.0,
+        find_deadline: Callable[[], float] = lambda: -math.inf,
     ) -> AsyncIterator[Self]:
-        """A runner that runs during the block. At its end, running jobs have `find_grace_s` to stop."""
+        """A runner that runs during the block. At its end, running jobs have until `find_deadline` to stop.
+
+        The deadline, on the monotonic clock, may change while they stop.
+        """
         runner = cls(database, settings, actions, on_commit, is_stopping)
         tasks = [asyncio.create_task(work) for work in (runner._claim_forever(), runner._tend_leases())]
         try:
             yield runner
         finally:
-            await runner._close(tasks, find_grace_s())
+            await runner._close(tasks, find_deadline)
 
     @property
     def running(self) -> int:
@@ -109,21 +115,28 @@ class JobRunner:
         """Whether no more jobs are claimed."""
         return self._is_closed or self._is_stopping()
 
-    async def _close(self, tasks: list[asyncio.Task[None]], grace_s: float) -> None:
-        claiming, tending = tasks
+    async def _close(self, tasks: list[asyncio.Task[None]], find_deadline: Callable[[], float]) -> None:
+        claiming, _ = tasks
         self._is_closed = True
         self.wake()
-        await asyncio.wait([claiming], timeout=JOB_CLOSE_S)
-        if self._running and grace_s > 0:
-            await asyncio.wait([*self._running], timeout=grace_s)
-        for task in self._running:
-            task.cancel()  # the job is given back
+        try:
+            await asyncio.wait([claiming], timeout=JOB_CLOSE_S)
+            while self._running and (left_s := find_deadline() - monotonic()) > 0:
+                await asyncio.wait([*self._running], timeout=min(left_s, _TICK_S))
+        finally:
+            try:
+                await self._cancel(tasks)
+            finally:
+                await self._results.close()
+
+    async def _cancel(self, tasks: list[asyncio.Task[None]]) -> None:
+        for job in self._running:
+            job.cancel()  # it is given back
         if self._running:
             await asyncio.wait([*self._running], timeout=JOB_CLOSE_S)
-        for task in (claiming, tending):
+        for task in tasks:
             task.cancel()
-        await asyncio.wait([claiming, tending], timeout=JOB_CLOSE_S)
-        await self._results.close()
+        await asyncio.wait(tasks, timeout=JOB_CLOSE_S)
 
     async def _claim_forever(self) -> None:
         while not self._is_closed:

@@ -17,6 +17,8 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from core.limits import WORKER_KILL_S
+from core.settings import Settings
 from tests.e2e.image_files import DEPLOY, copy_image
 from tests.e2e.servers import ROOT, Server, start_server, temporary_data_dir
 from tests.waiting import block_until
@@ -230,11 +232,21 @@ def test_proxy_hides_the_metrics_of_its_upstream(server: Server, kind: str) -> N
                 assert httpx.get(f"{address}{prefix}{path}", headers=headers).status_code == 404
 
 
+def test_compose_file_waits_longer_than_the_server_needs_to_stop() -> None:
+    server = (DEPLOY / "compose.yaml").read_text().split("\n  server:\n")[1]
+    delay = re.search(r'SHUTDOWN_DELAY: "(\d+)"', server)
+    seconds = re.search(r"stop_grace_period: (\d+)s", server)
+    assert delay
+    assert seconds
+    assert int(seconds[1]) > int(delay[1]) + Settings().shutdown_grace + WORKER_KILL_S
+
+
 def test_systemd_unit_waits_longer_than_the_server_needs_to_stop() -> None:
     unit = (DEPLOY / "msp-graphql.service").read_text()
     seconds = re.search(r"^TimeoutStopSec=(\d+)$", unit, re.MULTILINE)
     assert seconds
-    assert int(seconds[1]) > 20 + 5
+    settings = Settings()
+    assert int(seconds[1]) > settings.shutdown_delay + settings.shutdown_grace + WORKER_KILL_S
     analyze = shutil.which("systemd-analyze")
     if analyze:
         done = subprocess.run(

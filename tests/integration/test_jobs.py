@@ -33,7 +33,7 @@ from services.jobs.job_queue import Lease
 from services.jobs.retries import draw_backoff_ms
 from services.jobs.runner import JobRunner
 from tests.job_harness import Gate, JobHarness, open_job_harness
-from tests.waiting import poll_until, wait_until
+from tests.waiting import HANG_S, poll_until, wait_until
 
 pytestmark = pytest.mark.role_modes
 
@@ -444,6 +444,23 @@ class TestStopping:
         gate = Gate()
         async with jobs.run(gate=gate.run, grace_s=0):
             await wait_until(lambda: bool(gate.running))
+        assert (await jobs.read_job(job))["status"] == "pending"
+        assert await jobs.list_outcomes(job) == ["released"]
+
+    async def test_runner_whose_close_is_canceled_gives_jobs_back(self, jobs: JobHarness) -> None:
+        (job,) = await jobs.add_jobs("gate")
+        gate, closing = Gate(), asyncio.Event()
+
+        async def run_until_closed() -> None:
+            async with jobs.run(gate=gate.run, grace_s=600):
+                await wait_until(lambda: bool(gate.running))
+                closing.set()
+
+        running = asyncio.create_task(run_until_closed())
+        await closing.wait()
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(running, HANG_S)
         assert (await jobs.read_job(job))["status"] == "pending"
         assert await jobs.list_outcomes(job) == ["released"]
 
