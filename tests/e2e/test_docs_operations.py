@@ -1,4 +1,4 @@
-"""The commands of the operators' pages, on one database, by a role that may create no roles."""
+"""The commands of the operators' pages, on one database, by a role that may create roles and by one that may not."""
 
 import os
 import re
@@ -7,9 +7,11 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Final, NamedTuple
 
 import asyncpg
+import pytest
 import pytest_asyncio
 from pydantic import SecretStr
 
@@ -22,7 +24,7 @@ from services.migrations import Pending, find_latest_step, find_pending
 from tests.clusters import ThrowawayCluster
 from tests.e2e.servers import ROOT
 
-PAGES: Final = ("adoption", "bootstrap", "database", "operations", "secrets", "upgrade")
+PAGES: Final = ("adoption", "bootstrap", "database", "import", "jobs", "operations", "secrets", "upgrade")
 BLOCKS: Final = {
     page: re.findall(
         r"^```(?:sh|sql)\n(.*?)^```",
@@ -33,24 +35,28 @@ BLOCKS: Final = {
 }
 
 
-class PlainDatabase(NamedTuple):
-    """An empty database of a role that may create no roles, and a name for the role of requests."""
+class OperatorDatabase(NamedTuple):
+    """An empty database, the mode that its owner can have, and a name for the role of requests."""
 
     dsn: str
     admin_dsn: str
     owner: str
+    mode: RoleMode
     request_role: str
 
 
-@pytest_asyncio.fixture
-async def plain_database(cluster: ThrowawayCluster) -> AsyncIterator[PlainDatabase]:
-    name, suffix = await cluster.create_database(), secrets.token_hex(4)
-    owner, request_role = f"plain_{suffix}", f"requests_{suffix}"
+@pytest_asyncio.fixture(params=list(RoleMode))
+async def operator_database(
+    request: pytest.FixtureRequest, cluster: ThrowawayCluster
+) -> AsyncIterator[OperatorDatabase]:
+    name, suffix, mode = await cluster.create_database(), secrets.token_hex(4), RoleMode(request.param)
+    owner, request_role = f"operator_{suffix}", f"requests_{suffix}"
+    right = "CREATEROLE" if mode is RoleMode.ROLE else "NOCREATEROLE"
     admin_dsn = cluster.build_dsn(name, "postgres")
     admin = await asyncpg.connect(admin_dsn)
-    await admin.execute(f'CREATE ROLE {owner} LOGIN; ALTER DATABASE "{name}" OWNER TO {owner}')
+    await admin.execute(f'CREATE ROLE {owner} LOGIN {right}; ALTER DATABASE "{name}" OWNER TO {owner}')
     await admin.close()
-    yield PlainDatabase(cluster.build_dsn(name, owner), admin_dsn, owner, request_role)
+    yield OperatorDatabase(cluster.build_dsn(name, owner), admin_dsn, owner, mode, request_role)
     await cluster.drop_database(name)
 
 
@@ -60,10 +66,10 @@ def find_block(page: str, words: str) -> str:
     return str(block)
 
 
-def run_block(database: PlainDatabase, commands: str) -> str:
+def run_block(database: OperatorDatabase, commands: str) -> str:
     """The output of commands as a page has them, with our interpreter and the test's database."""
     done = subprocess.run(
-        ["bash", "-euc", commands.replace(".venv/bin/python", sys.executable)],
+        ["bash", "-euc", re.sub(r"(?:\.venv/bin/)?python (?=server)", f"{sys.executable} ", commands)],
         cwd=ROOT,
         env={**os.environ, "DATABASE_URL": database.dsn, "REQUEST_ROLE": database.request_role},
         capture_output=True,
@@ -80,7 +86,7 @@ async def run_sql(dsn: str, sql: str) -> None:
     await connection.close()
 
 
-async def read_mode(database: PlainDatabase) -> RoleMode | None:
+async def read_mode(database: OperatorDatabase) -> RoleMode | None:
     connection = await asyncpg.connect(database.dsn)
     try:
         return await find_role_mode(connection, database.request_role)
@@ -93,6 +99,8 @@ def test_operators_pages_have_only_the_blocks_that_are_known() -> None:
         "adoption": 2,  # the trade is run by test_legacy_agents.py
         "bootstrap": 3,  # --invite is run by test_bootstrap_command.py
         "database": 3,
+        "import": 1,
+        "jobs": 3,  # `server.py work` is run by test_job_workers.py
         "operations": 1,
         "secrets": 1,
         "upgrade": 1,
@@ -104,36 +112,43 @@ def test_address_of_several_hosts_is_understood() -> None:
     assert split_hosts(dsn) == [f"postgresql://msp:password@db{n}.example:5432/msp" for n in (1, 2)]
 
 
-async def test_commands_of_operators_pages_work(plain_database: PlainDatabase) -> None:
-    signing, secret = run_block(plain_database, find_block("bootstrap", "key --signing")).splitlines()
+async def test_commands_of_operators_pages_work(operator_database: OperatorDatabase, tmp_path: Path) -> None:
+    signing, secret = run_block(operator_database, find_block("bootstrap", "key --signing")).splitlines()
     assert SigningKey.load(Settings(signing_key=SecretStr(signing)))
     assert SecretKeys.load(Settings(secret_keys=(SecretStr(secret),)))
-    random_secret = run_block(plain_database, find_block("secrets", "openssl"))
+    random_secret = run_block(operator_database, find_block("secrets", "openssl"))
     assert SecretKeys.load(Settings(secret_keys=(SecretStr(random_secret.strip()),)))
-    output = run_block(plain_database, find_block("bootstrap", "--admin-id"))
+    output = run_block(operator_database, find_block("bootstrap", "--admin-id"))
     assert "Administrator: a@byte.example (user_2abc, new)" in output
-    assert await read_mode(plain_database) is RoleMode.FORCED
+    assert await read_mode(operator_database) is operator_database.mode
+    if operator_database.mode is RoleMode.FORCED:
+        sql = find_block("database", "CREATE ROLE").replace("msp_request", operator_database.request_role)
+        await run_sql(operator_database.admin_dsn, sql.replace(" TO msp;", f" TO {operator_database.owner};"))
+    run_block(operator_database, find_block("database", "--change-rls-mode"))
+    assert await read_mode(operator_database) is RoleMode.ROLE
 
-    sql = find_block("database", "CREATE ROLE").replace("msp_request", plain_database.request_role)
-    await run_sql(plain_database.admin_dsn, sql.replace(" TO msp;", f" TO {plain_database.owner};"))
-    run_block(plain_database, find_block("database", "--change-rls-mode"))
-    assert await read_mode(plain_database) is RoleMode.ROLE
+    to_import, _, to_export = find_block("import", "export convex").splitlines()
+    run_block(operator_database, to_export.replace("FILE.zip", str(tmp_path / "all.zip")))
+    imported = run_block(operator_database, to_import.replace("SNAPSHOT.zip", str(tmp_path / "all.zip")))
+    assert "users" in imported
+    await run_sql(operator_database.dsn, find_block("jobs", "jobs_per_tenant"))
+    assert run_block(operator_database, find_block("jobs", "--status")) == ""
 
     await run_sql(
-        plain_database.dsn,
+        operator_database.dsn,
         "INSERT INTO sites (id, tenant_id, name, slug) SELECT 'site-1', id, 'Main', 'main' FROM tenants",
     )
     soon = (datetime.now(UTC) + timedelta(days=30)).strftime("%Y-%m-%d")
     adopt = re.sub(r"\d{4}-\d\d-\d\d", soon, find_block("adoption", "adopt-agents"))
-    adopted = run_block(plain_database, f"SITE=site-1\n{adopt}")
+    adopted = run_block(operator_database, f"SITE=site-1\n{adopt}")
     assert adopted.count("Listed 0 agents, and changed the date of 0.") == 2
 
-    await run_sql(plain_database.dsn, "UPDATE users SET deleted_at = app.now_ms()")
-    erased = run_block(plain_database, find_block("operations", "erase-person"))
+    await run_sql(operator_database.dsn, "UPDATE users SET deleted_at = app.now_ms()")
+    erased = run_block(operator_database, find_block("operations", "erase-person"))
     assert erased == "Erased the user's row and values in 1 audit rows.\n"
 
     target = find_block("upgrade", "--to")
-    reverted = re.findall(r"^Reverted (\d+)_", run_block(plain_database, target), re.MULTILINE)
+    reverted = re.findall(r"^Reverted (\d+)_", run_block(operator_database, target), re.MULTILINE)
     (last,) = re.findall(r"--to (\d+)", target)
     assert list(map(int, reverted)) == list(range(find_latest_step(), int(last), -1))
-    assert await find_pending(plain_database.dsn) is Pending.BEHIND
+    assert await find_pending(operator_database.dsn) is Pending.BEHIND
