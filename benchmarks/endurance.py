@@ -29,7 +29,7 @@ _INTERVAL_LENGTH_S: Final = 10.0
 
 _COUNTED: Final = {
     name: f"msp_live_{name}_total"
-    for name in ("runs", "statements", "messages", "moments", "ticks", "unchanged")
+    for name in ("runs", "statements", "messages", "snapshots", "polls", "unchanged")
 }
 
 

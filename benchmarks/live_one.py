@@ -92,13 +92,13 @@ async def _measure_delivery(
 async def measure_idle(stage: LiveServers, ours: ServerProcess, seconds: float = 10.0) -> dict[str, float]:
     """(d): on an idle server, transactions a second in PostgreSQL, polls of the log, and CPU."""
     await asyncio.sleep(12)  # statistics of connections that became idle arrive up to ten seconds later
-    before, cpu, ticks = await stage.count_transactions(), ours.cpu_s, (await read_counters(ours))["ticks"]
+    before, cpu, polls = await stage.count_transactions(), ours.cpu_s, (await read_counters(ours))["polls"]
     await asyncio.sleep(seconds)
-    spent, ticks = ours.cpu_s - cpu, (await read_counters(ours))["ticks"] - ticks
+    spent, polls = ours.cpu_s - cpu, (await read_counters(ours))["polls"] - polls
     await asyncio.sleep(2)  # statistics arrive up to a second late
     seen = await stage.count_transactions() - before
     return {
         "statements_s": round(seen / (seconds + 2), 1),
-        "looks_s": round(ticks / seconds, 1),
+        "polls_s": round(polls / seconds, 1),
         "cpu_share": round(spent / seconds, 3),
     }

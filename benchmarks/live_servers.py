@@ -20,7 +20,7 @@ from benchmarks.websocket_clients import FrameCounter, WebSocketConnection, open
 ROLE: Final = "bench"
 """The row that the one query of case (a) reads."""
 
-_COUNTED: Final = ("runs", "messages", "ticks", "unchanged")
+_COUNTED: Final = ("runs", "messages", "polls", "unchanged")
 
 
 @dataclass(frozen=True)
