@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from api.http_errors import BodyTooLargeError
+from api.request_body import read_body
 from core.database.database import Database
 from core.errors import InternalError, ProductError, UnauthenticatedError
 from core.limits import CLERK_BODY_MAX_BYTES
@@ -47,7 +47,7 @@ async def _receive(
     request: Request, secret: ClerkSecret, database: Database, on_commit: Callable[[], None]
 ) -> None:
     delivery = SignedDelivery(*(_read_header(request, name) for name in ("id", "timestamp", "signature")))
-    body = await _read_body(request)
+    body = await read_body(request, CLERK_BODY_MAX_BYTES)
     secret.verify(delivery, body, time.time())
     event = parse_event(delivery.id, body)
     if event is not None:
@@ -60,15 +60,6 @@ def _read_header(request: Request, name: str) -> str:
     if len(values) != 1 or not values[0] or len(values[0]) > 1_000:
         raise UnauthenticatedError("The webhook is not signed.")
     return values[0]
-
-
-async def _read_body(request: Request) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > CLERK_BODY_MAX_BYTES:
-            raise BodyTooLargeError(CLERK_BODY_MAX_BYTES)
-    return bytes(body)
 
 
 def _render_error(error: ProductError) -> Response:

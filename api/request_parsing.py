@@ -11,6 +11,7 @@ from starlette.datastructures import Headers, QueryParams
 from starlette.requests import Request as HttpRequest
 
 from api.http_errors import BodyTooLargeError, RefusedRequestError
+from api.request_body import read_body
 from core.errors import BadUserInputError
 from core.exact_json import parse_json
 from core.json_numbers import TooManyExactNumbersError
@@ -96,12 +97,7 @@ def read_content_length(headers: Headers) -> int:
 async def _read_body(http: HttpRequest, body_limit: int) -> bytes:
     if read_content_length(http.headers) > body_limit:
         raise BodyTooLargeError(body_limit)
-    body = bytearray()
-    async for chunk in http.stream():
-        body += chunk
-        if len(body) > body_limit:
-            raise BodyTooLargeError(body_limit)
-    return bytes(body)
+    return await read_body(http, body_limit)
 
 
 def _parse_json(text: bytes | str, description: str, exact_max: int = EXACT_NUMBERS_MAX) -> Any:
